@@ -1,0 +1,13 @@
+"""The page that every report shares: one HTML file, whole, that works offline.
+
+>>> from windowconv.report import Column, Page, Section, Table, Text, write
+>>> table = Table("Accuracy", ["arm", Column("accuracy (%)", ".2f")], [["3x3", 93.214], ["7x7", 91.7]])
+>>> page = Page("A study", "What was asked.", [Section("Results", [Text("In short."), table])], {"seeds": 2})
+>>> write(page, "study.html")  # doctest: +SKIP
+PosixPath('study.html')
+"""
+
+from .blocks import Block, Cell, Column, Figure, Page, Section, Table, Text
+from .render import render, write
+
+__all__ = ["Block", "Cell", "Column", "Figure", "Page", "Section", "Table", "Text", "render", "write"]

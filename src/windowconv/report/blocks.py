@@ -1,0 +1,127 @@
+"""What a page is made of: frozen values, checked when they are made, without a word of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import TypeAlias
+
+from windowconv.errors import InputError
+
+Cell: TypeAlias = str | float | None
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column: its heading, how its numbers are formatted, and whether it stands at the right.
+
+    `format` is a format specification for the numbers in it (".2f", ".1%", "+.2f"); without one, whole
+    numbers are grouped in thousands and others have four digits. `numeric` is whether cells are aligned at
+    the right and sorted by value; by default, where at least one cell is a number and none a string.
+    """
+
+    title: str
+    format: str = ""
+    numeric: bool | None = None
+
+    def text(self, cell: Cell) -> str:
+        """`cell` as the reader sees it; None is a dash."""
+        if cell is None:
+            return MISSING
+        if isinstance(cell, str | bool):
+            return str(cell)
+        shown = format(cell, self.format or ("," if isinstance(cell, Integral) else ".4g"))
+        return shown.replace("-", "−")  # a minus as wide as the digits
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of strings and numbers; a column given as a string is `Column(that string)`.
+
+    The first cell of each row is the row's heading. `note` stands below in small print; `sortable` lets the
+    reader sort by a click on a heading. An `InputError` names a row of another length than `columns`.
+    """
+
+    caption: str
+    columns: Sequence[str | Column]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+    sortable: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise InputError(f"table {self.caption!r} has no columns")
+        wanted = len(self.columns)
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != wanted:
+                raise InputError(f"table {self.caption!r}: row {number} has {len(row)} cells, not {wanted}")
+
+    def headings(self) -> list[Column]:
+        """The columns, each knowing whether it is numeric."""
+        columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
+        cells = [[row[i] for row in self.rows if row[i] is not None] for i in range(len(columns))]
+        return [
+            column
+            if column.numeric is not None
+            else Column(column.title, column.format, bool(held) and all(map(_is_number, held)))
+            for column, held in zip(columns, cells, strict=True)
+        ]
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, Real) and not isinstance(cell, bool)  # numpy's numbers are Real too
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing as SVG text (`windowconv.plots.svg`), its caption, and `alt`: what it shows, in words.
+
+    The SVG goes into the page as it is: it must be our own drawing, never text from elsewhere. An
+    `InputError` says that it is no `<svg>` element, or that `alt` is empty.
+    """
+
+    svg: str
+    caption: str
+    alt: str
+
+    def __post_init__(self) -> None:
+        if not (self.svg.startswith("<svg") and self.svg.rstrip().endswith("</svg>")):
+            raise InputError(f"svg is not one <svg> element: {self.svg[:40]!r}")
+        if not self.alt.strip():
+            raise InputError(f"alt is empty: say in words what the figure {self.caption!r} shows")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs, separated by empty lines; with `code`, one block in typewriter letters, as it is."""
+
+    text: str
+    code: bool = False
+
+    def paragraphs(self) -> list[str]:
+        """The paragraphs, without the empty lines."""
+        return [part.strip() for part in self.text.split("\n\n") if part.strip()]
+
+
+Block: TypeAlias = Table | Figure | Text
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with blocks under it, after an introduction if there is one."""
+
+    title: str
+    blocks: Sequence[Block]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report: title, lead, sections, and the facts it rests on (hardware, versions, command, date)."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    facts: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,26 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from windowconv.errors import InputError
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by way of a file beside it, so that a reader never sees half of it.
+
+    Missing folders are made. An `InputError` says in one line why it could not be done; what stood at `path`
+    then still stands there, and nothing else is left.
+    """
+    beside = path.parent / f".{path.name}.{os.getpid()}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"path={str(path)!r} cannot be written: {error.strerror or error}") from error
