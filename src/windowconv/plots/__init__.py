@@ -1,0 +1,23 @@
+"""Figures over the library's numbers, as matplotlib `Figure`s; matplotlib is imported when one is drawn.
+
+Every function takes plain numbers (arrays, lists or tensors on any device), never touches pyplot, and
+answers what it cannot draw (nothing, NaN, wrong shapes) with an `InputError`. `svg` and `png` turn a figure
+into a file.
+"""
+
+from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_curves
+from .export import png, svg
+from .filters import kernels, window_figure
+from .style import arm_colours
+
+__all__ = [
+    "accuracy_by_arm",
+    "arm_colours",
+    "kernels",
+    "leakage_by_layer",
+    "leakage_curves",
+    "learning_curves",
+    "png",
+    "svg",
+    "window_figure",
+]

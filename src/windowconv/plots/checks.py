@@ -1,0 +1,57 @@
+"""What a figure is given, as finite float64 arrays, or an `InputError` that names the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from windowconv.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+Numbers: TypeAlias = "ArrayLike | torch.Tensor"
+Array: TypeAlias = "NDArray[np.float64]"
+Some = TypeVar("Some", Sequence[Any], Mapping[str, Any])
+
+
+def some(given: Some, name: str) -> Some:
+    """`given` itself, unless it is empty: then an `InputError` naming the argument `name`."""
+    if len(given) == 0:
+        raise InputError(f"{name} is empty: nothing to draw")
+    return given
+
+
+def finite(given: Any, name: str, *shape: int | None) -> Array:
+    """`given` (`Numbers`) as a float64 array.
+
+    `shape` is the shape wanted, with None where any positive size will do. An `InputError` names the argument
+    `name` where the numbers are not numbers, not finite, or of another shape.
+    """
+    # The host before float64: some accelerators have no doubles, and numpy has no bfloat16.
+    plain = given.detach().cpu().double().numpy() if hasattr(given, "detach") else given
+    try:
+        array = np.asarray(plain, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is not a rectangular array of numbers: {str(plain)[:60]!r}") from None
+    if array.size == 0:
+        raise InputError(f"{name} is empty: nothing to draw")
+    fits = len(shape) == array.ndim and all(w in (None, n) for w, n in zip(shape, array.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise InputError(f"{name} has the shape {array.shape}; wanted ({wanted})")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds {np.count_nonzero(~np.isfinite(array))} NaN or infinite values")
+    return array
+
+
+def shares(given: Any, name: str, size: int) -> Array:
+    """`given`, (size,) or (seeds, size), as (seeds, size) shares within [0, 1], or an `InputError`."""
+    several = np.ndim(given.detach().cpu() if hasattr(given, "detach") else given) != 1
+    array = np.atleast_2d(finite(given, name, *([None, size] if several else [size])))
+    if array.min() < -1e-6 or array.max() > 1 + 1e-6:
+        raise InputError(f"{name} reaches from {array.min():g} to {array.max():g}; shares lie within 0 and 1")
+    return array

@@ -1,0 +1,122 @@
+"""Figures of kernels and windows, each beside its frequency response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from windowconv.errors import InputError
+
+from .checks import Array, Numbers, finite
+from .style import GREY, PALETTE, panels, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FLOOR = -40.0  # dB, of the kernels' responses
+WINDOW_FLOOR = -80.0  # dB: a Blackman window's side lobes lie at -58
+
+
+@styled()
+def kernels(
+    weight: Numbers, window: Numbers | None = None, count: int = 8, title: str | None = None
+) -> Figure:
+    """The strongest kernels of a layer, and their frequency responses, before and after the window.
+
+    `weight` (out, in, kh, kw) is the raw weight and `window` (kh, kw) what it is multiplied with, or None.
+    One column for each of the `count` filters of most energy, showing its input channel of most energy; rows:
+    the kernel and |its Fourier transform| in dB of its own peak, raw and, with a window, windowed. An
+    `InputError` names what is not finite or of another shape.
+    """
+    raw = finite(weight, "weight", None, None, None, None)
+    if count < 1:
+        raise InputError(f"count={count}: at least one filter must be shown")
+    taps = {"raw": np.ones(raw.shape[2:])}
+    if window is not None:
+        taps["windowed"] = finite(window, "window", *raw.shape[2:])
+    chosen = _strongest(raw, count)
+    half = len(taps)
+    figure, grid = panels(max(1.0 * len(chosen) + 1.4, 5), 2.1 * half + 0.8, 2 * half, len(chosen))
+    largest = max(np.abs(raw[f, c]).max() * tap.max() for f, c in chosen for tap in taps.values()) or 1.0
+    kernel_image: Any = None
+    response_image: Any = None
+    for row, (name, tap) in enumerate(taps.items()):
+        for axes, below, (f, c) in zip(grid[row], grid[half + row], chosen, strict=True):
+            kernel_image = axes.imshow(raw[f, c] * tap, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            response_image = _show_response(below, raw[f, c] * tap)
+        grid[row, 0].set_ylabel(f"{name}\n(pixels)")
+        grid[half + row, 0].set_ylabel(f"{name}\n(cycles/pixel)")
+    for axes, (f, c) in zip(grid[0], chosen, strict=True):
+        axes.set_title(f"filter {f}\ninput {c}")
+    _ticks(grid[:half], [0, raw.shape[3] - 1], [0, raw.shape[2] - 1])
+    _ticks(grid[half:], [-0.25, 0.25], [-0.25, 0, 0.25])
+    figure.colorbar(kernel_image, ax=grid[:half].ravel().tolist(), label="weight")
+    figure.colorbar(response_image, ax=grid[half:].ravel().tolist(), label="dB of own peak")
+    figure.suptitle(title or "")
+    return figure
+
+
+def _strongest(weight: Array, count: int) -> list[tuple[int, int]]:
+    """(filter, input channel) of the `count` filters of most energy, each at its channel of most energy."""
+    energy = np.square(weight).sum(axis=(2, 3))
+    filters = np.argsort(-energy.sum(axis=1), kind="stable")[:count]
+    return [(int(f), int(energy[f].argmax())) for f in filters]
+
+
+def _decibels(spectrum: Array, floor: float) -> Array:
+    """20 log10 |spectrum / its peak|, not below `floor`; `floor` throughout if the spectrum is zero."""
+    peak = spectrum.max()
+    return 20 * np.log10(np.maximum(spectrum / (peak or 1.0), 10 ** (floor / 20)))
+
+
+def _show_response(axes: Axes, kernel: Array) -> Any:
+    size = max(64, 2 * max(kernel.shape))  # even, so that zero frequency has a cell
+    spectrum = np.fft.fftshift(np.abs(np.fft.fft2(kernel, s=(size, size))))
+    # Cells are centred on their frequencies: -1/2, ..., 1/2 - 1/size.
+    low, high = -0.5 - 0.5 / size, 0.5 - 0.5 / size
+    extent = (low, high, high, low)
+    return axes.imshow(_decibels(spectrum, FLOOR), cmap="magma", vmin=FLOOR, vmax=0, extent=extent)
+
+
+def _ticks(grid: np.ndarray[Any, Any], x: list[float], y: list[float]) -> None:
+    """Ticks at x and y, with numbers only along the left and the lower edge of the block of axes."""
+    for axes in grid.flat:
+        axes.set_xticks(x, [f"{at:g}".replace("-", "−") for at in x])
+        axes.set_yticks(y, [f"{at:g}".replace("-", "−") for at in y])
+        axes.label_outer()
+        axes.tick_params(length=2)
+        axes.spines[:].set_visible(False)
+    for axes in grid[-1]:
+        axes.tick_params(labelbottom=True)
+
+
+@styled()
+def window_figure(values: Numbers, name: str) -> Figure:
+    """A window's taps, and its spectrum beside that of the rectangular window of the same length.
+
+    `values` (N,) are the taps; each spectrum is in dB of its own peak, against cycles/sample. An `InputError`
+    names taps that are not a row of finite numbers.
+    """
+    taps = finite(values, "values", None)
+    figure, ((left, right),) = panels(7.2, 3.0, columns=2)
+    stem = left.stem(np.arange(len(taps)), taps, basefmt=" ")
+    for part in (stem.stemlines, stem.markerline):
+        part.set_color(PALETTE[0])
+    left.set(xlabel=f"tap of {len(taps)}", ylabel="value")
+    left.set_ylim(min(0.0, taps.min() * 1.08), max(0.0, taps.max() * 1.08))
+    left.xaxis.get_major_locator().set_params(integer=True)
+    size = max(4096, 8 * len(taps))
+    frequency = np.fft.rfftfreq(size)
+    for tap, label, line in (
+        (np.ones(len(taps)), "rectangular", {"color": GREY, "linestyle": "--", "linewidth": 1}),
+        (taps, name, {"color": PALETTE[0], "linewidth": 1.8}),
+    ):
+        spectrum = np.abs(np.fft.rfft(tap, size))
+        right.plot(frequency, _decibels(spectrum, WINDOW_FLOOR), label=label, **line)
+    right.set(xlabel="frequency (cycles/sample)", ylabel="spectrum (dB of its peak)")
+    right.set(xlim=(0, 0.5), ylim=(WINDOW_FLOOR, 3))
+    right.grid()
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
