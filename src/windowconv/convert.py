@@ -1,0 +1,191 @@
+"""Any model with windowed convolutions in the place of its plain ones."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections import defaultdict
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError, WindowWarning
+from windowconv.grow import Convolution, KernelSize, embedded, offset, set_geometry
+from windowconv.layers import WINDOWED
+from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values
+from windowconv.windowed import LayerWindow, WindowedMixin
+from windowconv.windows import Window, advice
+
+Model = TypeVar("Model", bound=nn.Module)
+AMPLIFIED = 10.0  # above this factor `preserve` warns
+
+
+def convert(
+    model: Model,
+    *,
+    window: LayerWindow = "hamming",
+    kernel_size: KernelSize = None,
+    include: Patterns = None,
+    exclude: Patterns = None,
+    preserve: bool = False,
+    inplace: bool = False,
+) -> Model:
+    """Replace a model's convolutions with windowed ones, and grow their kernels.
+
+    Layers become windowed where they stand, so hooks, `requires_grad`, training mode and sharing survive.
+    Kernels of one tap and patch embeddings (stride = kernel) are left alone. Subclasses of torch's layers,
+    lazy ones and those whose weight is computed (parametrisations, weight norm, pruning) are skipped, with one
+    warning that lists them. `plan_conversion` tells beforehand.
+
+    A grown kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is drawn anew,
+    normally distributed with the old weight's root mean square times sqrt(old taps / new taps): for a model
+    fresh from its constructor that is its own initialisation at the new size.
+
+    Args:
+        model: any module tree.
+        window: as in `as_window`, or a `LearnableWindow`; None gives windowed layers without a window.
+        kernel_size: an int (grows to it, never shrinks; axes of one tap stay), a mapping from old to new such
+            as `{3: 7, 7: 9}`, or a callable (name, layer) -> int, one int an axis, or None.
+        include: name patterns (`"layer1.*"`, or an ancestor's name), or a callable (name, layer) -> bool; only
+            these are converted, patch embeddings too. None is all.
+        exclude: the same, for layers to leave as they are.
+        preserve: the converted model computes the same function: the old taps in the middle, divided by the
+            window. For pretrained networks. Weight decay then acts on the amplified raw weight (see the docs
+            on fine-tuning).
+        inplace: convert `model` itself instead of a copy.
+
+    Returns:
+        The converted model; `fold` gives torch's layers back.
+
+    Raises:
+        InputError: no convolutions, a pattern that matches nothing, a parity that cannot be kept; with
+            `preserve`, a zero in the window or a dtype that cannot hold the divided weights. Each names the layer.
+
+    Warns:
+        WindowWarning: skipped layers; a window that does not suit a size; amplification above 10.
+
+    Not for a model that is traced, scripted or quantised: convert it before.
+
+    >>> from torch import nn
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+    >>> convert(net, kernel_size=7)[0]
+    WindowedConv2d(3, 8, kernel_size=(7, 7), stride=(1, 1), padding=(3, 3), window=hamming)
+    """
+    plan = plan_conversion(
+        model, window=window, kernel_size=kernel_size, include=include, exclude=exclude, preserve=preserve
+    )
+    _check_ties(model, plan)
+    _warn(plan)
+    result = model if inplace else copy.deepcopy(model)
+    layers = dict(result.named_modules())
+    todo = [(layers[layer.name], layer) for layer in plan.layers if layer.action == "window"]
+    renewed: dict[int, nn.Parameter] = {}
+    weights = [_new_weight(module, layer, preserve, renewed) for module, layer in todo]  # all checks before any change
+    for (module, layer), weight in zip(todo, weights, strict=True):
+        set_geometry(module, layer.size, layer.padding)
+        if weight is not None:
+            _replace(module, weight)
+        if not isinstance(module, WindowedMixin):
+            module.__class__ = WINDOWED[type(module)]
+        cast(WindowedMixin, module).set_window(layer.window, name=layer.name, quiet=True)
+    return result
+
+
+def _new_weight(
+    module: Convolution, layer: LayerPlan, preserve: bool, renewed: dict[int, nn.Parameter]
+) -> nn.Parameter | None:
+    """The layer's raw weight after the conversion, None if it stays; `renewed` keeps shared weights shared."""
+    old: nn.Parameter = module.weight
+    if id(old) in renewed:
+        return renewed[id(old)]
+    if preserve:
+        new = _divided(module, layer)
+    elif layer.size != layer.old_size:
+        new = old.detach().new_empty(*old.shape[:2], *layer.size)
+        if not old.is_meta:
+            scale = math.sqrt(math.prod(layer.old_size) / math.prod(layer.size))
+            new.normal_(0.0, old.detach().abs().square().mean().sqrt().item() * scale)
+    else:
+        return None
+    renewed[id(old)] = nn.Parameter(new, requires_grad=old.requires_grad)
+    return renewed[id(old)]
+
+
+def _divided(module: Convolution, layer: LayerPlan) -> Tensor:
+    """The raw weight with which the windowed layer computes what `module` does now."""
+    assert layer.window is not None
+    effective = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
+    effective = effective.detach()
+    same = embedded(effective, layer.size, offset(layer.name, module, layer.size))
+    if same.is_meta:
+        return same
+    wide = torch.complex128 if same.is_complex() else torch.float64
+    exact = torch.tensor(start_values(layer.window, layer.size, module.out_channels), device=same.device)
+    raw = (same.to(wide) / exact).to(same.dtype)
+    back = raw * exact.to(same.dtype.to_real())
+    error = (back - same).abs().max() / same.abs().max().clamp(min=torch.finfo(same.dtype).tiny)
+    if not torch.isfinite(raw).all() or error > 8 * torch.finfo(same.dtype).eps:
+        raise InputError(
+            f"layer {layer.name!r}: {same.dtype} cannot hold its weight divided by the window {layer.window} "
+            f"(amplification {layer.amplification:.3g}); convert in float32, or use a wider window or a larger kernel"
+        )
+    return raw
+
+
+def _replace(module: Convolution, weight: nn.Parameter) -> None:
+    if weight.shape == module.weight.shape:  # the same parameter for optimisers that hold it
+        with torch.no_grad():
+            module.weight.copy_(weight)
+    else:
+        module.weight = weight
+
+
+def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
+    """Modules that share one weight must go the same way, where the weight changes."""
+    owners = defaultdict(list)
+    for name, module in model.named_modules():
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                owners[id(parameter)].append(name)
+    modules = dict(model.named_modules())
+    planned = {layer.name: (layer.size, layer.window) for layer in plan.layers if layer.action == "window"}
+    for layer in plan.layers:
+        if layer.action != "window" or not (plan.preserve or layer.size != layer.old_size):
+            continue
+        for other in owners[id(modules[layer.name].weight)]:
+            if planned.get(other) != planned[layer.name]:
+                raise InputError(
+                    f"layers {layer.name!r} and {other!r} share one weight but would get different kernels; "
+                    "convert both alike, or exclude both"
+                )
+
+
+def _warn(plan: ConversionPlan) -> None:
+    """One warning a kind, whatever the number of layers."""
+    skipped = [f"{layer.name} ({layer.reason})" for layer in plan.layers if layer.action == "skip"]
+    if skipped:
+        _say(f"{len(skipped)} convolutions are skipped: {', '.join(skipped)}")
+    unsuited = defaultdict(list)
+    for layer in plan.layers:
+        if isinstance(layer.window, Window) and (text := advice(layer.window, layer.size)):
+            unsuited[text].append(layer.name)
+    if unsuited:
+        _say("; ".join(f"{_some(names)}: {text}" for text, names in unsuited.items()))
+    amplified = [layer for layer in plan.layers if layer.amplification > AMPLIFIED]
+    if amplified:
+        worst = max(amplified, key=lambda layer: layer.amplification)
+        _say(
+            f"preserve=True enlarges raw weights up to {worst.amplification:.3g} times (layer {worst.name!r}; "
+            f"above {AMPLIFIED:.0f} in {_some([layer.name for layer in amplified])}): weight decay acts on them so "
+            "enlarged; grow the kernels more, or fine-tune without weight decay"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _say(text: str) -> None:
+    warnings.warn(text, WindowWarning, stacklevel=4)

@@ -1,0 +1,155 @@
+"""Windowed convolutions as pure functions: torch's own, of `weight * window`.
+
+The signatures are those of `torch.nn.functional`, with one keyword-only argument more. Not for a training loop
+with a named window: these functions look its values up at every call; a layer keeps them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from windowconv.errors import InputError
+from windowconv.windows import WindowLike, get_window
+
+Ints = int | tuple[int, ...]
+
+
+def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | None = None) -> Tensor:
+    """The effective weight, `weight * window` over the kernel's axes (the last ones).
+
+    Args:
+        weight: (out, in / groups, *kernel), or (in, out / groups, *kernel) of a transposed convolution.
+        window: as in `get_window`. A tensor whose last axes are the kernel's is used as it is, so that its
+            gradient flows; it may broadcast over the channels.
+        axes: the number of the kernel's axes; None is all dimensions but two.
+
+    Raises:
+        InputError: as `get_window`; a window tensor with NaN or infinities.
+
+    >>> import torch
+    >>> apply_window(torch.ones(1, 1, 7))
+    tensor([[[0.0800, 0.3100, 0.7700, 1.0000, 0.7700, 0.3100, 0.0800]]])
+    """
+    axes = weight.ndim - 2 if axes is None else axes
+    if not 1 <= axes <= min(weight.ndim, 3):
+        raise InputError(f"weight of shape {tuple(weight.shape)} has no kernel of {axes} axes; allowed: 1 to 3")
+    size = tuple(weight.shape[weight.ndim - axes :])
+    if isinstance(window, Tensor) and tuple(window.shape[-axes:]) == size:
+        if not torch.compiler.is_compiling() and not _finite(window):
+            raise InputError("window has NaN or infinite values; allowed: finite numbers")
+        return weight * window
+    return weight * get_window(window, size, dtype=weight.dtype.to_real(), device=weight.device)
+
+
+def _finite(window: Tensor) -> bool:
+    try:
+        return bool(torch.isfinite(window).all())
+    except RuntimeError:  # inside vmap nobody can look at values
+        return True
+
+
+def _effective(weight: Tensor, window: WindowLike, axes: int) -> Tensor:
+    if weight.ndim != axes + 2:
+        raise InputError(f"weight of shape {tuple(weight.shape)} has {weight.ndim} dimensions, not {axes + 2}")
+    return apply_window(weight, window)
+
+
+def windowed_conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints | str = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv1d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 1)
+    return F.conv1d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def windowed_conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints | str = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv2d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 2)
+    return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def windowed_conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints | str = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv3d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 3)
+    return F.conv3d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def windowed_conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv_transpose1d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 1)
+    return F.conv_transpose1d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def windowed_conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv_transpose2d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 2)
+    return F.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def windowed_conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    *,
+    window: WindowLike = "hamming",
+) -> Tensor:
+    """`torch.nn.functional.conv_transpose3d` of `weight * window`; `window` and errors as in `apply_window`."""
+    weight = _effective(weight, window, 3)
+    return F.conv_transpose3d(input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -1,0 +1,120 @@
+"""Growing and cropping a layer's kernel so that its output keeps its shape.
+
+A kernel that goes from k to k' taps at dilation d needs the padding p' = p + d (k' - k) / 2 on each side; a
+transposed layer too, its output padding unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError
+from windowconv.tables import by_sign
+
+Convolution = Any  # any of torch's six convolutions; their common base is private
+Size = tuple[int, ...]
+KernelSize = int | Mapping[int, int] | Callable[[str, nn.Module], int | Sequence[int] | None] | None
+
+
+def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
+    """The size that `kernel_size` asks for in this layer.
+
+    An int grows every axis to it, but leaves larger axes and axes of one tap as they are; a mapping from old
+    to new applies by axis; a callable gets the layer's name and the layer.
+
+    Raises:
+        InputError: a size below 1, of other axes, or below the layer's own.
+    """
+    old: Size = tuple(layer.kernel_size)
+    if kernel_size is None:
+        return old
+    if isinstance(kernel_size, Mapping):
+        new: Sequence[int] = [kernel_size.get(k, k) for k in old]
+    elif isinstance(kernel_size, int):
+        new = [max(k, kernel_size) if k > 1 else k for k in old]
+    elif callable(kernel_size):
+        given = kernel_size(name, layer)
+        new = old if given is None else [given] * len(old) if isinstance(given, int) else given
+    else:
+        raise InputError(f"kernel_size={kernel_size!r}; allowed: an int, a mapping from old to new, or a callable")
+    if len(new) != len(old) or not all(isinstance(n, int) and not isinstance(n, bool) for n in new):
+        raise InputError(
+            f"layer {name!r}: kernel_size={new!r} for a kernel of {by_sign(old)}; allowed: one int an axis"
+        )
+    if any(n < k for n, k in zip(new, old, strict=True)):
+        raise InputError(f"layer {name!r}: kernel_size={by_sign(new)} would shrink its {by_sign(old)} kernel")
+    return tuple(new)
+
+
+def grown_padding(name: str, layer: Convolution, size: Size) -> str | Size:
+    """The padding that keeps the layer's output shape with a kernel of `size`.
+
+    Raises:
+        InputError: a size of another parity, where no padding does.
+    """
+    old: Size = tuple(layer.kernel_size)
+    if layer.padding == "same" or size == old:
+        return layer.padding
+    padding = (0,) * len(old) if layer.padding == "valid" else layer.padding
+    new = []
+    for p, d, k, n in zip(padding, layer.dilation, old, size, strict=True):
+        if d * (n - k) % 2:
+            raise InputError(
+                f"layer {name!r}: no padding keeps the output's shape when {k} taps become {n}; allowed: sizes of "
+                f"the same parity, such as {n + 1} (or exclude the layer)"
+            )
+        new.append(p + d * (n - k) // 2)
+    if any(p < 0 for p in new):
+        raise InputError(f"layer {name!r}: its padding {padding} cannot shrink to that of a {by_sign(size)} kernel")
+    return tuple(new)
+
+
+def offset(name: str, layer: Convolution, size: Size) -> Size:
+    """Where the old kernel's first tap stands in a kernel of `size`, so that the layer computes the same.
+
+    Raises:
+        InputError: a size at which the old taps fall between the new ones.
+    """
+    old: Size = tuple(layer.kernel_size)
+    offsets = []
+    for d, k, n in zip(layer.dilation, old, size, strict=True):
+        # torch pads "same" by d (k - 1) in all, the odd one behind
+        before = d * (n - 1) // 2 - d * (k - 1) // 2 if layer.padding == "same" else d * (n - k) // 2
+        if before % d or (layer.padding != "same" and (n - k) % 2):
+            raise InputError(
+                f"layer {name!r}: {k} taps cannot be centred in {n} at dilation {d}; change by an even number"
+            )
+        offsets.append(before // d)
+    return tuple(offsets)
+
+
+def embedded(weight: Tensor, size: Size, offsets: Size) -> Tensor:
+    """`weight` in a kernel of `size`, zero around it."""
+    new = weight.new_zeros(*weight.shape[:2], *size)
+    inside = tuple(slice(o, o + k) for o, k in zip(offsets, weight.shape[2:], strict=True))
+    new[(..., *inside)] = weight
+    return new
+
+
+def set_geometry(layer: Convolution, size: Size, padding: str | Size) -> None:
+    """Give `layer` a kernel size and padding (not the weight), with all that torch derives from them."""
+    plain = next(c for c in type(layer).__mro__ if c.__module__ == "torch.nn.modules.conv")
+    options = {} if not layer.transposed else {"output_padding": layer.output_padding}
+    twin: Convolution = plain(
+        layer.in_channels,
+        layer.out_channels,
+        size,
+        stride=layer.stride,
+        padding=padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+        padding_mode=layer.padding_mode,
+        device=torch.device("meta"),
+        **options,
+    )
+    for attribute in ("kernel_size", "padding", "_reversed_padding_repeated_twice"):
+        setattr(layer, attribute, getattr(twin, attribute))

@@ -1,0 +1,32 @@
+"""Plain-text tables for the reports that the library prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows in columns; a column of numbers is aligned on the right.
+
+    >>> print(format_table(["layer", "taps"], [["conv1", 49], ["conv2", 9]]))
+    layer  taps
+    conv1    49
+    conv2     9
+    """
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(header))]
+    widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    lines = []
+    for row in [list(header), *cells]:
+        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def by_sign(size: Sequence[int] | str) -> str:
+    """A kernel's size as people write it.
+
+    >>> by_sign((7, 7))
+    '7x7'
+    """
+    return size if isinstance(size, str) else "x".join(map(str, size))

@@ -1,0 +1,163 @@
+"""The mixin that owns a layer's window and its `effective_weight`; fold, spectra and fast paths read that."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError, WindowWarning
+from windowconv.learnable import LearnableWindow, LearnableWindowModule
+from windowconv.windows import Window, WindowLike, advise, as_window, window_values
+
+LayerWindow = WindowLike | LearnableWindow
+METADATA_KEY = "window"
+
+
+def window_from_json(text: str) -> Window | LearnableWindow:
+    """The window that a `to_json` wrote."""
+    return LearnableWindow.from_json(text) if '"learnable"' in text else Window.from_json(text)
+
+
+def same_window(a: Window | LearnableWindow, b: Window | LearnableWindow, size: tuple[int, ...]) -> bool:
+    """Whether two specifications mean the same values at this size."""
+    if isinstance(a, LearnableWindow) or isinstance(b, LearnableWindow):
+        return a == b
+    return a == b or bool((window_values(a, size) == window_values(b, size)).all())
+
+
+if TYPE_CHECKING:  # what torch's convolutions have
+    from torch.nn.modules.conv import _ConvNd as Convolution
+else:
+    Convolution = nn.Module
+
+
+class WindowedMixin(Convolution):
+    """What the windowed layers add to torch's.
+
+    The window is a non-persistent buffer, so that the state dict has the plain layer's keys; its specification
+    travels in the state dict's metadata. The buffer is built anew from the specification, in float64, whenever
+    the layer moves, changes dtype or loads: no rounding accumulates, and `to_empty` leaves no garbage.
+    """
+
+    window: Window | LearnableWindow
+    window_values: Tensor | None
+    learnable_window: LearnableWindowModule | None
+    name_in_model: str | None
+    ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model")
+
+    def set_window(self, window: LayerWindow, *, name: str | None = None, quiet: bool = False) -> None:
+        """Give this layer another window.
+
+        Args:
+            window: as in `windowconv.as_window`, or a `LearnableWindow`.
+            name: the layer's name in its model, for error messages.
+            quiet: do not warn of a window that does not suit the kernel's size.
+        """
+        self._modules.pop("learnable_window", None)
+        self.learnable_window = None
+        self.register_buffer("window_values", None, persistent=False)
+        self.name_in_model = name
+        if isinstance(window, LearnableWindow):
+            self.window = window
+            self.learnable_window = window.module(
+                self.kernel_size, self.out_channels, self.weight.dtype.to_real(), self.weight.device
+            )
+            return
+        self.window = as_window(window, self.kernel_size)
+        window_values(self.window, self.kernel_size)  # raises where it cannot be made
+        if not quiet:
+            advise(self.window, self.kernel_size, stacklevel=4)
+        self._rebuild_window()
+
+    @property
+    def effective_weight(self) -> Tensor:
+        """The weight that convolves: the raw weight times the window, of the raw weight's shape."""
+        if self.learnable_window is not None:
+            return self.weight * self._by_channel(self.learnable_window())
+        if self.window_values is None:
+            return self.weight
+        return self.weight * self.window_values
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, window={self.window}"
+
+    def check_input(self, input: Tensor) -> None:
+        """An `InputError` for an input that is too small; torch's own messages name no layer."""
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() or not isinstance(input, Tensor):
+            return
+        axes = len(self.kernel_size)
+        if input.ndim not in (axes + 1, axes + 2):
+            return  # torch says it well
+        padding = self._reversed_padding_repeated_twice
+        for axis, n in enumerate(input.shape[-axes:]):
+            before, after = padding[2 * (axes - 1 - axis)], padding[2 * (axes - 1 - axis) + 1]
+            reach = self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
+            if self.padding_mode == "zeros" and self.padding == "same":
+                before, after = (reach - 1) // 2, reach - 1 - (reach - 1) // 2
+            limit = {"reflect": n - 1, "circular": n}.get(self.padding_mode)
+            if limit is not None and max(before, after) > limit:
+                raise InputError(
+                    f"{self._title()}: padding_mode={self.padding_mode!r} can pad a side of {n} by at most "
+                    f"{limit}, not {max(before, after)}; use a larger input, a smaller kernel or 'zeros'"
+                )
+            if n + before + after < reach:
+                raise InputError(
+                    f"{self._title()}: an input of {n} with padding {before} + {after} is smaller than the "
+                    f"kernel, which reaches over {reach}; use a larger input, more padding or a smaller kernel"
+                )
+
+    def resolve_output_padding(self, input: Tensor, output_size: list[int] | None) -> list[int]:
+        """What a transposed layer pads its output with (torch's own rule)."""
+        axes = len(self.kernel_size)
+        return self._output_padding(  # pyright: ignore[reportCallIssue]
+            input, output_size, self.stride, self.padding, self.kernel_size, axes, self.dilation
+        )
+
+    def _title(self) -> str:
+        return f"layer {self.name_in_model!r}" if self.name_in_model else f"{self}"
+
+    def _by_channel(self, window: Tensor) -> Tensor:
+        """(channels, *kernel) values broadcast to the weight, whose output channels a group may split."""
+        if len(window) == 1:
+            return window[0]
+        if not self.transposed:
+            return window[:, None]
+        grouped = window.view(self.groups, 1, self.out_channels // self.groups, *self.kernel_size)
+        grouped = grouped.expand(-1, self.in_channels // self.groups, *grouped.shape[2:])
+        return grouped.reshape(self.weight.shape)
+
+    def _rebuild_window(self) -> None:
+        if isinstance(self.window, LearnableWindow) or self.window.name == "boxcar":
+            return  # the one looks after itself, the other needs no values
+        values = torch.tensor(window_values(self.window, self.kernel_size), device="cpu")
+        weight = self.weight
+        self.window_values = values.to(dtype=weight.dtype.to_real()).to(device=weight.device)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._rebuild_window()
+        return self
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, "_metadata"):
+            destination._metadata.setdefault(prefix[:-1], {})[METADATA_KEY] = self.window.to_json()
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
+        if text := local_metadata.get(METADATA_KEY):
+            saved = window_from_json(text)
+            if not same_window(saved, self.window, self.kernel_size):
+                layer = prefix[:-1] or self.name_in_model or type(self).__name__
+                warnings.warn(
+                    f"layer {layer!r} has the window {self.window}, but the checkpoint was saved with "
+                    f"{saved}: this is another model; use layer.set_window to follow the checkpoint",
+                    WindowWarning,
+                    stacklevel=2,
+                )
+        self._rebuild_window()
