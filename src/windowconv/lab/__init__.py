@@ -1,0 +1,1 @@
+"""The laboratory: train, attack and compare networks, with `windowconv` the library underneath."""

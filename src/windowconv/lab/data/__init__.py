@@ -1,0 +1,8 @@
+"""Data for the laboratory: images in memory, where they come from, and batches of them on the device."""
+
+from windowconv.lab.data.gratings import gratings
+from windowconv.lab.data.loader import Batch, DeviceLoader
+from windowconv.lab.data.sets import ImageData, ImageSet
+from windowconv.lab.data.sources import NAMES, load
+
+__all__ = ["NAMES", "Batch", "DeviceLoader", "ImageData", "ImageSet", "gratings", "load"]

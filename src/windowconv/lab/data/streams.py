@@ -1,0 +1,24 @@
+"""Random streams that depend on what they are for, and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def stream(*purpose: str | int) -> torch.Generator:
+    """A CPU generator seeded by a hash of `purpose`.
+
+    Seeds made by adding (seed + epoch) would give run 1 in epoch 2 and run 2 in epoch 1 the same numbers; a
+    hash keeps every purpose apart. The generator is always on the CPU, so that every device sees the same
+    numbers.
+
+    >>> stream("order", 1, 2).initial_seed() == stream("order", 1, 2).initial_seed()
+    True
+    >>> stream("order", 1, 2).initial_seed() == stream("order", 2, 1).initial_seed()
+    False
+    """
+    digest = hashlib.sha256(repr(purpose).encode()).digest()
+    # Sixty-three bits: manual_seed takes no larger positive number.
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
