@@ -78,7 +78,7 @@ def leakage_curves(
     for arm, given, line in _arms(curves, "curves", colours):
         seeds = shares(given, f"curves[{arm!r}]", len(r))
         _mean_and_band(axes, r, seeds, arm, line)
-        lowest = min(lowest, *seeds[seeds > 0])
+        lowest = seeds[seeds > 0].min(initial=lowest)
     axes.set(xlabel="r (cycles/pixel)", ylabel="share of energy farther than r", yscale="log")
     axes.set_ylim(max(lowest, 1e-4), 1.15)
     _plain_decades(axes)
@@ -112,9 +112,8 @@ def leakage_by_layer(
         seeds = shares(given, f"values[{arm!r}]", len(layers))
         _mean_and_band(axes, depth, seeds, arm, line | {"marker": "o", "markersize": 4})
     axes.set_xticks(depth, layers, rotation=90 if upright else 0)
-    axes.set(
-        xlabel="layer, from the input on", ylabel=f"share of energy farther than r\n(r = {r:g} cycles/pixel)"
-    )
+    axes.set_xlabel("layer, from the input on")
+    axes.set_ylabel(f"share of energy farther than r\n(r = {r:g} cycles/pixel)")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
     legend_above(figure, axes, "mean; band: smallest to largest seed")
