@@ -11,6 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -74,8 +75,8 @@ class LearnableWindow:
         ):
             if given not in allowed:
                 raise unknown(what, given, allowed)
-        start: tuple[float, ...] = (self.start,) if isinstance(self.start, int | float) else tuple(self.start)
-        object.__setattr__(self, "start", start)
+        start = [float(v) for v in np.atleast_1d(np.asarray(self.start, dtype=np.float64))]
+        object.__setattr__(self, "start", tuple(start))
         if not start:
             return
         if not all(math.isfinite(v) and v > 0 for v in start):

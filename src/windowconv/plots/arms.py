@@ -63,9 +63,7 @@ def _run(epochs: Numbers, values: Numbers, name: str) -> tuple[Array, Array]:
 
 
 @styled()
-def leakage_curves(
-    curves: Mapping[str, Numbers], radii: Numbers, colours: Mapping[str, str] | None = None
-) -> Figure:
+def leakage_curves(curves: Mapping[str, Numbers], radii: Numbers, colours: Mapping[str, str] | None = None) -> Figure:
     """The share of spectral energy farther than r from the peaks, against r, on a logarithmic axis.
 
     `curves` holds, for each label, shares (R,) or (seeds, R) within [0, 1], drawn as their mean and a band

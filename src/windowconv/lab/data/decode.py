@@ -20,7 +20,7 @@ MAX_BYTES = 4 * 2**30
 """Decoded images beyond this are refused: they'd live in memory, and then on the device."""
 
 CHUNK = 64
-WORTH_A_THREAD = 96 * 96
+WORTH_A_THREAD = 128 * 128
 EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
 

@@ -1,0 +1,123 @@
+"""Weights on disk, with each layer's window beside them, so that a windowed model cannot load as a plain one.
+
+torch's own `load_state_dict` cannot say so: a plain network takes a windowed checkpoint silently (the keys are
+the same) and is then another model. `load_weights` refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError, require
+from windowconv.windowed import METADATA_KEY, WindowedMixin, window_from_json
+
+HEADER = "windowconv"  # the safetensors header's entry: JSON of layer name -> window
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str, str] | None = None) -> None:
+    """Write a model's weights as safetensors, its windows in the header.
+
+    The file is written whole and then renamed. Shared weights are written once under each name.
+
+    Args:
+        model: any module.
+        path: a name that ends with `.safetensors`.
+        extra: further strings for the header.
+
+    Raises:
+        InputError: another ending, or a folder that cannot be written; safetensors is not installed.
+    """
+    target = Path(path)
+    if target.suffix != ".safetensors":
+        raise InputError(f"path={target.name!r}; allowed: a name that ends with .safetensors")
+    save = require("safetensors.torch", "lab").save
+    tensors = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
+    header = {HEADER: json.dumps(windows_of(model), sort_keys=True), **(extra or {})}
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        partial.write_bytes(save(tensors, metadata=header))
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"path={str(target)!r} cannot be written: {error.strerror or error}") from error
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
+    """Load weights that `save_weights` or `torch.save(model.state_dict())` wrote.
+
+    Nothing is unpickled but tensors.
+
+    Args:
+        model: the model to fill.
+        path: a `.safetensors` file, or a state dict of torch's (`.pt`, `.pth`).
+        strict: as in `load_state_dict`.
+
+    Raises:
+        InputError: a file that is not there or cannot be read; keys or shapes that do not fit; a layer that has
+            a window in the file and none in the model.
+
+    Warns:
+        WindowWarning: a layer has another window than in the file.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise InputError(f"path={str(source)!r} is not a file")
+    state, windows = _read_safetensors(source) if source.suffix == ".safetensors" else _read_torch(source)
+    modules = dict(model.named_modules())
+    for name, text in windows.items():
+        saved = window_from_json(text)
+        if str(saved) != "boxcar" and not isinstance(modules.get(name), WindowedMixin):
+            raise InputError(
+                f"{source.name}: layer {name!r} was saved with the window {saved}, but in this model it has none: the "
+                "weights would be those of another model; convert the model first, or fold it before saving"
+            )
+    try:
+        model.load_state_dict(state, strict=strict)
+    except RuntimeError as error:
+        raise InputError(f"{source.name} does not fit the model: {' '.join(str(error).split())}") from error
+
+
+def windows_of(model: nn.Module) -> dict[str, str]:
+    """The JSON of each windowed layer's window, by the layer's name."""
+    return {name: m.window.to_json() for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The strings in a safetensors file's header; an `InputError` if it is none."""
+    safe_open = require("safetensors", "lab").safe_open
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except Exception as error:  # safetensors has an exception class of its own, which it does not export everywhere
+        raise InputError(f"{Path(path).name} is no readable safetensors file (damaged?): {error}") from error
+
+
+def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
+    windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
+    try:
+        state = OrderedDict(require("safetensors.torch", "lab").load_file(path))
+    except Exception as error:
+        raise InputError(f"{path.name} is no readable safetensors file (damaged?): {error}") from error
+    metadata = {name: {METADATA_KEY: text} for name, text in windows.items()}
+    state._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
+    return state, windows
+
+
+def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path.name} is no state dict that can be read safely: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f"{path.name} holds no state dict (tensors by name)")
+    metadata = getattr(state, "_metadata", {})
+    windows = {n: m[METADATA_KEY] for n, m in metadata.items() if METADATA_KEY in m}
+    return OrderedDict(state) if not isinstance(state, OrderedDict) else state, windows

@@ -1,0 +1,176 @@
+"""Back to plain layers: the window multiplied in, so that inference costs nothing more."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError, WindowWarning
+from windowconv.grow import Convolution, Size, set_geometry
+from windowconv.layers import PLAIN
+from windowconv.tables import by_sign, format_table
+from windowconv.windowed import WindowedMixin
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class TrimmedLayer:
+    """One layer of a `TrimReport`; `dropped` is the share of its kernel's energy (sum of squares) cut off."""
+
+    name: str
+    size: Size
+    trimmed: Size
+    dropped: float
+
+
+@dataclass(frozen=True)
+class TrimReport:
+    """What `fold(model, trim=...)` crops, layer by layer; prints as a table."""
+
+    trim: float
+    layers: tuple[TrimmedLayer, ...]
+
+    @property
+    def cropped(self) -> tuple[TrimmedLayer, ...]:
+        """The layers that change."""
+        return tuple(layer for layer in self.layers if layer.trimmed != layer.size)
+
+    def __str__(self) -> str:
+        rows = [[la.name, by_sign(la.size), by_sign(la.trimmed), f"{la.dropped:.2e}"] for la in self.layers]
+        return format_table(["layer", "kernel", "trimmed", "energy dropped"], rows)
+
+
+def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> Model:
+    """Replace windowed layers with torch's own, the window multiplied into their weights.
+
+    The outputs stay the same (a model that `convert` made gets back exactly torch's classes and keys), for
+    inference and for export. Not before more training: the weights would then train without a window.
+
+    Args:
+        model: a model with windowed layers.
+        trim: crop outer taps as long as each layer's kernel keeps this share of its energy, such as 0.999; a
+            warning says what that changes, and `trim_report` tells beforehand. None crops nothing.
+        inplace: fold `model` itself instead of a copy.
+
+    Raises:
+        InputError: no windowed layers, or `trim` outside (0, 1].
+
+    Warns:
+        WindowWarning: `trim` cropped taps, so the function is no longer the same.
+
+    >>> from torch import nn
+    >>> from windowconv.layers import WindowedConv2d
+    >>> fold(nn.Sequential(WindowedConv2d(3, 8, 7)))
+    Sequential(
+      (0): Conv2d(3, 8, kernel_size=(7, 7), stride=(1, 1))
+    )
+    """
+    windowed = _windowed(model)
+    report = None if trim is None else trim_report(model, trim)
+    result = model if inplace else copy.deepcopy(model)
+    layers = dict(result.named_modules())
+    folded: dict[tuple[int, str], nn.Parameter] = {}
+    for name in windowed:
+        module: Convolution = layers[name]
+        with torch.no_grad():
+            key = (id(module.weight), module.window.to_json())
+            if module.effective_weight is not module.weight and key not in folded:
+                weight = module.effective_weight.detach().clone()
+                folded[key] = nn.Parameter(weight, requires_grad=module.weight.requires_grad)
+            module.weight = folded.get(key, module.weight)
+        module._modules.pop("learnable_window", None)
+        for attribute in WindowedMixin.ADDED:
+            if attribute in module.__dict__ or attribute in module._buffers:
+                delattr(module, attribute)
+        module.__class__ = PLAIN[type(module)]
+    if report is not None and report.cropped:
+        for layer in report.cropped:
+            _crop(layers[layer.name], layer.trimmed)
+        most = max(layer.dropped for layer in report.cropped)
+        warnings.warn(
+            f"trim={trim} crops {len(report.cropped)} of {len(report.layers)} folded layers, "
+            + ", ".join(f"{la.name} {by_sign(la.size)} -> {by_sign(la.trimmed)}" for la in report.cropped[:3])
+            + (" and more" if len(report.cropped) > 3 else "")
+            + f": they lose up to {most:.2g} of their kernels' energy; trim_report lists them",
+            WindowWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def trim_report(model: nn.Module, trim: float) -> TrimReport:
+    """What `fold(model, trim=trim)` would crop.
+
+    A layer's taps are cropped in opposite pairs of outer slices, the one with the least energy first, as long as
+    the kernel keeps the share `trim` of its energy and the layer has padding to give back.
+
+    Args:
+        model: a model with windowed layers.
+        trim: the share of energy to keep, in (0, 1].
+
+    Raises:
+        InputError: no windowed layers, or `trim` outside (0, 1].
+    """
+    if not 0 < trim <= 1:
+        raise InputError(f"trim={trim}; allowed: the share of energy to keep, above 0 and at most 1, such as 0.999")
+    rows = []
+    for name, module in _windowed(model).items():
+        weight = module.effective_weight.detach()
+        axes = tuple(range(2, weight.ndim))
+        energy = weight.abs().double().square().sum((0, 1)).cpu()
+        size, dropped = _trimmed(energy, _room(module), 1 - trim)
+        assert len(axes) == len(size)
+        rows.append(TrimmedLayer(name, tuple(module.kernel_size), size, dropped))
+    return TrimReport(trim, tuple(rows))
+
+
+def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
+    found = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
+    if not found:
+        raise InputError(f"model={type(model).__name__} has no windowed layers to fold")
+    return found
+
+
+def _room(module: Convolution) -> list[int]:
+    """How many taps can go on each side of each axis while the padding gives them back."""
+    if module.padding == "same":
+        return [k // 2 for k in module.kernel_size]
+    padding = [0] * len(module.kernel_size) if module.padding == "valid" else module.padding
+    return [p // d for p, d in zip(padding, module.dilation, strict=True)]
+
+
+def _trimmed(energy: Tensor, room: list[int], budget: float) -> tuple[Size, float]:
+    """The kernel's size after cropping, and the share of energy lost."""
+    total, room = float(energy.sum()), list(room)
+    if total == 0:
+        return tuple(energy.shape), 0.0
+    while True:
+        best: Tensor | None = None
+        axis = -1
+        for i, n in enumerate(energy.shape):
+            if room[i] > 0 and n > 2:
+                inner = energy.narrow(i, 1, n - 2)
+                if best is None or inner.sum() > best.sum():
+                    best, axis = inner, i
+        if best is None or 1 - float(best.sum()) / total > budget:
+            return tuple(energy.shape), max(0.0, 1 - float(energy.sum()) / total)
+        energy = best
+        room[axis] -= 1
+
+
+def _crop(module: Convolution, size: Size) -> None:
+    weight = module.weight
+    padding = module.padding
+    if not isinstance(padding, str):
+        cut = [(k - n) // 2 * d for k, n, d in zip(module.kernel_size, size, module.dilation, strict=True)]
+        padding = tuple(p - c for p, c in zip(padding, cut, strict=True))
+    inside = tuple(slice((k - n) // 2, (k - n) // 2 + n) for k, n in zip(module.kernel_size, size, strict=True))
+    set_geometry(module, size, padding)
+    cropped = weight.detach()[(..., *inside)].clone(memory_format=torch.contiguous_format)
+    module.weight = nn.Parameter(cropped, requires_grad=weight.requires_grad)

@@ -1,0 +1,115 @@
+"""A model's convolutions, layer by layer: windows, sizes, parameters, multiply-adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from windowconv.errors import InputError
+from windowconv.grow import Convolution
+from windowconv.layers import WINDOWED
+from windowconv.tables import by_sign, format_table
+from windowconv.windowed import WindowedMixin
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One convolution: `window` is None for a plain layer; `macs` counts multiply-adds in one forward pass."""
+
+    name: str
+    kind: str
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: str | tuple[int, ...]
+    window: str | None
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """All convolutions and the whole model's totals; prints as a table."""
+
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    macs: int
+
+    def __str__(self) -> str:
+        header = ["layer", "class", "kernel", "stride", "padding", "window", "parameters", "multiply-adds"]
+        rows = [
+            [
+                layer.name or "(the model)",
+                layer.kind,
+                by_sign(layer.kernel),
+                by_sign(layer.stride),
+                by_sign(layer.padding),
+                layer.window or "-",
+                layer.parameters,
+                layer.macs,
+            ]
+            for layer in self.layers
+        ]
+        windowed = sum(la.window is not None for la in self.layers)
+        total = f"{windowed} of {len(self.layers)} convolutions are windowed; the whole model has "
+        total += f"{self.parameters:,} parameters and takes {self.macs:,} multiply-adds."
+        return f"{format_table(header, rows)}\n{total}"
+
+
+def summary(model: nn.Module, example_input: Any) -> ModelSummary:
+    """Count a model's parameters and the multiply-adds of one forward pass.
+
+    The model runs once on `example_input` in evaluation mode without gradients. Multiply-adds are half the
+    floating-point operations of `torch.utils.flop_counter`, which counts convolutions, matrix products and
+    attention, not the window (one product a weight) nor element-wise layers.
+
+    Args:
+        model: any module.
+        example_input: what the model is called with; a tuple is unpacked.
+
+    Raises:
+        InputError: the model has no convolutions.
+
+    >>> import torch
+    >>> from windowconv.layers import WindowedConv2d
+    >>> print(summary(WindowedConv2d(3, 8, 7, padding=3), torch.rand(1, 3, 16, 16)))
+    layer        class           kernel  stride  padding  window   parameters  multiply-adds
+    (the model)  WindowedConv2d  7x7     1x1     3x3      hamming       1,184        301,056
+    1 of 1 convolutions are windowed; the whole model has 1,184 parameters and takes 301,056 multiply-adds.
+    """
+    found = {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
+    if not found:
+        raise InputError(f"model={type(model).__name__} has no convolutions to summarise")
+    modes = {module: module.training for module in model.modules()}
+    arguments = example_input if isinstance(example_input, tuple) else (example_input,)
+    try:
+        model.eval()
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(*arguments)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    counts = counter.get_flop_counts()
+    root = type(model).__name__
+    layers = []
+    for name, module in found.items():
+        flops = counts.get(f"{root}.{name}" if name else root, {})
+        layers.append(_layer(name, module, sum(flops.values()) // 2))
+    parameters = sum(p.numel() for p in model.parameters())
+    return ModelSummary(tuple(layers), parameters, counter.get_total_flops() // 2)
+
+
+def _layer(name: str, module: Convolution, macs: int) -> LayerSummary:
+    return LayerSummary(
+        name,
+        type(module).__name__,
+        tuple(module.kernel_size),
+        tuple(module.stride),
+        module.padding if isinstance(module.padding, str) else tuple(module.padding),
+        str(module.window) if isinstance(module, WindowedMixin) else None,
+        sum(p.numel() for p in module.parameters()),
+        macs,
+    )
