@@ -34,7 +34,7 @@ FIGURES = {
     "leakage_curves": lambda: plots.leakage_curves(SHARES, RADII),
     "leakage_by_layer": lambda: plots.leakage_by_layer(SHARES, LAYERS),
     "accuracy_by_arm": lambda: plots.accuracy_by_arm(ACCURACY),
-    "kernels": lambda: plots.kernels(WEIGHT, WINDOW, count=3),
+    "kernels": lambda: plots.kernels(WEIGHT, WINDOW, count=6),
     "window_figure": lambda: plots.window_figure(WINDOW[2], "hamming"),
 }
 

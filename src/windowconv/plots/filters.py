@@ -49,7 +49,7 @@ def kernels(weight: Numbers, window: Numbers | None = None, count: int = 8, titl
     for axes, (f, c) in zip(grid[0], chosen, strict=True):
         axes.set_title(f"filter {f}\ninput {c}")
     _ticks(grid[:half], [0, raw.shape[3] - 1], [0, raw.shape[2] - 1])
-    _ticks(grid[half:], [-0.1, 0.1], [-0.25, 0, 0.25])
+    _ticks(grid[half:], [-0.25, 0.25], [-0.25, 0, 0.25])
     figure.colorbar(kernel_image, ax=grid[:half].ravel().tolist(), label="weight")
     figure.colorbar(response_image, ax=grid[half:].ravel().tolist(), label="dB of own peak")
     figure.suptitle(title or "")
