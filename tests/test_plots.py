@@ -187,6 +187,7 @@ def test_arms_have_one_colour_whatever_the_order_and_can_be_overruled():
         (lambda: plots.learning_curves({"a": [([1], [1]), ([2], [1])]}), "no epoch in common"),
         (lambda: plots.leakage_curves({}, RADII), "curves is empty"),
         (lambda: plots.leakage_curves(SHARES, RADII[:2]), r"curves\['3x3'\] has the shape"),
+        (lambda: plots.leakage_curves({"a": [[0.5, 0.4], [0.5]]}, [0, 1]), "a'. is not a rectangular array"),
         (lambda: plots.leakage_curves({"a": [0.5, 1.5]}, [0, 1]), "shares lie within 0 and 1"),
         (lambda: plots.leakage_curves(SHARES, []), "radii is empty"),
         (lambda: plots.leakage_by_layer(SHARES, []), "layers is empty"),

@@ -31,14 +31,7 @@ def finite(given: Any, name: str, *shape: int | None) -> Array:
     `shape` is the shape wanted, with None where any positive size will do. An `InputError` names the argument
     `name` where the numbers are not numbers, not finite, or of another shape.
     """
-    # The host before float64: some accelerators have no doubles, and numpy has no bfloat16.
-    plain = given.detach().cpu().double().numpy() if hasattr(given, "detach") else given
-    try:
-        array = np.asarray(plain, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is not a rectangular array of numbers: {str(plain)[:60]!r}") from None
-    if array.size == 0:
-        raise InputError(f"{name} is empty: nothing to draw")
+    array = _floats(given, name)
     fits = len(shape) == array.ndim and all(w in (None, n) for w, n in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
@@ -50,8 +43,20 @@ def finite(given: Any, name: str, *shape: int | None) -> Array:
 
 def shares(given: Any, name: str, size: int) -> Array:
     """`given`, (size,) or (seeds, size), as (seeds, size) shares within [0, 1], or an `InputError`."""
-    several = np.ndim(given.detach().cpu() if hasattr(given, "detach") else given) != 1
-    array = np.atleast_2d(finite(given, name, *([None, size] if several else [size])))
+    array = _floats(given, name)
+    array = finite(array[None] if array.ndim == 1 else array, name, None, size)
     if array.min() < -1e-6 or array.max() > 1 + 1e-6:
         raise InputError(f"{name} reaches from {array.min():g} to {array.max():g}; shares lie within 0 and 1")
+    return array
+
+
+def _floats(given: Any, name: str) -> Array:
+    # The host before float64: some accelerators have no doubles, and numpy has no bfloat16.
+    plain = given.detach().cpu().double().numpy() if hasattr(given, "detach") else given
+    try:
+        array = np.asarray(plain, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is not a rectangular array of numbers: {str(plain)[:60]!r}") from None
+    if array.size == 0:
+        raise InputError(f"{name} is empty: nothing to draw")
     return array
