@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+
+from windowconv.errors import InputError
+from windowconv.lab.data import load, places, sources
+
+RAW = Path("FashionMNIST/raw")
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch) -> Path:
+    """A working directory with nothing in it, no data folder set and no network."""
+    monkeypatch.delenv("WINDOWCONV_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    return tmp_path
+
+
+def put_fashion(raw: Path, n: int = 3) -> None:
+    """Fashion-MNIST's unpacked files with `n` images."""
+    raw.mkdir(parents=True)
+    for prefix in ("train", "t10k"):
+        images = np.full((n, 4, 4), n, np.uint8)
+        head = b"\0\0\x08\x03" + b"".join(size.to_bytes(4, "big") for size in images.shape)
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n.to_bytes(4, "big") + bytes(n))
+
+
+def test_where_it_looks_and_in_which_order(empty, monkeypatch):
+    given, variable, default = empty / "given", empty / "variable", empty / "data"
+    monkeypatch.setenv("WINDOWCONV_DATA", str(variable))
+    put_fashion(default / RAW, 1)
+    assert len(load("fashion-mnist").train) == 1
+    put_fashion(variable / RAW, 2)
+    assert len(load("fashion-mnist").train) == 2
+    put_fashion(variable / "fashion-mnist" / RAW, 3)
+    assert len(load("fashion-mnist").train) == 3
+    with pytest.raises(InputError, match=r"^Fashion-MNIST was not found in \S+given and"):
+        load("fashion-mnist", given)  # only there
+    put_fashion(given / "fashion-mnist" / RAW, 4)
+    assert len(load("fashion-mnist", given).train) == 4
+    assert len(load("fashion-mnist", str(given)).train) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [
+        ("fashion-mnist", "put the four official .gz files into {root}/FashionMNIST/raw, or pass --data-root"),
+        ("cifar10", "unpack the official cifar-10-python.tar.gz into {root} (it makes cifar-10-batches-py), or"),
+        ("cifar100", "unpack the official cifar-100-python.tar.gz into {root} (it makes cifar-100-python), or"),
+    ],
+)
+def test_without_a_network_one_sentence_says_what_to_do(empty, monkeypatch, capsys, name, by_hand):
+    monkeypatch.setenv("WINDOWCONV_DATA", str(empty / "images"))
+    before = socket.getdefaulttimeout()
+    with pytest.raises(InputError) as caught:
+        load(name)
+    message = str(caught.value)
+    assert f"was not found in {empty / 'images'}, data and could not be downloaded (" in message
+    assert "no network in tests" in message
+    assert by_hand.format(root=empty / "images") in message
+    assert "\n" not in message
+    said = capsys.readouterr().err.splitlines()
+    assert said == [line for line in said if "downloading it into" in line]
+    assert len(said) == 1
+    assert socket.getdefaulttimeout() == before
+    assert not list((empty / "images").iterdir())  # nothing half done
+    with pytest.raises(InputError, match="and download=False: "):
+        load(name, download=False)
+
+
+def test_a_silent_network_is_given_up(empty, monkeypatch):
+    """A server that accepts and never answers: the socket's timeout ends it."""
+    monkeypatch.undo()
+    monkeypatch.setattr(places, "TIMEOUT_S", 0.3)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+        def fetch(_: Path) -> None:
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            opener.open(url)
+
+        source = replace(sources.SOURCES["cifar10"], fetch=fetch)
+        start = time.monotonic()
+        with pytest.raises(InputError, match=r"could not be downloaded \(.*timed out\)"):
+            places.download(source, [empty])
+        assert time.monotonic() - start < 5
+
+
+def test_what_is_downloaded_is_moved_when_complete(empty, monkeypatch, capsys):
+    def fetch(place: Path) -> None:
+        put_fashion(place / RAW)
+        (place / RAW / "extra.tmp").write_text("not kept")
+
+    source = replace(sources.SOURCES["fashion-mnist"], fetch=fetch, keep=f"{RAW}/*ubyte")
+    monkeypatch.setitem(sources.SOURCES, "fashion-mnist", source)
+    assert len(load("fashion-mnist").train) == 3
+    assert capsys.readouterr().err == "windowconv: Fashion-MNIST was not found in data; downloading it into data\n"
+    assert [path.name for path in (empty / "data").iterdir()] == ["FashionMNIST"]
+    assert len(list((empty / "data" / RAW).iterdir())) == 4
+    load("fashion-mnist")
+    assert capsys.readouterr().err == ""  # once only
+
+
+def test_an_interrupted_download_leaves_nothing(empty, monkeypatch):
+    def fetch(place: Path) -> None:
+        put_fashion(place / RAW)
+        raise KeyboardInterrupt
+
+    source = replace(sources.SOURCES["fashion-mnist"], fetch=fetch)
+    monkeypatch.setitem(sources.SOURCES, "fashion-mnist", source)
+    with pytest.raises(KeyboardInterrupt):
+        load("fashion-mnist")
+    assert not list((empty / "data").iterdir())
+
+
+def test_it_downloads_into_the_first_folder_that_can_be_written(empty, monkeypatch):
+    # A file where a folder should be can't be written into, even by root.
+    (empty / "file").write_text("")
+    monkeypatch.setenv("WINDOWCONV_DATA", str(empty / "file" / "below"))
+    with pytest.raises(InputError, match="into data/FashionMNIST/raw"):
+        load("fashion-mnist")
+    with pytest.raises(InputError, match="and no folder there can be written to: put the four"):
+        load("fashion-mnist", empty / "file" / "below")
+
+
+def test_folders_by_path_and_by_name_below_a_data_folder(image_folder, empty, monkeypatch):
+    assert load("insects").name == "insects"  # relative to the working directory
+    assert load(str(image_folder)).content_hash == load("./insects").content_hash
+    (empty / "elsewhere").mkdir()
+    monkeypatch.chdir(empty / "elsewhere")
+    with pytest.raises(InputError, match="data='insects' is unknown"):
+        load("insects")
+    monkeypatch.setenv("WINDOWCONV_DATA", str(empty))
+    assert load("insects").name == "insects"
+    assert load("insects", empty).name == "insects"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fashon-mnist", "data='fashon-mnist' is unknown; did you mean 'fashion-mnist'.*or the path of a folder"),
+        ("cifar-10", "did you mean 'cifar10'"),
+        ("./cifar10", "data='./cifar10': there is no such folder"),
+        ("~/no/such/folder", "there is no such folder"),
+        ("file.parquet", "data='file.parquet' is a file: give the folder that holds"),
+        (".", "holds neither train/ and val/"),
+    ],
+)
+def test_refuses_names(empty, name, message):
+    (empty / "file.parquet").write_text("")
+    with pytest.raises(InputError, match=message):
+        load(name)
+
+
+@pytest.mark.parametrize("name", ["gratings", "fashion-mnist", "."])
+def test_refuses_image_sizes(empty, name):
+    with pytest.raises(InputError, match="image_size=0: give a number of pixels above 0"):
+        load(name, image_size=0)
+
+
+def test_import_is_light():
+    """Importing the room, and making gratings, takes neither torchvision nor pyarrow nor PIL."""
+    code = (
+        "import sys, windowconv.lab.data as data; data.gratings(16, 16);"
+        "print([name for name in ('torchvision', 'pyarrow', 'PIL', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
