@@ -106,6 +106,12 @@ def test_refuses_rows(folder, some, images, labels, names, message):
         load(folder)
 
 
+def test_names_the_row_within_its_own_file(folder, some):
+    write(folder / "test.parquet", [some[0], b"broken"], [2, 2], NAMES)
+    with pytest.raises(InputError, match=r"test\.parquet row 1: the image can't be decoded"):
+        load(folder)
+
+
 def truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
