@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, require
+from windowconv.files import replace_file
 from windowconv.windowed import METADATA_KEY, WindowedMixin, window_from_json
+from windowconv.windows import Window
 
 HEADER = "windowconv"  # the safetensors header's entry: JSON of layer name -> window
 
@@ -40,13 +42,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str
     save = require("safetensors.torch", "lab").save
     tensors = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
     header = {HEADER: json.dumps(windows_of(model), sort_keys=True), **(extra or {})}
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        partial.write_bytes(save(tensors, metadata=header))
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"path={str(target)!r} cannot be written: {error.strerror or error}") from error
+    replace_file(target, save(tensors, metadata=header))
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
@@ -73,7 +69,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
     modules = dict(model.named_modules())
     for name, text in windows.items():
         saved = window_from_json(text)
-        if str(saved) != "boxcar" and not isinstance(modules.get(name), WindowedMixin):
+        plain = isinstance(saved, Window) and saved.name == "boxcar"
+        if not plain and not isinstance(modules.get(name), WindowedMixin):
             raise InputError(
                 f"{source.name}: layer {name!r} was saved with the window {saved}, but in this model it has none: the "
                 "weights would be those of another model; convert the model first, or fold it before saving"
@@ -100,7 +97,12 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
-    windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
+    try:
+        windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
+        if not isinstance(windows, dict) or not all(isinstance(text, str) for text in windows.values()):
+            raise TypeError("no JSON of layer name -> window")
+    except (TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path.name}: its header's entry {HEADER!r} cannot be read: {error}") from None
     try:
         state = OrderedDict(require("safetensors.torch", "lab").load_file(path))
     except Exception as error:

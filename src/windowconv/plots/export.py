@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from windowconv.errors import require
-from windowconv.report.files import replace_file
+from windowconv.files import replace_file
 
 from .style import styled
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from windowconv.errors import require
 
 from .blocks import Page
-from .files import replace_file
+from windowconv.files import replace_file
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -1,0 +1,7 @@
+"""`python -m windowconv.cli`."""
+
+import sys
+
+from windowconv.cli import main
+
+sys.exit(main())

@@ -1,0 +1,146 @@
+"""What the laboratory's subcommands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from windowconv.errors import InputError
+from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.data import NAMES, ImageData, load
+from windowconv.lab.data.decode import decode
+from windowconv.lab.evaluate import check_fits, evaluate, save_evaluation
+from windowconv.lab.progress import duration, show_progress
+from windowconv.lab.runs import Run
+from windowconv.lab.study import Study, StudyResult, cut, run_study
+from windowconv.lab.study_report import results_table, write_report
+from windowconv.lab.train import train
+from windowconv.tables import format_table
+
+if TYPE_CHECKING:
+    from windowconv.lab.commands import Compare, Evaluate, Predict, Train, Where
+
+
+def compare(command: Compare) -> StudyResult:
+    """`windowconv compare`."""
+    from windowconv.lab.commands import part
+
+    training: Training = part(command, Training)
+    study = Study(data_name(command.data), command.arms, command.seeds, training)
+    device = prepare(command)
+    data = load(command.data, command.data_root, image_size=command.image_size)
+    return run_and_report(study, data, command.out, device)
+
+
+def run_and_report(study: Study, data: ImageData, out: Path, device: torch.device) -> StudyResult:
+    """Run a study, write its report, and say where it is."""
+    result = run_study(study, data, out, device)
+    report = write_report(result)
+    table = results_table(result)
+    columns = table.headings()
+    rows = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in table.rows]
+    print(f"{table.caption}\n{format_table([column.title for column in columns], rows)}\n{table.note}")
+    print(f"{len(study.arms) * study.seeds} runs in {duration(result.record['time_s'])}. Report: {report.resolve()}")
+    return result
+
+
+def train_one(command: Train) -> Run:
+    """`windowconv train`."""
+    from windowconv.lab.commands import part
+
+    given: RunConfig = part(command, RunConfig)
+    training: Training = part(command, Training)
+    config = Study(data_name(command.data), (command.arm,), 1, training).config(command.arm, given.seed)
+    device = prepare(command)
+    data = cut(load(command.data, command.data_root, image_size=command.image_size), training)
+    folder = command.out or Path("runs") / config.run_name
+    if (folder / "run.json").is_file() and Run.open(folder).record["status"] == "finished":
+        raise InputError(f"out={str(folder)!r} holds a finished run; choose another --out, or remove that folder")
+    with show_progress([1.0]) as progress:
+        run = train(config, data, folder, progress, device)
+    figures = run.evaluation()["figures"]
+    print(f"test accuracy {figures['accuracy']:.2%} ({figures['correct']} of {figures['n']}). Run: {folder.resolve()}")
+    return run
+
+
+def evaluate_run(command: Evaluate) -> None:
+    """`windowconv evaluate`."""
+    run = Run.open(command.run_folder)
+    config, known = run.config, run.record["data"]
+    model = run.model()
+    device = prepare(command)
+    given = command.data or config.data
+    if command.data is None and given not in NAMES:
+        raise InputError(f"{run.folder.name} was trained on the folder {given!r}; say where it is with --data")
+    data = load(given, command.data_root, image_size=config.image_size)
+    images = data.test if command.data is not None else cut(data, config).test
+    check_fits(known, images)
+    same = images.content_hash == known["test_hash"]
+    if command.data is None and not same:
+        raise InputError(
+            f"the test images of {given} here differ from those of the run (content hash {images.content_hash[:12]}, "
+            f"the run's {known['test_hash'][:12]}); pass --data {given} to evaluate on them all the same"
+        )
+    result = evaluate(model.to(device), images, device)
+    name = "test" if same else f"{data_name(given)}-test"
+    save_evaluation(run.folder, name, result, images, data.name)
+    figures = result.figures()
+    print(
+        f"{run.folder.name} on {data.name}: accuracy {figures['accuracy']:.2%} ({figures['correct']} of "
+        f"{figures['n']}), loss {figures['loss']:.4f}"
+    )
+
+
+def predict(command: Predict) -> None:
+    """`windowconv predict`."""
+    run = Run.open(command.run_folder)
+    known = run.record["data"]
+    if not command.images:
+        raise InputError("predict takes one image file at least")
+    for path in command.images:
+        if not path.is_file():
+            raise InputError(f"image={str(path)!r} is not a file")
+    images = _read(command.images, known)
+    with torch.inference_mode():
+        shares = run.model()(images.float() / 255).softmax(1)
+    top = shares.topk(min(max(command.top, 1), shares.shape[1]), dim=1)
+    for path, values, indices in zip(command.images, top.values.tolist(), top.indices.tolist(), strict=True):
+        names = [f"{known['classes'][i]} {value:.1%}" for i, value in zip(indices, values, strict=True)]
+        print(f"{path.name}: {', '.join(names)}")
+
+
+def prepare(where: Where) -> torch.device:
+    """Set the threads and check the device."""
+    if where.threads is not None:
+        if where.threads < 1:
+            raise InputError(f"threads={where.threads}; allowed: 1 or more")
+        torch.set_num_threads(where.threads)
+    try:
+        device = torch.device(where.device)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={where.device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    if device.type == "meta":
+        raise InputError("device='meta' holds no numbers; use cpu or cuda")
+    return device
+
+
+def data_name(data: str) -> str:
+    """A data set's name as records have it: for a folder, its own name without the path."""
+    return data if data in NAMES else (Path(data).resolve().name or "images")
+
+
+def _read(paths: tuple[Path, ...], known: dict[str, Any]) -> torch.Tensor:
+    """Image files as a batch in the run's size, grey or RGB as the run's images are: uint8 (N, C, H, W)."""
+    height, width = known["image_size"]
+    images = decode(paths, lambda i: str(paths[i]), height if height == width else None)
+    if tuple(images.shape[2:]) != (height, width):
+        raise InputError(f"image={str(paths[0])!r} has another size than the run's images, {width}x{height}")
+    if images.shape[1] == known["channels"]:
+        return images
+    if known["channels"] == 3:
+        return images.expand(-1, 3, -1, -1)
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R 601, as PIL's mode L
+    return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)

@@ -1,0 +1,207 @@
+"""The run folder: what a training writes and everything else reads. docs/run-folder.md is its contract."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import windowconv
+from windowconv.checkpoint import load_weights, read_header
+from windowconv.errors import InputError
+from windowconv.files import replace_file
+from windowconv.lab.config import RunConfig
+from windowconv.lab.data import ImageData
+from windowconv.lab.models import from_header
+
+SCHEMA_VERSION = 1
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON whole, with the schema's version."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=1, allow_nan=False)
+    replace_file(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read JSON that `write_json` wrote; an `InputError` for another schema version or damage."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except OSError as error:
+        raise InputError(f"{path.parent.name}: {path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path.parent.name}: {path.name} is damaged ({error}); train the run again") from error
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path.parent.name}: {path.name} has schema version {version!r}, this windowconv reads "
+            f"{SCHEMA_VERSION}; use the windowconv that wrote it"
+        )
+    return content
+
+
+def describe_data(data: ImageData) -> dict[str, Any]:
+    """What run.json says of the images."""
+    return {
+        "source": data.name,
+        "train": len(data.train),
+        "test": len(data.test),
+        "train_hash": data.train.content_hash,
+        "test_hash": data.test.content_hash,
+        "classes": list(data.classes),
+        "channels": data.channels,
+        "image_size": list(data.image_size),
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware; no names of users or folders."""
+    return {
+        "windowconv": windowconv.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the checkout that the package runs from; None for an installed package."""
+    package = Path(__file__).parent
+    try:
+        options: Any = {"cwd": package, "capture_output": True, "text": True, "timeout": 10, "check": True}
+        subprocess.run(["git", "ls-files", "--error-unmatch", __file__], **options)
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()
+        dirty = bool(subprocess.run(["git", "status", "--porcelain", "-uno"], **options).stdout.strip())
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": dirty}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that can be read."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """The run in `folder`; an `InputError` if there is none, or of another schema version."""
+        if not (folder / "run.json").is_file():
+            raise InputError(f"run={str(folder)!r} is no run folder (it has no run.json)")
+        return cls(folder, read_json(folder / "run.json"))
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's settings."""
+        given = dict(self.record["config"])
+        try:
+            return RunConfig(**{**given, "milestones": tuple(given["milestones"])})
+        except (TypeError, KeyError) as error:
+            raise InputError(f"{self.folder.name}: run.json has another version's config: {error}") from error
+
+    @property
+    def weights(self) -> Path:
+        """The last weights' file."""
+        path = self.folder / "model.safetensors"
+        if not path.is_file():
+            status = self.record["status"]
+            raise InputError(f"{self.folder.name} has no weights (its status is {status!r}); train it to the end")
+        return path
+
+    def model(self) -> nn.Module:
+        """The trained network, in evaluation mode."""
+        model = from_header(read_header(self.weights))
+        load_weights(model, self.weights)
+        return model.eval()
+
+    def metrics(self, kind: str) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl of one kind: step, epoch or final."""
+        try:
+            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            return [line for line in map(json.loads, lines) if line["kind"] == kind]
+        except OSError as error:
+            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{self.folder.name}: metrics.jsonl is damaged: {error}") from error
+
+    def evaluation(self, name: str = "test") -> dict[str, Any]:
+        """What `evaluate` measured under this name."""
+        return read_json(self.folder / "evaluations" / f"{name}.json")
+
+
+class RunWriter:
+    """Writes a run folder while the run goes on; `recording` makes one."""
+
+    def __init__(self, folder: Path, config: RunConfig, data: ImageData, device: torch.device) -> None:
+        self.folder = folder
+        self.record: dict[str, Any] = {
+            "name": folder.name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "status": "running",
+            "reason": None,
+            "config": asdict(config),
+            "config_hash": config.config_hash,
+            "data": describe_data(data),
+            "seed": config.seed,
+            "numerics": {"precision": "float32", "algorithm": "direct", "deterministic": device.type == "cpu"},
+            "environment": environment(device),
+            "git": _git(),
+            "command": config.command,
+        }
+        self._write()
+        self._log = folder / "metrics.jsonl"
+        replace_file(self._log, b"")
+
+    def log(self, kind: str, **figures: Any) -> None:
+        """Append a line to metrics.jsonl."""
+        try:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, **figures}, allow_nan=False) + "\n")
+        except OSError as error:
+            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """Set how the run ended: finished, stopped or failed."""
+        self.record.update(status=status, reason=reason)
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self.folder / "run.json", self.record)
+
+
+@contextmanager
+def recording(folder: Path, config: RunConfig, data: ImageData, device: torch.device) -> Iterator[RunWriter]:
+    """A writer whose run is marked finished, stopped or failed when the block is left."""
+    writer = RunWriter(folder, config, data, device)
+    try:
+        yield writer
+    except KeyboardInterrupt:
+        writer.end("stopped", "interrupted")
+        raise
+    except BaseException as error:
+        with suppress(InputError):  # where the disk is full, that it is full is what counts
+            writer.end("failed", " ".join(str(error).split()) or type(error).__name__)
+        raise
+    writer.end("finished")

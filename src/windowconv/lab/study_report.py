@@ -1,0 +1,269 @@
+"""The report of a study: one self-contained page, made from the run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from windowconv import plots
+from windowconv.grow import Convolution
+from windowconv.lab.arms import parse_arm
+from windowconv.lab.progress import duration
+from windowconv.lab.runs import Run
+from windowconv.lab.stats import paired_difference, spread
+from windowconv.lab.study import StudyResult
+from windowconv.report import Column, Figure, Page, Section, Table, Text, write
+from windowconv.spectra import leakage_curve
+from windowconv.spectra.leakage import RADII
+from windowconv.windowed import WindowedMixin
+
+REPORT = "report.html"
+SCALARS = (1 / 8, 1 / 4)  # radii whose leakage is tabulated, cycles/pixel
+
+
+def write_report(result: StudyResult) -> Path:
+    """Write `report.html` into the study's folder and return its path."""
+    colours = plots.arm_colours(result.study.arms)
+    sections = [
+        _accuracy_section(result, colours),
+        _leakage_section(result, colours),
+        *_kernel_sections(result),
+        _settings_section(result),
+    ]
+    page = Page(_title(result), _lead(result), sections, _facts(result))
+    return write(page, result.folder / REPORT)
+
+
+def results_table(result: StudyResult) -> Table:
+    """Each arm's size, accuracy over seeds, and paired difference to the first arm."""
+    baseline = result.study.arms[0]
+    against = result.accuracies(baseline)
+    rows = []
+    for arm in result.study.arms:
+        values = result.accuracies(arm)
+        figures, network = spread(values), result.record["networks"][arm]
+        seconds = spread([run.metrics("final")[0]["time_s"] for run in result.runs(arm)]).mean
+        sd = None if figures.sd is None else f"{figures.sd:.2f}"
+        difference = None if arm == baseline else _difference(values, against)
+        rows.append(
+            [arm, figures.mean, sd, figures.n, difference, network["parameters"], network["macs"] / 1e6, seconds]
+        )
+    columns = [
+        "arm",
+        Column("test accuracy (%)", ".2f"),
+        Column("sd", numeric=True),
+        "seeds",
+        Column(f"difference to {baseline} [95 % interval]", numeric=True),
+        "parameters",
+        Column("M multiply-adds an image", ".2f"),
+        Column("seconds a run", ".1f"),
+    ]
+    record = result.record
+    note = (
+        f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images after "
+        f"the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
+        f"hardware: {record['environment']['device']}, {record['environment']['threads']} threads, torch "
+        f"{record['environment']['torch']}."
+    )
+    return Table(f"{_title(result)}: results by arm", columns, rows, note=note)
+
+
+def _difference(values: list[float], against: list[float]) -> str:
+    paired = paired_difference(values, against)
+    interval = "" if paired.low is None else f" [{paired.low:+.2f}, {paired.high:+.2f}]"
+    return f"{paired.mean:+.2f}{interval}".replace("-", "−")
+
+
+def _title(result: StudyResult) -> str:
+    return f"{' / '.join(result.study.arms)} on {result.study.data}"
+
+
+def _lead(result: StudyResult) -> str:
+    """The result in one sentence, with the warning that few seeds need."""
+    means = {arm: spread(result.accuracies(arm)).mean for arm in result.study.arms}
+    ordered = sorted(means, key=lambda arm: -means[arm])
+    text = "Test accuracy: " + ", ".join(f"{arm} {means[arm]:.2f} %" for arm in ordered)
+    training = result.study.training
+    text += (
+        f" (mean over {result.study.seeds} seed{'s' if result.study.seeds > 1 else ''}, {training.epochs} epochs, "
+        f"{result.record['data']['train']:,} training images). "
+    )
+    if result.study.seeds < 5:
+        text += (
+            "So few seeds cannot tell small differences from chance: read the intervals, and take more seeds before "
+            "drawing conclusions. "
+        )
+    return text + "Networks of this size and training are far from the paper's."
+
+
+def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
+    arms = result.study.arms
+    curves = {arm: [_curve(run, "test_accuracy", 100) for run in result.runs(arm)] for arm in arms}
+    losses = {arm: [_curve(run, "train_loss", 1) for run in result.runs(arm)] for arm in arms}
+    accuracies = {arm: result.accuracies(arm) for arm in arms}
+    blocks = [
+        results_table(result),
+        Figure(
+            plots.svg(plots.accuracy_by_arm(accuracies, colours=colours)),
+            "Test accuracy after the last epoch: each dot a seed, the line mean and standard deviation.",
+            "Dot plot of accuracy by arm: " + ", ".join(f"{a} {np.mean(v):.2f} %" for a, v in accuracies.items()),
+        ),
+        Figure(
+            plots.svg(plots.learning_curves(curves, colours=colours)),
+            "Test accuracy after each epoch; thin lines are seeds, thick ones their mean. No choice is made on it.",
+            "Curves of test accuracy against epochs for each arm",
+        ),
+        Figure(
+            plots.svg(plots.learning_curves(losses, ylabel="training loss", colours=colours)),
+            "Mean cross-entropy over the epoch's augmented training images.",
+            "Curves of training loss against epochs for each arm",
+        ),
+    ]
+    return Section("Accuracy", blocks, "Arms of one seed see the same batches, so their differences are paired.")
+
+
+def _curve(run: Run, key: str, scale: float) -> tuple[list[int], list[float]]:
+    lines = run.metrics("epoch")
+    return [line["epoch"] for line in lines], [scale * line[key] for line in lines]
+
+
+def convolutions(model: nn.Module) -> Iterator[tuple[str, Convolution, Tensor]]:
+    """Each convolution with a kernel: its name, the layer, the effective weight."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
+            weight = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
+            yield name, module, weight.detach()
+
+
+def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
+    curves: dict[str, Any] = {}
+    for arm in result.study.arms:
+        layers = [
+            [leakage_curve(weight).mean().numpy() for _, _, weight in convolutions(run.model())]
+            for run in result.runs(arm)
+        ]
+        curves[arm] = np.asarray(layers)  # seeds, layers, radii
+    depth = next(iter(curves.values())).shape[1]
+    names = [f"conv{i + 1}" for i in range(depth)]
+    blocks: list[Any] = [
+        Figure(
+            plots.svg(plots.leakage_curves({a: c.mean(1) for a, c in curves.items()}, RADII, colours=colours)),
+            "Leakage curves of the effective kernels: the share of a filter's spectral energy farther than r from its "
+            "peak frequency, the mean over filters and layers; bands span the seeds.",
+            "Leakage against radius for each arm",
+        )
+    ]
+    for r in SCALARS:
+        at = RADII.index(r)
+        blocks.append(
+            Figure(
+                plots.svg(
+                    plots.leakage_by_layer({a: c[:, :, at] for a, c in curves.items()}, names, r=r, colours=colours)
+                ),
+                f"Leakage at r = {r:g} cycles/pixel by layer, mean over filters; bands span the seeds.",
+                f"Leakage at radius {r:g} against depth for each arm",
+            )
+        )
+    rows = []
+    for arm, values in curves.items():
+        for i, name in enumerate(names):
+            cells: list[Any] = [arm, name]
+            for r in SCALARS:
+                by_seed = spread(values[:, i, RADII.index(r)].tolist())
+                cells += [by_seed.mean, None if by_seed.sd is None else f"{by_seed.sd:.3f}"]
+            rows.append([*cells, result.study.seeds])
+    columns: list[str | Column] = ["arm", "layer"]
+    for r in SCALARS:
+        columns += [Column(f"L({r:g})", ".3f"), Column("sd", numeric=True)]
+    table = Table(
+        "Leakage by layer", [*columns, "seeds"], rows, note="Mean over filters, then over seeds.", sortable=True
+    )
+    intro = (
+        "A real filter passes a band around its peak frequencies +f and -f. L(r) is the share of its spectral energy "
+        "farther than r (in cycles/pixel) from the nearer of the two, on one frequency grid for all kernel sizes; "
+        "energies are summed over input channels."
+    )
+    return Section("Spectral leakage", [*blocks, table], intro)
+
+
+def _kernel_sections(result: StudyResult) -> list[Section]:
+    """Pictures of the first two layers' kernels in each arm, first seed."""
+    sections = []
+    for arm in result.study.arms:
+        windowed = parse_arm(arm).window is not None
+        blocks = []
+        for i, (_, layer, effective) in enumerate(list(convolutions(result.run(arm, 0).model()))[:2]):
+            raw = layer.weight.detach()
+            window = _window_of(layer, effective)
+            figure = plots.kernels(raw, window, title=f"{arm}, convolution {i + 1}")
+            caption = f"Convolution {i + 1}: the filters with the most energy, each by its strongest input channel. "
+            caption += (
+                "Raw kernel, kernel times window, and their frequency responses."
+                if windowed
+                else "Kernel and response."
+            )
+            blocks.append(Figure(plots.svg(figure), caption, f"Kernels of {arm} and their frequency responses"))
+        title = f"Kernels of {arm}" + (" before and after the window" if windowed else "")
+        sections.append(Section(title, blocks))
+    return sections
+
+
+def _window_of(layer: Convolution, effective: Tensor) -> Tensor | None:
+    if not isinstance(layer, WindowedMixin):
+        return None
+    if layer.learnable_window is not None:
+        return layer.learnable_window()[0].detach()
+    return layer.window_values
+
+
+def _settings_section(result: StudyResult) -> Section:
+    rows = [[key.replace("_", " "), str(value)] for key, value in asdict(result.study.training).items()]
+    runs = []
+    for arm in result.study.arms:
+        for run in result.runs(arm):
+            final = run.metrics("final")[0]
+            record = run.record
+            runs.append(
+                [
+                    arm,
+                    record["seed"],
+                    run.folder.name,
+                    100 * final["test_accuracy"],
+                    final["time_s"],
+                    record["config_hash"],
+                ]
+            )
+    columns = ["arm", "seed", "folder", Column("test accuracy (%)", ".2f"), Column("seconds", ".1f"), "config"]
+    commands = Text(
+        "\n".join(run.record["command"] for arm in result.study.arms for run in result.runs(arm)), code=True
+    )
+    return Section(
+        "Settings and runs",
+        [
+            Table("Settings of all runs", ["setting", "value"], rows),
+            Table("Runs", columns, runs, sortable=True),
+            commands,
+        ],
+    )
+
+
+def _facts(result: StudyResult) -> dict[str, str]:
+    record, environment = result.record, result.record["environment"]
+    git = result.run(result.study.arms[0], 0).record["git"]
+    data = record["data"]
+    return {
+        "data": f"{data['source']}: {data['train']:,} training and {data['test']:,} test images",
+        "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
+        "seeds": str(record["seeds"]),
+        "hardware": f"{environment['device']}, {environment['threads']} threads",
+        "versions": f"windowconv {environment['windowconv']}, torch {environment['torch']}, Python {environment['python']}",
+        "commit": "installed package"
+        if git is None
+        else git["commit"][:12] + (" (with changes)" if git["dirty"] else ""),
+        "time": duration(record["time_s"]),
+    }
