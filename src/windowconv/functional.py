@@ -21,12 +21,13 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
 
     Args:
         weight: (out, in / groups, *kernel), or (in, out / groups, *kernel) of a transposed convolution.
-        window: as in `get_window`. A tensor whose last axes are the kernel's is used as it is, so that its
-            gradient flows; it may broadcast over the channels.
+        window: as in `get_window`. A tensor whose last axes are the kernel's is used as it is, in the weight's
+            precision, so that its gradient flows; it may broadcast over the channels.
         axes: the number of the kernel's axes; None is all dimensions but two.
 
     Raises:
-        InputError: as `get_window`; a window tensor with NaN or infinities.
+        InputError: as `get_window`; a window tensor with NaN or infinities, of channels other than the weight's,
+            or a trainable one that has not the kernel's shape.
 
     >>> import torch
     >>> apply_window(torch.ones(1, 1, 7))
@@ -39,8 +40,24 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
     if isinstance(window, Tensor) and tuple(window.shape[-axes:]) == size:
         if not torch.compiler.is_compiling() and not _finite(window):
             raise InputError("window has NaN or infinite values; allowed: finite numbers")
-        return weight * window
-    return weight * get_window(window, size, dtype=weight.dtype.to_real(), device=weight.device)
+        over, channels = tuple(weight.shape[: weight.ndim - axes]), tuple(window.shape[:-axes])
+        fits = all(w in (1, c) for w, c in zip(reversed(channels), reversed(over), strict=False))
+        if len(channels) > len(over) or not fits:
+            raise InputError(
+                f"window of shape {tuple(window.shape)} does not fit a weight of {tuple(weight.shape)}; "
+                f"allowed: {size}, or with leading dimensions that broadcast to the weight's"
+            )
+        return weight * window.to(_real_dtype(weight))
+    if isinstance(window, Tensor) and window.requires_grad:
+        raise InputError(
+            f"window of shape {tuple(window.shape)} needs a gradient, which only flows through one of the kernel's "
+            f"shape {size}; use that, or detach it"
+        )
+    return weight * get_window(window, size, dtype=_real_dtype(weight), device=weight.device)
+
+
+def _real_dtype(weight: Tensor) -> torch.dtype:
+    return weight.dtype.to_real() if weight.is_complex() else weight.dtype
 
 
 def _finite(window: Tensor) -> bool:
