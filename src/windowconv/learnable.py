@@ -25,6 +25,7 @@ FAMILIES = ("cosine", "kaiser", "gaussian")
 HAMMING = (0.54, 0.46)
 KAISER_BETA = 5.0  # close to a Hamming window
 HAMMING_EDGE = 0.08  # a Gaussian starts with a Hamming window's edge
+SMALLEST_SIGMA = 1e-2  # of a tap: the neighbours are long zero, and no division by zero follows
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LearnableWindow:
     | --- | --- | --- |
     | `"cosine"` | sum_k a_k cos(pi k u) | a on the simplex (a_k > 0, sum 1), so that the peak is 1 at u = 0 |
     | `"kaiser"` | I0(beta sqrt(1 - u^2)) / I0(beta) | beta > 0 |
-    | `"gaussian"` | exp(-(x / sigma)^2 / 2), x in taps | sigma > 0, in taps |
+    | `"gaussian"` | exp(-(x / sigma)^2 / 2), x in taps | sigma >= 0.01, in taps |
 
     The generalised cosine with two terms is SciPy's `general_hamming`; above a_1 = 1/2 its ends are negative.
     A layer's state dict has one more key: `learnable_window.raw` (what is trained: log a, or the inverse
@@ -139,8 +140,9 @@ class LearnableWindowModule(nn.Module):
         super().__init__()
         self.spec = spec
         self.size = size
-        terms = max(len(spec.start), 2) if spec.family == "cosine" else 1
-        self.raw = nn.Parameter(torch.empty(channels, terms, dtype=dtype, device=device))
+        self.channels = channels
+        self.terms = max(len(spec.start), 2) if spec.family == "cosine" else 1
+        self.raw = nn.Parameter(torch.empty(channels, self.terms, dtype=dtype, device=device))
         self.register_buffer("u", None, persistent=False)
         self.reset_parameters()
         self.rebuild()
@@ -152,7 +154,7 @@ class LearnableWindowModule(nn.Module):
 
     def rebuild(self) -> None:
         """Compute the taps' coordinates anew, for the parameters' dtype and device."""
-        axes = [torch.tensor(coordinates(n), dtype=torch.float64) for n in self.size]
+        axes = [torch.tensor(coordinates(n), dtype=torch.float64, device="cpu") for n in self.size]
         if self.spec.kind == "radial":
             squares = torch.meshgrid(*[axis.square() for axis in axes], indexing="ij")
             u = torch.stack(squares).sum(0).sqrt().clamp(max=1)[None]
@@ -162,12 +164,15 @@ class LearnableWindowModule(nn.Module):
 
     def parameters_in_range(self) -> Tensor:
         """The coefficients a (channels, terms), or beta or sigma (channels, 1)."""
-        return self.raw.softmax(-1) if self.spec.family == "cosine" else F.softplus(self.raw)
+        if self.spec.family == "cosine":
+            return self.raw.softmax(-1)
+        values = F.softplus(self.raw)
+        return values.clamp(min=SMALLEST_SIGMA) if self.spec.family == "gaussian" else values
 
     def forward(self) -> Tensor:
         """The window's values, of shape (channels, *size)."""
         values = self._profile(self.parameters_in_range()).prod(1)
-        over = tuple(range(1, values.ndim))
+        over = tuple(range(1, len(self.size) + 1))
         match self.spec.normalize:
             case "peak":
                 return values / values.abs().amax(over, keepdim=True)
@@ -199,10 +204,10 @@ class LearnableWindowModule(nn.Module):
     def _profile(self, parameters: Tensor) -> Tensor:
         """The 1-D window on every coordinate: (channels, axes, *size)."""
         u = self.u[None]
-        shape = (-1,) + (1,) * (u.ndim - 1)
+        shape = (-1,) + (1,) * (len(self.size) + 1)
         if self.spec.family == "cosine":
-            terms = enumerate(parameters.unbind(-1))
-            return sum((a.view(shape) * torch.cos(math.pi * k * u) for k, a in terms), start=torch.zeros_like(u))
+            cosines = (parameters[:, k].view(shape) * torch.cos(math.pi * k * u) for k in range(self.terms))
+            return sum(cosines, start=torch.zeros_like(u))
         value = parameters.view(shape)
         if self.spec.family == "kaiser":
             inside = value * (1 - u.square()).clamp(min=0).sqrt()
