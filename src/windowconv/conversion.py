@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError, WindowWarning
 from windowconv.grow import Convolution, KernelSize, embedded, offset, set_geometry
 from windowconv.layers import WINDOWED
-from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values
+from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values, torch_class
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, advice
 
@@ -35,9 +35,9 @@ def convert(
     """Replace a model's convolutions with windowed ones, and grow their kernels.
 
     Layers become windowed where they stand, so hooks, `requires_grad`, training mode and sharing survive.
-    Kernels of one tap and patch embeddings (stride = kernel) are left alone. Subclasses of torch's layers,
-    lazy ones and those whose weight is computed (parametrisations, weight norm, pruning) are skipped, with one
-    warning that lists them. `plan_conversion` tells beforehand.
+    Kernels of one tap and patch embeddings (stride = kernel) are left alone. Subclasses of torch's layers that
+    override more than the constructor, lazy ones and those whose weight is computed (parametrisations, weight
+    norm, pruning) are skipped, with one warning that lists them. `plan_conversion` tells beforehand.
 
     A grown kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is drawn anew,
     normally distributed with the old weight's root mean square times sqrt(old taps / new taps): for a model
@@ -88,7 +88,8 @@ def convert(
         if weight is not None:
             _replace(module, weight)
         if not isinstance(module, WindowedMixin):
-            module.__class__ = WINDOWED[type(module)]
+            module.__dict__["plain_class"] = type(module)
+            module.__class__ = WINDOWED[torch_class(module)]
         cast(WindowedMixin, module).set_window(layer.window, name=layer.name, quiet=True)
     return result
 

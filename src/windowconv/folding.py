@@ -75,11 +75,11 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
     report = None if trim is None else trim_report(model, trim)
     result = model if inplace else copy.deepcopy(model)
     layers = dict(result.named_modules())
-    folded: dict[tuple[int, str], nn.Parameter] = {}
+    folded: dict[tuple[object, ...], nn.Parameter] = {}
     for name in windowed:
         module: Convolution = layers[name]
         with torch.no_grad():
-            key = (id(module.weight), module.window.to_json())
+            key = (id(module.weight), module.window, id(module.learnable_window))
             if module.effective_weight is not module.weight and key not in folded:
                 weight = module.effective_weight.detach().clone()
                 folded[key] = nn.Parameter(weight, requires_grad=module.weight.requires_grad)
@@ -88,7 +88,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
         for attribute in WindowedMixin.ADDED:
             if attribute in module.__dict__ or attribute in module._buffers:
                 delattr(module, attribute)
-        module.__class__ = PLAIN[type(module)]
+        module.__class__ = module.__dict__.pop("plain_class", PLAIN[type(module)])
     if report is not None and report.cropped:
         for layer in report.cropped:
             _crop(layers[layer.name], layer.trimmed)
@@ -134,6 +134,9 @@ def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
     found = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
     if not found:
         raise InputError(f"model={type(model).__name__} has no windowed layers to fold")
+    for name, module in found.items():
+        if type(module) not in PLAIN:
+            raise InputError(f"layer {name!r}: {type(module).__name__} is a subclass that fold does not know")
     return found
 
 

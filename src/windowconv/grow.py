@@ -32,6 +32,8 @@ def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
     old: Size = tuple(layer.kernel_size)
     if kernel_size is None:
         return old
+    if isinstance(kernel_size, int) and (isinstance(kernel_size, bool) or kernel_size < 1):
+        raise InputError(f"kernel_size={kernel_size!r}; allowed: 1 or more taps")
     if isinstance(kernel_size, Mapping):
         new: Sequence[int] = [kernel_size.get(k, k) for k in old]
     elif isinstance(kernel_size, int):

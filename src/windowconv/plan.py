@@ -98,8 +98,8 @@ def plan_conversion(
             continue
         layers.append(_plan_layer(name, layer, window, kernel_size, include is not None, preserve))
     if isinstance(kernel_size, Mapping):
-        sizes = {k for layer in layers for k in layer.old_size}
-        if not sizes & set(kernel_size):
+        sizes = {k for layer in layers if layer.action == "window" for k in layer.old_size}
+        if sizes and not sizes & set(kernel_size):
             raise InputError(f"kernel_size={dict(kernel_size)} matches no layer; the model's sizes are {sorted(sizes)}")
     if not any(layer.action == "window" for layer in layers):
         reasons = sorted({layer.reason for layer in layers}) or ["all are excluded"]
@@ -154,9 +154,26 @@ def _unfit(layer: nn.Module) -> str | None:
         return "lazy: run one batch first"
     if "weight" not in layer._parameters:
         return "its weight is computed (a parametrisation, weight norm or pruning)"
-    if type(layer) not in WINDOWED and type(layer) not in PLAIN:
-        return f"{type(layer).__name__} is a subclass with a forward pass of its own"
+    if "forward" in layer.__dict__:
+        return "its forward was replaced"
+    if type(layer) not in PLAIN and (changed := _overridden(layer)):
+        return f"{type(layer).__name__} is a subclass with its own {changed[0]}"
     return None
+
+
+def torch_class(layer: nn.Module) -> type[nn.Module]:
+    """The class of torch's that a convolution is, or inherits from."""
+    return next(c for c in type(layer).__mro__ if c in WINDOWED)
+
+
+def _overridden(layer: nn.Module) -> list[str]:
+    """What a subclass changes of torch's class but the constructor, the forward pass first."""
+    base = torch_class(layer)
+    added = type(layer).__mro__[: type(layer).__mro__.index(base)]
+    ignored = {"__init__", "__module__", "__doc__", "__annotations__", "__dict__", "__weakref__", "__constants__"}
+    ignored |= {"__firstlineno__", "__static_attributes__", "__qualname__", "__parameters__", "__orig_bases__"}
+    names = {name for c in added for name in vars(c) if hasattr(base, name) and name not in ignored}
+    return sorted(names, key=lambda name: (name != "forward", name))
 
 
 def _matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str) -> set[str]:
@@ -169,7 +186,12 @@ def _matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str)
             raise InputError(f"{argument}: the function chose none of {len(found)} convolutions")
         return matched
     matched = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    names = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(names, Sequence) or not all(isinstance(pattern, str) for pattern in names):
+        raise InputError(
+            f"{argument}={patterns!r}; allowed: a pattern, a list of patterns, or a callable (name, layer)"
+        )
+    for pattern in names:
         hits = {n for n in found if fnmatchcase(n, pattern) or fnmatchcase(n, pattern + ".*")}
         if not hits:
             raise unknown(argument, pattern, found)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -161,13 +162,15 @@ def as_window(
 
 def as_size(size: int | Sequence[int]) -> tuple[int, ...]:
     """A kernel's size as a tuple of 1 to 3 positive ints."""
-    sizes: tuple[int, ...] = (size,) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
+    sizes: tuple[Any, ...] = (
+        (size,) if isinstance(size, Integral) else tuple(size) if isinstance(size, Sequence) else ()
+    )
     if not 1 <= len(sizes) <= 3:
         raise InputError(f"size={size!r}; allowed: an int, or 1 to 3 ints")
     for n in sizes:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
             raise InputError(f"size={size!r}: a kernel's size is 1 or more taps on every axis")
-    return sizes
+    return tuple(map(int, sizes))
 
 
 def _scipy_name(name: str, params: tuple[Any, ...], sym: bool) -> str:

@@ -25,7 +25,10 @@ def same_window(a: Window | LearnableWindow, b: Window | LearnableWindow, size: 
     """Whether two specifications mean the same values at this size."""
     if isinstance(a, LearnableWindow) or isinstance(b, LearnableWindow):
         return a == b
-    return a == b or bool((window_values(a, size) == window_values(b, size)).all())
+    try:
+        return a == b or bool((window_values(a, size) == window_values(b, size)).all())
+    except InputError:  # the other cannot be made at this size
+        return False
 
 
 if TYPE_CHECKING:  # what torch's convolutions have
@@ -46,6 +49,7 @@ class WindowedMixin(Convolution):
     window_values: Tensor | None
     learnable_window: LearnableWindowModule | None
     name_in_model: str | None
+    plain_class: type[nn.Module]  # what a conversion made this layer from; fold restores it
     ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model")
 
     def set_window(self, window: LayerWindow, *, name: str | None = None, quiet: bool = False) -> None:
@@ -56,6 +60,8 @@ class WindowedMixin(Convolution):
             name: the layer's name in its model, for error messages.
             quiet: do not warn of a window that does not suit the kernel's size.
         """
+        if len(self.kernel_size) != len(self.stride):
+            raise InputError(f"kernel_size={self.kernel_size!r}; allowed: an int, or {len(self.stride)} ints")
         self._modules.pop("learnable_window", None)
         self.learnable_window = None
         self.register_buffer("window_values", None, persistent=False)
@@ -121,13 +127,15 @@ class WindowedMixin(Convolution):
 
     def _by_channel(self, window: Tensor) -> Tensor:
         """(channels, *kernel) values broadcast to the weight, whose output channels a group may split."""
-        if len(window) == 1:
+        learnable = self.learnable_window
+        if learnable is None or learnable.channels == 1:
             return window[0]
         if not self.transposed:
             return window[:, None]
         grouped = window.view(self.groups, 1, self.out_channels // self.groups, *self.kernel_size)
-        grouped = grouped.expand(-1, self.in_channels // self.groups, *grouped.shape[2:])
-        return grouped.reshape(self.weight.shape)
+        each = self.out_channels // self.groups
+        grouped = grouped.expand(-1, self.in_channels // self.groups, each, *self.kernel_size)
+        return grouped.reshape(self.in_channels, each, *self.kernel_size)
 
     def _rebuild_window(self) -> None:
         if isinstance(self.window, LearnableWindow) or self.window.name == "boxcar":
