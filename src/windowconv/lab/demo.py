@@ -11,7 +11,7 @@ import torch
 from windowconv.errors import InputError
 from windowconv.lab.actions import run_and_report
 from windowconv.lab.config import Training
-from windowconv.lab.data import load
+from windowconv.lab.data import DataNotFound, load
 from windowconv.lab.study import Study
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
@@ -26,9 +26,9 @@ def main() -> int:
     try:
         try:
             data = load(name)
-        except InputError as error:
+        except DataNotFound as error:
             name = "gratings"
-            print(f"{error}. The demo goes on with generated gratings instead.", file=sys.stderr)
+            print(f"{error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
         run_and_report(Study(name, ARMS, 2, Training()), data, out, torch.device("cpu"))
     except InputError as error:

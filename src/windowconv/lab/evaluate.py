@@ -60,7 +60,7 @@ def evaluate(model: nn.Module, images: ImageSet, device: torch.device | str = "c
     try:
         with torch.inference_mode():
             for batch in DeviceLoader(images, BATCH, device=device, ordered=True).epoch(0):
-                outputs = model(batch.images)
+                outputs = model(batch.images.contiguous(memory_format=torch.channels_last))
                 predictions = outputs.argmax(1)
                 losses = F.cross_entropy(outputs, batch.labels, reduction="none")
                 parts.append((predictions.cpu(), (predictions == batch.labels).cpu(), losses.float().cpu()))

@@ -165,7 +165,12 @@ class RunWriter:
             "config_hash": config.config_hash,
             "data": describe_data(data),
             "seed": config.seed,
-            "numerics": {"precision": "float32", "algorithm": "direct", "deterministic": device.type == "cpu"},
+            "numerics": {
+                "precision": "float32",
+                "algorithm": "direct",
+                "memory_format": "channels_last",
+                "deterministic": device.type == "cpu",
+            },
             "environment": environment(device),
             "git": _git(),
             "command": config.command,

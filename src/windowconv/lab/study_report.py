@@ -65,8 +65,8 @@ def results_table(result: StudyResult) -> Table:
     ]
     record = result.record
     note = (
-        f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images after "
-        f"the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
+        f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images "
+        f"after the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
         f"hardware: {record['environment']['device']}, {record['environment']['threads']} threads, torch "
         f"{record['environment']['torch']}."
     )
@@ -261,7 +261,7 @@ def _facts(result: StudyResult) -> dict[str, str]:
         "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
         "seeds": str(record["seeds"]),
         "hardware": f"{environment['device']}, {environment['threads']} threads",
-        "versions": f"windowconv {environment['windowconv']}, torch {environment['torch']}, Python {environment['python']}",
+        "versions": ", ".join(f"{name} {environment[name]}" for name in ("windowconv", "torch", "numpy", "python")),
         "commit": "installed package"
         if git is None
         else git["commit"][:12] + (" (with changes)" if git["dirty"] else ""),

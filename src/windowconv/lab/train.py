@@ -60,7 +60,8 @@ def train(
         "depth": config.depth,
         "width": config.width,
     }
-    model = build("small", arguments).to(device)
+    # channels last is the faster layout for convolutions on CPUs and on tensor cores
+    model = build("small", arguments).to(device, memory_format=torch.channels_last)
     with recording(folder, config, data, device) as writer:
         final = _loop(model, config, data, writer, progress, device)
         save_weights(model, folder / "model.safetensors", to_header("small", arguments))
@@ -120,7 +121,7 @@ def _epoch(
         lr = learning_rate(config, state.step, steps)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        outputs = model(batch.images)
+        outputs = model(batch.images.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(outputs, batch.labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -2,7 +2,8 @@
 
 from windowconv.lab.data.gratings import gratings
 from windowconv.lab.data.loader import Batch, DeviceLoader
+from windowconv.lab.data.places import DataNotFound
 from windowconv.lab.data.sets import ImageData, ImageSet
 from windowconv.lab.data.sources import NAMES, load
 
-__all__ = ["NAMES", "Batch", "DeviceLoader", "ImageData", "ImageSet", "gratings", "load"]
+__all__ = ["NAMES", "Batch", "DataNotFound", "DeviceLoader", "ImageData", "ImageSet", "gratings", "load"]

@@ -21,6 +21,10 @@ TIMEOUT_S = 10.0
 """Of silence on the network, after which a download is given up."""
 
 
+class DataNotFound(InputError):
+    """A public data set that is in none of the places and could not be downloaded."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A public data set: how to read it, fetch it, and put it there by hand.
@@ -86,11 +90,11 @@ def download(source: Source, places: Sequence[Path]) -> None:
         socket.setdefaulttimeout(timeout)
 
 
-def not_found(source: Source, places: Sequence[Path], why: str) -> InputError:
+def not_found(source: Source, places: Sequence[Path], why: str) -> DataNotFound:
     """The error that says where it was looked for, and what to put where."""
     looked = ", ".join(map(str, places))
     by_hand = source.by_hand.format(root=places[0])
-    return InputError(f"{source.title} was not found in {looked} {why}: {by_hand}, or pass --data-root")
+    return DataNotFound(f"{source.title} was not found in {looked} {why}: {by_hand}, or pass --data-root")
 
 
 def _writable(place: Path) -> bool:
