@@ -61,7 +61,7 @@ def train(
         "width": config.width,
     }
     # channels last is the faster layout for convolutions on CPUs and on tensor cores
-    model = build("small", arguments).to(device, memory_format=torch.channels_last)
+    model = build("small", arguments).to(device).to(memory_format=torch.channels_last)
     with recording(folder, config, data, device) as writer:
         final = _loop(model, config, data, writer, progress, device)
         save_weights(model, folder / "model.safetensors", to_header("small", arguments))

@@ -1,0 +1,51 @@
+# Everything installs into the active virtual environment, or else into .venv.
+VENV := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)
+PYTHON := $(VENV)/bin/python
+LAB := $(VENV)/.windowconv-lab
+DEV := $(VENV)/.windowconv-dev
+
+# Real images beside the checkout, where there are some; otherwise the package looks in ./data and downloads.
+ifneq ($(wildcard ../shared/data),)
+export WINDOWCONV_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test test-all lint bench pictures help
+
+help:
+	@echo "make demo      train 3x3, 7x7 and 7x7-hamming networks on Fashion-MNIST and write a report (minutes)"
+	@echo "make test      lint, then the tests (under 10 minutes on 2 cores)"
+	@echo "make test-all  lint, then also the slow tests (under 40 minutes)"
+	@echo "make lint      ruff and pyright"
+	@echo "make bench     the benchmarks, whose tables are written to results/ (half an hour on a quiet machine)"
+	@echo "make pictures  the pictures of the documentation"
+
+demo: $(LAB)
+	$(PYTHON) -m windowconv.lab.demo
+
+test: lint
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow"
+
+test-all: lint
+	$(PYTHON) -m pytest -q
+
+lint: $(DEV)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pyright --pythonpath $(PYTHON)
+
+bench: $(DEV)
+	$(PYTHON) benchmarks/window_cost.py
+
+pictures: $(LAB)
+	$(PYTHON) examples/what_a_window_does.py docs/pictures
+
+$(PYTHON):
+	python3 -m venv $(VENV)
+
+$(LAB): pyproject.toml constraints.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[lab]"
+	touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@ $(LAB)
