@@ -180,6 +180,7 @@ def test_one_warning_for_a_bad_size(window, size, message):
     with pytest.warns(WindowWarning, match=message) as caught:
         get_window(window, size)
     assert len(caught) == 1
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.filterwarnings("error")

@@ -59,7 +59,7 @@ class WindowedConv1d(WindowedMixin, nn.Conv1d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
@@ -117,7 +117,7 @@ class WindowedConv2d(WindowedMixin, nn.Conv2d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
@@ -166,7 +166,7 @@ class WindowedConv3d(WindowedMixin, nn.Conv3d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
@@ -216,7 +216,7 @@ class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""
@@ -275,7 +275,7 @@ class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""
@@ -334,7 +334,7 @@ class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
             device,
             dtype,
         )
-        self.set_window(window)
+        self.set_window(window, stacklevel=4)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""

@@ -52,13 +52,16 @@ class WindowedMixin(Convolution):
     plain_class: type[nn.Module]  # what a conversion made this layer from; fold restores it
     ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model")
 
-    def set_window(self, window: LayerWindow, *, name: str | None = None, quiet: bool = False) -> None:
+    def set_window(
+        self, window: LayerWindow, *, name: str | None = None, quiet: bool = False, stacklevel: int = 3
+    ) -> None:
         """Give this layer another window.
 
         Args:
             window: as in `windowconv.as_window`, or a `LearnableWindow`.
             name: the layer's name in its model, for error messages.
             quiet: do not warn of a window that does not suit the kernel's size.
+            stacklevel: how far from the warning its cause is; 3 is the caller's line.
         """
         if len(self.kernel_size) != len(self.stride):
             raise InputError(f"kernel_size={self.kernel_size!r}; allowed: an int, or {len(self.stride)} ints")
@@ -75,7 +78,7 @@ class WindowedMixin(Convolution):
         self.window = as_window(window, self.kernel_size)
         window_values(self.window, self.kernel_size)  # raises where it cannot be made
         if not quiet:
-            advise(self.window, self.kernel_size, stacklevel=4)
+            advise(self.window, self.kernel_size, stacklevel)
         self._rebuild_window()
 
     @property

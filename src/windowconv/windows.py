@@ -125,9 +125,9 @@ def advice(window: Window, size: tuple[int, ...]) -> str | None:
 
 
 def advise(window: Window, size: tuple[int, ...], stacklevel: int) -> None:
-    """Warn with `advice`, where there is some."""
+    """Warn with `advice`, where there is some; `stacklevel` 2 is our caller's line, 3 its caller's."""
     if (text := advice(window, size)) is not None:
-        warnings.warn(text, WindowWarning, stacklevel=stacklevel + 1)
+        warnings.warn(text, WindowWarning, stacklevel=stacklevel)
 
 
 def _profile(window: Window, taps: int) -> Array:
