@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from windowconv.lab.data import DataNotFound, load
 from windowconv.lab.study import Study
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
+SEEDS = 2
+SIZE = Training(width=8, train_images=30_000)  # minutes on two cores
 
 
 def main() -> int:
@@ -30,10 +33,14 @@ def main() -> int:
             name = "gratings"
             print(f"{error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
-        run_and_report(Study(name, ARMS, 2, Training()), data, out, torch.device("cpu"))
+        size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
+        run_and_report(Study(name, ARMS, SEEDS, size), data, out, torch.device("cpu"))
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("windowconv: interrupted; the same command goes on after the last finished run", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,0 +1,143 @@
+"""What the window costs: a whole training step of ResNet-18 with 7x7 kernels, windowed against plain, and by layer.
+
+    python benchmarks/window_cost.py                       # the figures in results/window-cost.md; 20 to 30 minutes
+    python benchmarks/window_cost.py --batch 2 --size 64 --pairs 3 --out /tmp/quick
+
+Both networks start from the same weights and see the same batch. A step is forward, loss, backward and SGD with
+momentum. The bar: the windowed step takes at most 1.02 times the plain one's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from pairs import Ratio, interleaved
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import resnet18
+
+from windowconv import WindowedConv2d, convert, fold
+from windowconv.files import replace_file
+from windowconv.lab.runs import environment
+
+BAR = 1.02
+# channels and pixels of ResNet-18's four stages at 224
+LAYERS = ((64, 56), (128, 28), (256, 14), (512, 7))
+
+
+def networks(device: torch.device) -> tuple[nn.Module, nn.Module]:
+    """The windowed network and the plain one, of the same effective weights."""
+    torch.manual_seed(0)
+    windowed = convert(resnet18(), kernel_size={3: 7, 7: 9})
+    layout: Any = {"memory_format": torch.channels_last}
+    return windowed.to(device).to(**layout), fold(windowed).to(device).to(**layout)
+
+
+def training_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+    """A step of SGD on one batch."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        _wait(images.device)
+
+    return step
+
+
+def layer_step(layer: nn.Module, images: torch.Tensor) -> Callable[[], None]:
+    """Forward and both gradients of one layer."""
+
+    def step() -> None:
+        outputs = layer(images)
+        torch.autograd.grad(outputs, [images, *layer.parameters()], torch.ones_like(outputs))
+        _wait(images.device)
+
+    return step
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def by_layer(batch: int, size: int, pairs: int, device: torch.device) -> dict[str, Ratio]:
+    """The ratio for one 7x7 layer of each stage."""
+    rows = {}
+    for channels, at_224 in LAYERS:
+        pixels = max(1, at_224 * size // 224)
+        images = torch.rand(batch, channels, pixels, pixels, device=device)
+        images = images.to(memory_format=torch.channels_last).requires_grad_()
+        layers = []
+        for kind in (WindowedConv2d, nn.Conv2d):
+            layer = kind(channels, channels, 7, padding=3, bias=False, device=device)
+            layers.append(layer.to(memory_format=torch.channels_last))
+        name = f"{channels} channels, {pixels}x{pixels}"
+        rows[name] = interleaved(layer_step(layers[0], images), layer_step(layers[1], images), pairs)
+        print(line(name, rows[name]), flush=True)
+    return rows
+
+
+def line(name: str, ratio: Ratio) -> str:
+    """One row of the table."""
+    return (
+        f"| {name} | {ratio.median:.4f} | {ratio.low:.4f} to {ratio.high:.4f} | {ratio.pairs} | "
+        f"{ratio.variant_s:.3f} s | {ratio.baseline_s:.3f} s |"
+    )
+
+
+def write(rows: dict[str, Ratio], options: argparse.Namespace, device: torch.device) -> None:
+    """The figures as JSON and the table made from them."""
+    where = environment(device)
+    record = {"bar": BAR, "batch": options.batch, "size": options.size, "environment": where}
+    record["ratios"] = {name: asdict(ratio) for name, ratio in rows.items()}
+    replace_file(options.out / "window-cost.json", (json.dumps(record, indent=1) + "\n").encode())
+    step = rows["whole training step"]
+    text = [
+        "# What the window costs",
+        "",
+        f"Time with the Hamming window over time without, 7x7 kernels (ResNet-18's, its stem 9x9), batch "
+        f"{options.batch}, {options.size} pixels, float32, channels last; medians of interleaved pairs with "
+        f"their 95 % intervals. The bar for the whole step is {BAR}: **{step.verdict(BAR)}**. Single layers: forward and both gradients.",
+        "",
+        f"{where['device']}, {where['threads']} threads, torch {where['torch']}, windowconv {where['windowconv']}. "
+        "Made by `python benchmarks/window_cost.py`.",
+        "",
+        "| | ratio | interval | pairs | windowed | plain |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *[line(name, ratio) for name, ratio in rows.items()],
+        "",
+    ]
+    replace_file(options.out / "window-cost.md", "\n".join(text).encode())
+    print("\n".join(text))
+
+
+def main() -> None:
+    """Measure and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--size", type=int, default=224, help="pixels of the images")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    images = torch.rand(options.batch, 3, options.size, options.size, device=device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(1000, (options.batch,), device=device)
+    windowed, plain = networks(device)
+    whole = interleaved(training_step(windowed, images, labels), training_step(plain, images, labels), options.pairs)
+    print(line("whole training step", whole), flush=True)
+    rows = {"whole training step": whole, **by_layer(options.batch, options.size, options.pairs, device)}
+    write(rows, options, device)
+
+
+if __name__ == "__main__":
+    main()
