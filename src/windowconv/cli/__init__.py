@@ -49,11 +49,14 @@ def _description() -> str:
 
 
 def _one_line(default: Any) -> Any:
-    """The library's own warnings without the source line that Python prints below them."""
+    """The library's own warnings, each once, without the source line that Python prints below them."""
+    shown: set[str] = set()
 
     def show(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:
         if issubclass(category, WindowWarning):
-            print(f"windowconv: warning: {message}", file=sys.stderr)
+            if str(message) not in shown:
+                print(f"windowconv: warning: {message}", file=sys.stderr)
+            shown.add(str(message))
         else:
             default(message, category, *rest, **options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, require
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import NAMES, ImageData, load
 from windowconv.lab.data.decode import decode
@@ -17,6 +17,7 @@ from windowconv.lab.runs import Run
 from windowconv.lab.study import Study, StudyResult, cut, run_study
 from windowconv.lab.study_report import results_table, write_report
 from windowconv.lab.train import train
+from windowconv.plots import arm_colours
 from windowconv.tables import format_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def compare(command: Compare) -> StudyResult:
 
 def run_and_report(study: Study, data: ImageData, out: Path, device: torch.device) -> StudyResult:
     """Run a study, write its report, and say where it is."""
+    for module in ("matplotlib", "jinja2"):  # what the report needs is better missed now than after the training
+        require(module, "report")
+    arm_colours(study.arms)
     result = run_study(study, data, out, device)
     report = write_report(result)
     table = results_table(result)
@@ -99,13 +103,15 @@ def predict(command: Predict) -> None:
     known = run.record["data"]
     if not command.images:
         raise InputError("predict takes one image file at least")
+    if command.top < 1:
+        raise InputError(f"top={command.top}; allowed: 1 or more")
     for path in command.images:
         if not path.is_file():
             raise InputError(f"image={str(path)!r} is not a file")
     images = _read(command.images, known)
     with torch.inference_mode():
         shares = run.model()(images.float() / 255).softmax(1)
-    top = shares.topk(min(max(command.top, 1), shares.shape[1]), dim=1)
+    top = shares.topk(min(command.top, shares.shape[1]), dim=1)
     for path, values, indices in zip(command.images, top.values.tolist(), top.indices.tolist(), strict=True):
         names = [f"{known['classes'][i]} {value:.1%}" for i, value in zip(indices, values, strict=True)]
         print(f"{path.name}: {', '.join(names)}")
@@ -135,12 +141,21 @@ def data_name(data: str) -> str:
 def _read(paths: tuple[Path, ...], known: dict[str, Any]) -> torch.Tensor:
     """Image files as a batch in the run's size, grey or RGB as the run's images are: uint8 (N, C, H, W)."""
     height, width = known["image_size"]
-    images = decode(paths, lambda i: str(paths[i]), height if height == width else None)
-    if tuple(images.shape[2:]) != (height, width):
-        raise InputError(f"image={str(paths[0])!r} has another size than the run's images, {width}x{height}")
-    if images.shape[1] == known["channels"]:
+    square = height if height == width else None
+    each = [decode([path], lambda _, path=path: str(path), square) for path in paths]
+    for path, image in zip(paths, each, strict=True):
+        if tuple(image.shape[2:]) != (height, width):
+            raise InputError(
+                f"image={str(path)!r} has another size than the run's images; bring it to {width}x{height}"
+            )
+    return torch.cat([_in_channels(image, known["channels"]) for image in each])
+
+
+def _in_channels(images: torch.Tensor, channels: int) -> torch.Tensor:
+    """Images (N, C, H, W) as grey or RGB ones."""
+    if images.shape[1] == channels:
         return images
-    if known["channels"] == 3:
+    if channels == 3:
         return images.expand(-1, 3, -1, -1)
     luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R 601, as PIL's mode L
     return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)

@@ -56,18 +56,19 @@ def parse_arm(name: str) -> Arm:
     """The arm that a name means.
 
     Raises:
-        InputError: a name of another form, a kernel that is not square or even.
+        InputError: a name of another form, a kernel that is not square, even, or below 3.
     """
     match = FORM.fullmatch(name)
     if match is None:
         raise InputError(f"arm={name!r}; allowed: KxK or KxK-WINDOW, such as 3x3, 7x7, 7x7-hamming, 7x7-kaiser:8.6")
     size = int(match["a"])
-    if size != int(match["b"]) or size % 2 == 0:
-        raise InputError(f"arm={name!r}; allowed: square kernels of odd size, such as 3x3 or 7x7")
+    if size != int(match["b"]) or size % 2 == 0 or size < 3:
+        raise InputError(f"arm={name!r}; allowed: square kernels of odd size from 3 on, such as 3x3 or 7x7")
     window, normalize = match["window"], "none"
     for option in NORMALIZATIONS:
         if window and window.endswith(f"-{option}"):
             window, normalize = window.removesuffix(f"-{option}"), option
+            break  # a second normalisation is no part of any window's name, and so refused
     try:
         params = tuple(float(p) for p in match["params"].split(",")) if match["params"] else ()
     except ValueError:

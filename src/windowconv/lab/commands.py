@@ -42,6 +42,9 @@ class Compare(Training, Where):
     out: Path = Path("runs/compare")
     """The study's folder: one run folder a run, and report.html."""
 
+    def __post_init__(self) -> None:
+        """Checked by `part` when it runs: from here, the command line's parser would put a frame around the error."""
+
     def run(self) -> None:
         """Train and write the report."""
         from windowconv.lab.actions import compare
@@ -55,6 +58,9 @@ class Train(RunConfig, Where):
 
     out: Path | None = None
     """The run folder; runs/ARM-seedN if not given."""
+
+    def __post_init__(self) -> None:
+        """Checked by `part` when it runs, as in `Compare`."""
 
     def run(self) -> None:
         """Train."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
@@ -70,6 +71,11 @@ class RunConfig(Training):
     seed: int = 0
     """Of the initial weights, the order of the images and the augmentation."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed={self.seed}; allowed: 0 to 2**63 - 1")
+
     @property
     def config_hash(self) -> str:
         """Sixteen hex digits that differ where a setting does."""
@@ -88,6 +94,6 @@ class RunConfig(Training):
         for field in fields(self):
             value = getattr(self, field.name)
             if value != getattr(defaults, field.name) or field.name in ("data", "arm", "seed"):
-                text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                text = " ".join(map(str, value)) if isinstance(value, tuple) else shlex.quote(str(value))
                 parts.append(f"--{field.name.replace('_', '-')} {text}")
         return " ".join(parts)

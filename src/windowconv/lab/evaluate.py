@@ -87,3 +87,9 @@ def check_fits(run_data: dict[str, Any], images: ImageSet) -> None:
             f"the images are {tuple(images.images.shape[1:])} of {len(images.classes)} classes, but the run was "
             f"trained on {shape} of {len(run_data['classes'])} classes ({run_data['source']})"
         )
+    for mine, theirs in zip(run_data["classes"], images.classes, strict=True):
+        if mine != theirs:
+            raise InputError(
+                f"the images have a class {theirs!r} where the run's is {mine!r}; evaluate on images of the classes "
+                f"that it was trained on, in their order ({run_data['source']})"
+            )

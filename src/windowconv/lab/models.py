@@ -61,5 +61,8 @@ def from_header(header: dict[str, str]) -> nn.Module:
     try:
         given = json.loads(header["builder"])
         return build(given["name"], given["arguments"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"the weights' header names no builder of this laboratory: {error}") from None
+    except InputError as error:
+        raise InputError(f"the weights' header names a network that cannot be built: {error}") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"the weights' header names no network of this laboratory: {reason}") from None

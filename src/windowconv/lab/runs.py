@@ -39,13 +39,16 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content["schema_version"]
     except OSError as error:
-        raise InputError(f"{path.parent.name}: {path.name} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path.parent.name}: {path.name} is damaged ({error}); train the run again") from error
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise InputError(
+            f"{path} is damaged ({reason}); remove that file and run the command that wrote it again"
+        ) from error
     if version != SCHEMA_VERSION:
         raise InputError(
-            f"{path.parent.name}: {path.name} has schema version {version!r}, this windowconv reads "
-            f"{SCHEMA_VERSION}; use the windowconv that wrote it"
+            f"{path} has schema version {version!r}, this windowconv reads {SCHEMA_VERSION}; "
+            "use the windowconv that wrote it"
         )
     return content
 
@@ -110,15 +113,22 @@ class Run:
         """The run in `folder`; an `InputError` if there is none, or of another schema version."""
         if not (folder / "run.json").is_file():
             raise InputError(f"run={str(folder)!r} is no run folder (it has no run.json)")
-        return cls(folder, read_json(folder / "run.json"))
+        record = read_json(folder / "run.json")
+        kinds = {"status": str, "config": dict, "config_hash": str, "data": dict}
+        for key, kind in kinds.items():
+            if not isinstance(record.get(key), kind):
+                raise InputError(
+                    f"{folder / 'run.json'} is damaged ({key!r} is missing); remove {folder} and train again"
+                )
+        return cls(folder, record)
 
     @property
     def config(self) -> RunConfig:
         """The run's settings."""
-        given = dict(self.record["config"])
+        given = self.record["config"]
         try:
             return RunConfig(**{**given, "milestones": tuple(given["milestones"])})
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, InputError) as error:
             raise InputError(f"{self.folder.name}: run.json has another version's config: {error}") from error
 
     @property
@@ -143,8 +153,15 @@ class Run:
             return [line for line in map(json.loads, lines) if line["kind"] == kind]
         except OSError as error:
             raise InputError(f"{self.folder.name}: metrics.jsonl cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{self.folder.name}: metrics.jsonl is damaged: {error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.folder.name}: metrics.jsonl is damaged: {error}; train the run again") from error
+
+    def final(self) -> dict[str, Any]:
+        """The last line of metrics.jsonl, which a run that was trained to the end has."""
+        lines = self.metrics("final")
+        if not lines:
+            raise InputError(f"{self.folder.name} was not trained to the end (metrics.jsonl has no final line)")
+        return lines[-1]
 
     def evaluation(self, name: str = "test") -> dict[str, Any]:
         """What `evaluate` measured under this name."""
@@ -178,6 +195,12 @@ class RunWriter:
         self._write()
         self._log = folder / "metrics.jsonl"
         replace_file(self._log, b"")
+        try:  # what an earlier run left is not this one's
+            (folder / "model.safetensors").unlink(missing_ok=True)
+            for old in (folder / "evaluations").glob("*"):
+                old.unlink()
+        except OSError as error:
+            raise InputError(f"{folder}: an earlier run's files cannot be removed: {error.strerror}") from error
 
     def log(self, kind: str, **figures: Any) -> None:
         """Append a line to metrics.jsonl."""
@@ -203,10 +226,14 @@ def recording(folder: Path, config: RunConfig, data: ImageData, device: torch.de
     try:
         yield writer
     except KeyboardInterrupt:
-        writer.end("stopped", "interrupted")
+        with suppress(InputError):
+            writer.end("stopped", "interrupted")
         raise
     except BaseException as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        for path in (folder.resolve(), folder):  # a record names no machine's folders
+            reason = reason.replace(str(path), folder.name)
         with suppress(InputError):  # where the disk is full, that it is full is what counts
-            writer.end("failed", " ".join(str(error).split()) or type(error).__name__)
+            writer.end("failed", reason)
         raise
     writer.end("finished")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from windowconv.lab.arms import parse_arm
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.models import build
-from windowconv.lab.progress import Progress, show_progress
+from windowconv.lab.progress import show_progress
 from windowconv.lab.runs import Run, describe_data, environment, read_json, write_json
 from windowconv.lab.train import train
 from windowconv.model_summary import ModelSummary, summary
@@ -90,6 +89,10 @@ class StudyResult:
 
 def cut(data: ImageData, training: Training) -> ImageData:
     """The data with the numbers of images that the settings ask for; the same ones for every arm and seed."""
+    for name, images in (("train", data.train), ("test", data.test)):
+        wanted = getattr(training, f"{name}_images")
+        if wanted is not None and wanted > len(images):
+            raise InputError(f"{name}-images={wanted}; {data.name} has {len(images)} of them; give so many or fewer")
     return replace(data, train=data.train.take(training.train_images), test=data.test.take(training.test_images))
 
 
@@ -119,25 +122,32 @@ def run_study(study: Study, data: ImageData, folder: Path, device: torch.device 
         "environment": environment(device),
     }
     _check_folder(folder, record)
+    done = {config.run_name for config in study.configs() if _is_finished(config, data, folder / config.run_name)}
     write_json(folder / STUDY, {**record, "status": "running"})
-    started = time.perf_counter()
     with show_progress([costs[config.arm].macs for config in study.configs()]) as progress:
         for config in study.configs():
-            _run(config, data, folder / config.run_name, progress, device)
-    record |= {"status": "finished", "time_s": round(time.perf_counter() - started, 1)}
+            if config.run_name in done:
+                progress.skip_run(config.run_name)
+            else:
+                train(config, data, folder / config.run_name, progress, device)
+    time_s = sum(Run.open(folder / config.run_name).final()["time_s"] for config in study.configs())
+    record |= {"status": "finished", "time_s": round(time_s, 1)}  # of all runs, those reused too
     write_json(folder / STUDY, record)
     return StudyResult(folder, study, record)
 
 
-def _run(config: RunConfig, data: ImageData, folder: Path, progress: Progress, device: torch.device) -> None:
-    """Train a run unless its folder holds it finished."""
-    if (folder / "run.json").is_file():
-        record = Run.open(folder).record
-        same = record["config_hash"] == config.config_hash and record["data"] == describe_data(data)
-        if record["status"] == "finished" and same:
-            progress.skip_run(config.run_name)
-            return
-    train(config, data, folder, progress, device)
+def _is_finished(config: RunConfig, data: ImageData, folder: Path) -> bool:
+    """Whether the folder holds this run, finished; an `InputError` if it holds another one that is."""
+    if not (folder / "run.json").is_file():
+        return False
+    record = Run.open(folder).record
+    if record["status"] != "finished":
+        return False
+    if record["config_hash"] != config.config_hash or record["data"] != describe_data(data):
+        raise InputError(
+            f"{folder} holds a finished run with other settings or data; choose another --out, or remove that folder"
+        )
+    return True
 
 
 def _check_folder(folder: Path, record: dict[str, Any]) -> None:
@@ -145,7 +155,7 @@ def _check_folder(folder: Path, record: dict[str, Any]) -> None:
     if (folder / STUDY).is_file():
         old = read_json(folder / STUDY)
         for key in ("training", "data"):
-            if old[key] != _plain(record[key]):
+            if old.get(key) != _plain(record[key]):
                 raise InputError(
                     f"out={str(folder)!r} holds a study with other {'settings' if key == 'training' else 'data'}; "
                     "choose another --out, or remove that folder"

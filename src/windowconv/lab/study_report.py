@@ -47,7 +47,7 @@ def results_table(result: StudyResult) -> Table:
     for arm in result.study.arms:
         values = result.accuracies(arm)
         figures, network = spread(values), result.record["networks"][arm]
-        seconds = spread([run.metrics("final")[0]["time_s"] for run in result.runs(arm)]).mean
+        seconds = spread([run.final()["time_s"] for run in result.runs(arm)]).mean
         sd = None if figures.sd is None else f"{figures.sd:.2f}"
         difference = None if arm == baseline else _difference(values, against)
         rows.append(
@@ -226,7 +226,7 @@ def _settings_section(result: StudyResult) -> Section:
     runs = []
     for arm in result.study.arms:
         for run in result.runs(arm):
-            final = run.metrics("final")[0]
+            final = run.final()
             record = run.record
             runs.append(
                 [

@@ -27,9 +27,15 @@ LOG_EVERY = 20  # steps between two looks at the loss, which waits for the devic
 class _State:
     """Where a run is."""
 
+    started: float
     step: int = 0
     loss: float = math.nan
     accuracy: float = math.nan
+
+    @property
+    def time_s(self) -> float:
+        """Seconds since the run began."""
+        return round(time.perf_counter() - self.started, 3)
 
 
 def train(
@@ -52,6 +58,9 @@ def train(
             learning rate. The run is then marked as failed.
     """
     device = torch.device(device)
+    if max(data.image_size) < 3:
+        height, width = data.image_size
+        raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
     torch.manual_seed(config.seed)
     arguments = {
         "arm": config.arm,
@@ -78,17 +87,17 @@ def _loop(
     optimizer = torch.optim.SGD(
         model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
     )
-    state, steps = _State(), config.epochs * len(loader)
+    state, steps = _State(time.perf_counter()), config.epochs * len(loader)
     progress.start_run(config.run_name, len(data.train) * config.epochs)
-    start = time.perf_counter()
     for epoch in range(config.epochs):
         train_loss, train_accuracy = _epoch(model, optimizer, loader, epoch, steps, config, state, writer, progress)
         result = evaluate(model, data.test, device)
         state.accuracy = result.accuracy
+        _check_finite(result.loss, state.step, learning_rate(config, state.step - 1, steps), "test loss")
         figures = {
             "step": state.step,
             "epoch": epoch + 1,
-            "time_s": round(time.perf_counter() - start, 3),
+            "time_s": state.time_s,
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             "test_loss": result.loss,
@@ -133,7 +142,7 @@ def _epoch(
         if state.step % LOG_EVERY == 0 or state.step == steps:
             state.loss = loss.item()
             _check_finite(state.loss, state.step, lr)
-            writer.log("step", step=state.step, epoch=epoch + 1, loss=state.loss, lr=lr)
+            writer.log("step", step=state.step, epoch=epoch + 1, time_s=state.time_s, loss=state.loss, lr=lr)
         progress.advance(len(batch.labels), state.loss)
     mean_loss, correct = (total.cpu() / seen).tolist()
     _check_finite(mean_loss, state.step, learning_rate(config, state.step - 1, steps))
@@ -150,6 +159,6 @@ def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
     return (outputs.argmax(1) == labels).sum()
 
 
-def _check_finite(loss: float, step: int, lr: float) -> None:
+def _check_finite(loss: float, step: int, lr: float, what: str = "loss") -> None:
     if not math.isfinite(loss):
-        raise InputError(f"the loss is {loss} at step {step} with lr={lr:g}; train with a smaller --lr")
+        raise InputError(f"the {what} is {loss} at step {step} with lr={lr:g}; train with a smaller --lr")
