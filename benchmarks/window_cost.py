@@ -105,7 +105,8 @@ def write(rows: dict[str, Ratio], options: argparse.Namespace, device: torch.dev
         "",
         f"Time with the Hamming window over time without, 7x7 kernels (ResNet-18's, its stem 9x9), batch "
         f"{options.batch}, {options.size} pixels, float32, channels last; medians of interleaved pairs with "
-        f"their 95 % intervals. The bar for the whole step is {BAR}: **{step.verdict(BAR)}**. Single layers: forward and both gradients.",
+        f"their 95 % intervals. The bar for the whole step is {BAR}: **{step.verdict(BAR)}**. "
+        "Single layers: forward and both gradients.",
         "",
         f"{where['device']}, {where['threads']} threads, torch {where['torch']}, windowconv {where['windowconv']}. "
         "Made by `python benchmarks/window_cost.py`.",

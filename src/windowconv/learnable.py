@@ -86,6 +86,8 @@ class LearnableWindow:
             raise InputError(f"start={start!r}; allowed: two or more coefficients that sum to 1")
         if self.family != "cosine" and len(start) != 1:
             raise InputError(f"start={start!r}; allowed: one number, {self.family}'s only parameter")
+        if self.family == "gaussian" and start[0] < SMALLEST_SIGMA:
+            raise InputError(f"start={start!r}; allowed: {SMALLEST_SIGMA} taps or more")
 
     def module(
         self,
@@ -150,7 +152,7 @@ class LearnableWindowModule(nn.Module):
     def reset_parameters(self) -> None:
         """Set the parameters to their start."""
         with torch.no_grad():
-            self.raw.copy_(self._start_raw())
+            self.raw.copy_(self.start_raw())
 
     def rebuild(self) -> None:
         """Compute the taps' coordinates anew, for the parameters' dtype and device."""
@@ -195,7 +197,7 @@ class LearnableWindowModule(nn.Module):
                 half = max((max(self.size) - 1) / 2, 0.5)
                 return (half / math.sqrt(-2 * math.log(HAMMING_EDGE)),)
 
-    def _start_raw(self) -> Tensor:
+    def start_raw(self) -> Tensor:
         """What `raw` starts from, (channels, terms) in float64 on the CPU."""
         start = torch.tensor(self._start(), dtype=torch.float64, device="cpu")
         raw = start.log() if self.spec.family == "cosine" else start + torch.log(-torch.expm1(-start))
@@ -223,10 +225,6 @@ class LearnableWindowModule(nn.Module):
         return self.raw.new_tensor(half).view(1, -1, *([1] * len(self.size)))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        if prefix + "raw" not in state_dict:  # a plain checkpoint
-            device = next((v.device for v in state_dict.values() if isinstance(v, Tensor)), self.raw.device)
-            start = self._start_raw().to(dtype=self.raw.dtype, device=device)
-            state_dict = {**state_dict, prefix + "raw": start}
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self.rebuild()
 

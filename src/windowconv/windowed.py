@@ -160,6 +160,11 @@ class WindowedMixin(Convolution):
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *args: Any, **kwargs: Any
     ) -> None:
+        learnable, weight = self.learnable_window, state_dict.get(prefix + "weight")
+        if learnable is not None and isinstance(weight, Tensor):
+            # a plain checkpoint sets the start; torch hands the children's part of this dictionary on to them
+            start = learnable.start_raw().to(dtype=learnable.raw.dtype, device=weight.device)
+            state_dict.setdefault(prefix + "learnable_window.raw", start)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
         if text := local_metadata.get(METADATA_KEY):
             saved = window_from_json(text)

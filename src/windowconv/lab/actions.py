@@ -46,7 +46,8 @@ def run_and_report(study: Study, data: ImageData, out: Path, device: torch.devic
     columns = table.headings()
     rows = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in table.rows]
     print(f"{table.caption}\n{format_table([column.title for column in columns], rows)}\n{table.note}")
-    print(f"{len(study.arms) * study.seeds} runs in {duration(result.record['time_s'])}. Report: {report.resolve()}")
+    runs = len(study.arms) * study.seeds
+    print(f"{runs} run{'s' if runs > 1 else ''} in {duration(result.record['time_s'])}. Report: {report.resolve()}")
     return result
 
 

@@ -67,7 +67,7 @@ def results_table(result: StudyResult) -> Table:
     note = (
         f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images "
         f"after the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
-        f"hardware: {record['environment']['device']}, {record['environment']['threads']} threads, torch "
+        f"hardware: {_hardware(record['environment'])}, torch "
         f"{record['environment']['torch']}."
     )
     return Table(f"{_title(result)}: results by arm", columns, rows, note=note)
@@ -90,10 +90,12 @@ def _lead(result: StudyResult) -> str:
     text = "Test accuracy: " + ", ".join(f"{arm} {means[arm]:.2f} %" for arm in ordered)
     training = result.study.training
     text += (
-        f" (mean over {result.study.seeds} seed{'s' if result.study.seeds > 1 else ''}, {training.epochs} epochs, "
+        f" (mean over {_count(result.study.seeds, 'seed')}, {_count(training.epochs, 'epoch')}, "
         f"{result.record['data']['train']:,} training images). "
     )
-    if result.study.seeds < 5:
+    if result.study.seeds == 1:
+        text += "One seed cannot tell a difference from chance: take more before drawing conclusions. "
+    elif result.study.seeds < 5:
         text += (
             "So few seeds cannot tell small differences from chance: read the intervals, and take more seeds before "
             "drawing conclusions. "
@@ -110,7 +112,7 @@ def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
         results_table(result),
         Figure(
             plots.svg(plots.accuracy_by_arm(accuracies, colours=colours)),
-            "Test accuracy after the last epoch: each dot a seed, the line mean and standard deviation.",
+            "Test accuracy after the last epoch: each dot a seed, each diamond the mean with one standard deviation.",
             "Dot plot of accuracy by arm: " + ", ".join(f"{a} {np.mean(v):.2f} %" for a, v in accuracies.items()),
         ),
         Figure(
@@ -184,7 +186,7 @@ def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
         "Leakage by layer", [*columns, "seeds"], rows, note="Mean over filters, then over seeds.", sortable=True
     )
     intro = (
-        "A real filter passes a band around its peak frequencies +f and -f. L(r) is the share of its spectral energy "
+        "A real filter passes a band around its peak frequencies +f and −f. L(r) is the share of its spectral energy "
         "farther than r (in cycles/pixel) from the nearer of the two, on one frequency grid for all kernel sizes; "
         "energies are summed over input channels."
     )
@@ -201,7 +203,7 @@ def _kernel_sections(result: StudyResult) -> list[Section]:
             raw = layer.weight.detach()
             window = _window_of(layer, effective)
             figure = plots.kernels(raw, window, title=f"{arm}, convolution {i + 1}")
-            caption = f"Convolution {i + 1}: the filters with the most energy, each by its strongest input channel. "
+            caption = f"Convolution {i + 1}: the filters whose raw kernels have the most energy, each by its strongest input channel. "
             caption += (
                 "Raw kernel, kernel times window, and their frequency responses."
                 if windowed
@@ -252,6 +254,14 @@ def _settings_section(result: StudyResult) -> Section:
     )
 
 
+def _hardware(environment: dict[str, Any]) -> str:
+    return f"{environment['device']}, {_count(environment['threads'], 'thread')}"
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n:,} {thing}" + ("" if n == 1 else "s")
+
+
 def _facts(result: StudyResult) -> dict[str, str]:
     record, environment = result.record, result.record["environment"]
     git = result.run(result.study.arms[0], 0).record["git"]
@@ -260,10 +270,10 @@ def _facts(result: StudyResult) -> dict[str, str]:
         "data": f"{data['source']}: {data['train']:,} training and {data['test']:,} test images",
         "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
         "seeds": str(record["seeds"]),
-        "hardware": f"{environment['device']}, {environment['threads']} threads",
+        "hardware": _hardware(environment),
         "versions": ", ".join(f"{name} {environment[name]}" for name in ("windowconv", "torch", "numpy", "python")),
         "commit": "installed package"
         if git is None
         else git["commit"][:12] + (" (with changes)" if git["dirty"] else ""),
-        "time": duration(record["time_s"]),
+        "training time": duration(record["time_s"]),
     }

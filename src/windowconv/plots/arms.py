@@ -41,18 +41,25 @@ def learning_curves(
         name = f"curves[{arm!r}]"
         runs = [_run(epochs, values, name) for epochs, values in some(seeds, name)]
         for epochs, values in runs:
-            axes.plot(epochs, values, color=line["color"], linewidth=0.7, alpha=0.45)
+            axes.plot(epochs, values, color=line["color"], linewidth=0.7, alpha=0.45, **_marker(epochs))
         shared = reduce(np.intersect1d, [epochs for epochs, _ in runs])
         if shared.size == 0:
             raise InputError(f"{name}: its {len(runs)} seeds have no epoch in common")
         mean = np.mean([values[np.isin(epochs, shared)] for epochs, values in runs], axis=0)
         label = f"{arm} (n = {len(runs)})"
-        axes.plot(shared, mean, label=label, color=line["color"], linewidth=2)  # dashes would hide the noise
+        # solid: dashes would hide the noise
+        axes.plot(shared, mean, label=label, color=line["color"], linewidth=2, **_marker(shared))
     axes.set(xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
     axes.margins(x=0.01)
     legend_above(figure, axes, "thick: mean over the seeds; thin: each seed")
     return figure
+
+
+def _marker(epochs: Array) -> dict[str, str]:
+    """A line of a single point cannot be seen without one."""
+    return {"marker": "o"} if len(epochs) == 1 else {}
 
 
 def _run(epochs: Numbers, values: Numbers, name: str) -> tuple[Array, Array]:
