@@ -203,7 +203,8 @@ def _kernel_sections(result: StudyResult) -> list[Section]:
             raw = layer.weight.detach()
             window = _window_of(layer, effective)
             figure = plots.kernels(raw, window, title=f"{arm}, convolution {i + 1}")
-            caption = f"Convolution {i + 1}: the filters whose raw kernels have the most energy, each by its strongest input channel. "
+            caption = f"Convolution {i + 1}: the filters whose raw kernels have the most energy, each by its strongest "
+            caption += "input channel. "
             caption += (
                 "Raw kernel, kernel times window, and their frequency responses."
                 if windowed
