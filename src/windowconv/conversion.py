@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from collections import defaultdict
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.grow import Convolution, KernelSize, embedded, offset, set_geometry
+from windowconv.grow import Convolution, KernelSize, copied, embedded, offset, set_geometry
 from windowconv.layers import WINDOWED
 from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values, torch_class
 from windowconv.windowed import LayerWindow, WindowedMixin
@@ -60,8 +59,9 @@ def convert(
         The converted model; `fold` gives torch's layers back.
 
     Raises:
-        InputError: no convolutions, a pattern that matches nothing, a parity that cannot be kept; with
-            `preserve`, a zero in the window or a dtype that cannot hold the divided weights. Each names the layer.
+        InputError: no convolutions, a pattern that matches nothing, a parity that cannot be kept, a model that
+            torch cannot copy (use `inplace`); with `preserve`, a zero in the window or a dtype that cannot hold
+            the divided weights. Each names the layer.
 
     Warns:
         WindowWarning: skipped layers; a window that does not suit a size; amplification above 10.
@@ -78,7 +78,7 @@ def convert(
     )
     _check_ties(model, plan)
     _warn(plan)
-    result = model if inplace else copy.deepcopy(model)
+    result = model if inplace else copied(model)
     layers = dict(result.named_modules())
     todo = [(layers[layer.name], layer) for layer in plan.layers if layer.action == "window"]
     renewed: dict[int, nn.Parameter] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.grow import Convolution, Size, set_geometry
+from windowconv.grow import Convolution, Size, copied, set_geometry
 from windowconv.layers import PLAIN
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
@@ -73,7 +72,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
     """
     windowed = _windowed(model)
     report = None if trim is None else trim_report(model, trim)
-    result = model if inplace else copy.deepcopy(model)
+    result = model if inplace else copied(model)
     layers = dict(result.named_modules())
     folded: dict[tuple[object, ...], nn.Parameter] = {}
     for name in windowed:

@@ -6,6 +6,7 @@ transposed layer too, its output padding unchanged.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,15 @@ from windowconv.tables import by_sign
 Convolution = Any  # any of torch's six convolutions; their common base is private
 Size = tuple[int, ...]
 KernelSize = int | Mapping[int, int] | Callable[[str, nn.Module], int | Sequence[int] | None] | None
+
+
+def copied(model: Any) -> Any:
+    """A deep copy of a model; an `InputError` where torch cannot make one."""
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:  # weight norm of the old kind, pruning: a computed tensor among the attributes
+        reason = " ".join(str(error).split())
+        raise InputError(f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}") from None
 
 
 def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:

@@ -1,0 +1,611 @@
+"""Conversion: what is converted, left and skipped, what survives, grown shapes, and `preserve`."""
+
+import copy
+import itertools
+import math
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.std_conv import StdConv2d
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from cases import CASES, IDS, ONE_OF_EACH, PLAIN, WINDOWED, Case
+from tolerances import assert_close
+from windowconv.conversion import convert
+from windowconv.errors import InputError, WindowWarning
+from windowconv.folding import fold
+from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
+from windowconv.learnable import FAMILIES, LearnableWindow
+from windowconv.plan import plan_conversion
+from windowconv.windowed import WindowedMixin
+from windowconv.windows import get_window
+
+quiet = pytest.mark.filterwarnings("ignore::windowconv.errors.WindowWarning")
+
+
+def net(size: int = 3, **options: Any) -> Any:
+    """Two convolutions whose output has the input's sides."""
+    options = {"padding": size // 2, **options}
+    return nn.Sequential(nn.Conv2d(3, 8, size, **options), nn.ReLU(), nn.Conv2d(8, 8, size, **options))
+
+
+def actions(model, **arguments) -> dict[str, str]:
+    return {layer.name: layer.action for layer in plan_conversion(model, **arguments).layers}
+
+
+# --- what is converted, left and skipped ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@quiet
+def test_every_convolution_becomes_its_windowed_class(case: Case):
+    plain = case.plain()
+    got = convert(nn.Sequential(plain), window=case.window, include="0")[0]
+    assert type(got) is WINDOWED[case.key]
+    assert torch.equal(got(case.input()), case.windowed()(case.input()))
+    assert list(got.state_dict()) == list(plain.state_dict())
+    assert torch.equal(got.weight, plain.weight)
+
+
+def test_a_convolution_alone_is_converted_too():
+    layer = nn.Conv2d(3, 8, 5, padding=2)
+    got = convert(layer, kernel_size=9)
+    assert isinstance(got, WindowedConv2d)
+    assert isinstance(layer, nn.Conv2d)
+    assert not isinstance(layer, WindowedMixin)
+
+
+def test_the_original_is_untouched_unless_inplace():
+    model = net(5)
+    state = copy.deepcopy(model.state_dict())
+    attributes = copy.deepcopy({key: value for key, value in vars(model[0]).items() if key[0] != "_"})
+    converted = convert(model, kernel_size=9)
+    assert converted is not model
+    assert [type(layer) for layer in model] == [nn.Conv2d, nn.ReLU, nn.Conv2d]
+    assert {key: value for key, value in vars(model[0]).items() if key[0] != "_"} == attributes
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in state.items())
+    layer = model[0]
+    assert convert(model, inplace=True) is model
+    assert model[0] is layer
+    assert isinstance(layer, WindowedConv2d)
+
+
+def test_an_error_leaves_a_model_that_is_converted_inplace_as_it_was():
+    model = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.Conv2d(8, 8, 4))
+    with pytest.raises(InputError, match="layer '1'"):
+        convert(model, kernel_size=7, inplace=True)
+    assert [type(layer) for layer in model] == [nn.Conv2d, nn.Conv2d]
+    model = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.Conv2d(8, 8, 5)).half()
+    with torch.no_grad():
+        model[1].weight.fill_(60000)
+    with pytest.raises(InputError, match="layer '1'"), pytest.warns(WindowWarning, match="enlarges"):
+        convert(model, preserve=True, inplace=True)
+    assert [type(layer) for layer in model] == [nn.Conv2d, nn.Conv2d]
+
+
+def test_points_and_patches_are_left_alone():
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 4, stride=4),
+        nn.Conv2d(8, 8, 1),
+        nn.Conv2d(8, 8, 1, stride=2),
+        nn.Conv2d(8, 8, 5),
+        nn.ConvTranspose2d(8, 8, 2, stride=2),
+        nn.Conv2d(8, 8, (1, 5)),
+        nn.Conv1d(8, 8, 16, stride=16),
+        nn.Conv2d(8, 8, 4, stride=(4, 2)),
+    )
+    expected = ["leave", "leave", "leave", "window", "leave", "window", "leave", "window"]
+    assert list(actions(model).values()) == expected
+    assert actions(model, include="0") == {"0": "window"}
+    assert actions(model, include=["1", "3"]) == {"1": "leave", "3": "window"}
+    reasons = {layer.reason for layer in plan_conversion(model).layers}
+    assert reasons == {"", "one tap", "patches that do not overlap"}
+
+
+class Own(nn.Conv2d):
+    """A user's layer with a forward pass of its own."""
+
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+class OwnInner(nn.Conv2d):
+    """One that changes how torch's forward pass convolves."""
+
+    def _conv_forward(self, input, weight, bias):
+        return super()._conv_forward(input, 2 * weight, bias)
+
+
+class Renamed(nn.Conv2d):
+    """One that changes the constructor alone (as torchvision's Conv3DSimple)."""
+
+    extra = 3
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 5, padding=2)
+
+    @staticmethod
+    def helper() -> int:
+        return 1
+
+
+def replaced_forward() -> nn.Module:
+    layer = nn.Conv2d(4, 4, 5, padding=2)
+    layer.forward = lambda input: input
+    return layer
+
+
+ODD = {
+    "same": lambda: Conv2dSame(4, 4, 5),
+    "std": lambda: StdConv2d(4, 4, 5, padding=2),
+    "weight_norm": lambda: parametrizations.weight_norm(nn.Conv2d(4, 4, 5, padding=2)),
+    "weight_norm-old": lambda: nn.utils.weight_norm(nn.Conv2d(4, 4, 5, padding=2)),
+    "spectral_norm": lambda: parametrizations.spectral_norm(nn.Conv2d(4, 4, 5, padding=2)),
+    "spectral_norm-old": lambda: nn.utils.spectral_norm(nn.Conv2d(4, 4, 5, padding=2)),
+    "lazy": lambda: nn.LazyConv2d(4, 5, padding=2),
+    "pruned": lambda: prune.l1_unstructured(nn.Conv2d(4, 4, 5, padding=2), "weight", 0.5),
+    "own": lambda: Own(4, 4, 5, padding=2),
+    "own-inner": lambda: OwnInner(4, 4, 5, padding=2),
+    "replaced": replaced_forward,
+}
+REASONS = {
+    "same": "Conv2dSame is a subclass with its own forward",
+    "std": "StdConv2d is a subclass with its own forward",
+    "lazy": "lazy",
+    "own": "Own is a subclass with its own forward",
+    "own-inner": "OwnInner is a subclass with its own _conv_forward",
+    "replaced": "its forward was replaced",
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.spectral_norm` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ODD)
+def test_what_cannot_be_converted_is_skipped_listed_and_still_works(name):
+    model = nn.Sequential(ODD[name](), nn.Conv2d(4, 4, 5, padding=2)).eval()
+    kind = type(model[0])
+    with pytest.warns(WindowWarning, match=r"1 convolutions are skipped: 0 \(") as caught:
+        converted = convert(model, kernel_size=7, inplace=True)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert REASONS.get(name, "its weight is computed") in str(caught[0].message)
+    assert type(converted[0]) is kind
+    assert isinstance(converted[1], WindowedConv2d)
+    x = torch.rand(1, 4, 9, 9)
+    assert converted(x).shape == x.shape
+    folded = fold(converted, inplace=True)
+    assert [type(layer) for layer in folded] == [nn.Conv2d if name == "lazy" else kind, nn.Conv2d]
+
+
+def test_a_subclass_with_a_constructor_alone_is_converted_and_comes_back():
+    model = nn.Sequential(Renamed(4), nn.Conv2d(4, 4, 5, padding=2))
+    converted = convert(model)
+    assert isinstance(converted[0], WindowedConv2d)
+    again = convert(copy.deepcopy(converted), window=("kaiser", 5.0))
+    for one in (converted, again):
+        folded = fold(one)
+        assert [type(layer) for layer in folded] == [Renamed, nn.Conv2d]
+        x = torch.rand(1, 4, 9, 9)
+        assert_close(folded(x), one(x))
+        assert vars(folded[0]).keys() == vars(model[0]).keys()
+
+
+def test_a_pruned_bias_is_no_obstacle():
+    model = nn.Sequential(prune.l1_unstructured(nn.Conv2d(4, 4, 5), "bias", 0.5))
+    with pytest.raises(InputError, match="model=Sequential cannot be copied; use inplace=True"):
+        convert(model)
+    assert convert(model, inplace=True) is model
+    assert isinstance(model[0], WindowedConv2d)
+    assert model(torch.rand(1, 4, 9, 9)).shape == (1, 4, 5, 5)
+    with pytest.raises(InputError, match="cannot be copied"):
+        fold(model)
+    assert type(fold(model, inplace=True)[0]) is nn.Conv2d
+
+
+def test_include_and_exclude():
+    model = nn.Sequential()
+    for name in ("stem", "layer1", "layer10"):
+        model.add_module(name, net(5))
+    everything = set(actions(model))
+    assert everything == {f"{a}.{b}" for a in ("stem", "layer1", "layer10") for b in (0, 2)}
+    assert set(actions(model, include="stem")) == {"stem.0", "stem.2"}
+    assert set(actions(model, include="layer1")) == {"layer1.0", "layer1.2"}
+    assert set(actions(model, include="layer1*")) == everything - {"stem.0", "stem.2"}
+    assert set(actions(model, include=["stem.0", "layer10.*"])) == {"stem.0", "layer10.0", "layer10.2"}
+    assert set(actions(model, include=lambda name, layer: layer.in_channels == 3)) == {
+        "stem.0",
+        "layer1.0",
+        "layer10.0",
+    }
+    assert set(actions(model, exclude="stem")) == everything - {"stem.0", "stem.2"}
+    assert set(actions(model, include="layer1", exclude=lambda name, layer: name.endswith("2"))) == {"layer1.0"}
+    converted = convert(model, include="stem")
+    assert {name for name, m in converted.named_modules() if isinstance(m, WindowedMixin)} == {"stem.0", "stem.2"}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "message"),
+    [
+        (nn.Linear(3, 3), {}, "model=Linear has no convolutions"),
+        (nn.Conv2d(3, 8, 1), {}, "nothing to convert: one tap"),
+        (net(5), {"include": "convv"}, "include='convv' is unknown"),
+        (net(5), {"exclude": ["0", "7"]}, "exclude='7' is unknown"),
+        (net(5), {"include": lambda name, layer: False}, "include: the function chose none of 2"),
+        (net(5), {"include": 3}, "include=3; allowed"),
+        (net(5), {"exclude": "*"}, "nothing to convert: all are excluded"),
+        (net(5), {"kernel_size": 0}, "kernel_size=0; allowed"),
+        (net(5), {"kernel_size": -7}, "kernel_size=-7; allowed"),
+        (net(5), {"kernel_size": True}, "kernel_size=True; allowed"),
+        (net(5), {"kernel_size": 7.0}, "kernel_size=7.0; allowed"),
+        (net(5), {"kernel_size": {3: 7}}, r"matches no layer; the model's sizes are \[5\]"),
+        (net(5), {"kernel_size": {5: 3}}, "layer '0': kernel_size=3x3 would shrink its 5x5 kernel"),
+        (net(5), {"kernel_size": {5: 7.5}}, "layer '0': .*one int an axis"),
+        (net(5), {"kernel_size": lambda name, layer: (7, 7, 7)}, "layer '0': .*one int an axis"),
+        (net(5), {"kernel_size": lambda name, layer: 0}, "layer '0': kernel_size=0x0 would shrink"),
+        (net(5), {"window": "haming"}, "did you mean 'hamming'"),
+        (net(5), {"window": torch.rand(3, 3)}, "layer '0': .*does not fit a kernel of"),
+        (net(5), {"window": ("dpss", 3.0)}, "layer '0': SciPy cannot make"),
+        (net(5), {"window": ["hamming"] * 3}, "layer '0': .*3 windows for 2 axes"),
+        (net(5), {"window": "hann", "preserve": True}, "layer '0': .*divides by the window, which is zero"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments(model, arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        convert(model, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+# --- what survives ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel_size": 9}, {"preserve": True, "kernel_size": 9}], ids=str)
+@quiet
+def test_hooks_gradients_and_training_mode_survive(options):
+    model = net(5)
+    calls = []
+    model[0].register_forward_hook(lambda *_: calls.append("forward"))
+    model[0].register_forward_pre_hook(lambda *_: calls.append("before"))
+    model[2].register_full_backward_hook(lambda *_: calls.append("backward"))
+    model[0].weight.requires_grad_(False)
+    model[2].eval()
+    model[0].note = "mine"
+    for one in (convert(model, **options), convert(model, inplace=True, **options)):
+        calls.clear()
+        one(torch.rand(1, 3, 9, 9)).sum().backward()
+        assert calls == ["before", "forward", "backward"]
+        assert [one[0].weight.requires_grad, one[2].weight.requires_grad] == [False, True]
+        assert [one.training, one[0].training, one[2].training] == [True, True, False]
+        assert one[0].note == "mine"
+        assert one[0].weight.grad is None
+
+
+@quiet
+def test_shared_modules_stay_one():
+    layer = nn.Conv2d(4, 4, 5, padding=2)
+    model = nn.Sequential(layer, nn.ReLU(), layer)
+    x = torch.rand(1, 4, 12, 12, dtype=torch.float64)
+    expected = model.double()(x)
+    for options in ({}, {"kernel_size": 9}, {"kernel_size": 9, "preserve": True}):
+        converted = convert(model, **options)
+        assert converted[0] is converted[2]
+        assert len(list(converted.parameters())) == 2
+        assert len(plan_conversion(model, **options).layers) == 1
+        folded = fold(converted)
+        assert folded[0] is folded[2]
+        assert_close(folded(x), converted(x))
+    assert_close(convert(model, kernel_size=9, preserve=True)(x), expected, scale=10)
+
+
+@quiet
+@pytest.mark.parametrize("options", [{}, {"kernel_size": 9}, {"preserve": True}, {"preserve": True, "kernel_size": 9}])
+def test_tied_weights_stay_tied(options):
+    model = nn.Sequential(nn.Conv2d(4, 4, 5, padding=2), nn.Conv2d(4, 4, 5, padding=2), nn.ConvTranspose2d(4, 4, 5))
+    model[1].weight = model[2].weight = model[0].weight
+    x = torch.rand(1, 4, 12, 12, dtype=torch.float64)
+    expected = model.double()(x)
+    converted = convert(model, **options)
+    assert converted[0].weight is converted[1].weight is converted[2].weight
+    if options.get("preserve"):
+        assert_close(converted(x), expected, scale=10)
+    folded = fold(converted)
+    assert folded[0].weight is folded[1].weight is folded[2].weight
+    assert_close(folded(x), converted(x))
+    again = convert(model, inplace=True, **options)
+    assert again[0].weight is again[1].weight
+
+
+def test_tied_weights_that_would_differ_are_refused():
+    model = nn.Sequential(nn.Conv2d(4, 4, 5, padding=2), nn.Conv2d(4, 4, 5, padding=2))
+    model[1].weight = model[0].weight
+    with pytest.raises(InputError, match="layers '0' and '1' share one weight"):
+        convert(model, kernel_size=9, exclude="1")
+    assert convert(model, exclude="1")[0].weight.shape == (4, 4, 5, 5)
+
+
+@quiet
+def test_converting_again_changes_the_window():
+    model = convert(net(5))
+    again = convert(model, window=("kaiser", 6.0))
+    assert str(again[0].window) == "kaiser(6.0)"
+    assert torch.equal(again[0].weight, model[0].weight)
+    x = torch.rand(1, 3, 9, 9)
+    kept = convert(model.double(), window=("kaiser", 6.0), kernel_size=9, preserve=True)
+    assert_close(kept(x.double()), model(x.double()), scale=10)
+
+
+def test_a_converted_model_moves_and_loads_as_any_other():
+    model = net(5)
+    converted = convert(model)
+    converted.load_state_dict(model.state_dict())
+    model.load_state_dict(converted.state_dict())
+    twin = copy.deepcopy(converted).half().double()
+    assert torch.equal(twin[0].window_values, get_window("hamming", (5, 5), dtype=torch.float64))
+    with torch.device("meta"):
+        empty = convert(net(5), kernel_size=9, window=LearnableWindow(), preserve=False)
+    assert empty[0].weight.is_meta
+    empty.to_empty(device="cpu")
+
+
+# --- growth -----------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def convolutions(draw, parities=(0,)):
+    """A plain layer, an input and a larger kernel, whose growth is even unless `parities` allows 1."""
+    axes, transposed = draw(st.sampled_from([(1, False), (2, False), (1, True), (2, True), (3, False), (3, True)]))
+    largest = 3 if axes == 3 else 5
+
+    def each(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(axes))
+
+    kernel, stride, dilation, padding = each(1, largest), each(1, 3), each(1, 3), each(0, 3)
+    groups = draw(st.sampled_from([1, 2]))
+    options: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": padding, "groups": groups}
+    if transposed:
+        options["output_padding"] = tuple(
+            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
+        )
+    elif draw(st.booleans()):
+        options["padding_mode"] = draw(st.sampled_from(["zeros", "replicate"]))
+        options["padding"] = draw(st.sampled_from(["same", "valid", padding]))
+        if options["padding"] == "same":
+            options["stride"] = 1
+    layer = PLAIN[axes, transposed](2, 2, kernel, **options)
+    grown = tuple(k + 2 * draw(st.integers(0, 2)) + draw(st.sampled_from(parities)) for k in kernel)
+    sides = tuple(d * (k - 1) + 1 + draw(st.integers(0, 3)) for k, d in zip(kernel, dilation, strict=True))
+    x = torch.rand(1, 2, *sides, dtype=torch.float64)
+    return layer.double(), x, grown
+
+
+def output(layer, x) -> Any:
+    """The layer's output; None where it has none (torch refuses a negative side)."""
+    try:
+        return layer(x)
+    except RuntimeError:
+        return None
+
+
+@quiet
+@given(convolutions())
+def test_growth_keeps_output_shapes_and_preserve_the_function(drawn):
+    layer, x, grown = drawn
+    expected = output(layer, x)
+    assume(expected is not None)
+    assume(max(grown) > 1)
+    preserved = convert(layer, kernel_size=lambda *_: grown, include=lambda *_: True, preserve=True)
+    assert tuple(preserved.weight.shape[2:]) == tuple(preserved.kernel_size) == grown
+    assert preserved(x).shape == expected.shape
+    assert_close(preserved(x), expected, scale=10)
+    assert convert(layer, kernel_size=lambda *_: grown, include=lambda *_: True)(x).shape == expected.shape
+    folded = fold(preserved)
+    assert type(folded) is type(layer)
+    assert_close(folded(x), preserved(x))
+
+
+@quiet
+@given(convolutions(parities=(0, 1)))
+def test_other_parities_keep_the_shape_or_name_the_layer(drawn):
+    layer, x, grown = drawn
+    expected = output(layer, x)
+    assume(expected is not None)
+    assume(max(grown) > 1)
+    model = nn.Sequential(layer)
+    arguments: Any = {"kernel_size": lambda *_: grown, "include": "0"}
+    changes = [n - k for n, k in zip(grown, layer.kernel_size, strict=True)]
+    impossible = any(d * n % 2 for d, n in zip(layer.dilation, changes, strict=True)) and layer.padding != "same"
+    if impossible:
+        with pytest.raises(InputError, match="layer '0': no padding keeps the output's shape"):
+            convert(model, **arguments)
+        return
+    assert convert(model, **arguments)(x).shape == expected.shape
+    places = [d * n % (2 * d) == 0 for d, n in zip(layer.dilation, changes, strict=True)]
+    if layer.padding != "same" and not all(places):  # the old taps fall between the new
+        with pytest.raises(InputError, match=r"layer '0': .* cannot be centred"):
+            convert(model, preserve=True, **arguments)
+    elif layer.padding != "same":
+        assert_close(convert(model, preserve=True, **arguments)(x), expected, scale=10)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 3])
+def test_string_padding(padding):
+    layer = convert(nn.Conv2d(2, 2, 5, padding=padding), kernel_size=9)
+    assert layer.padding == {"same": "same", "valid": (2, 2), 3: (5, 5)}[padding]
+    twin = nn.Conv2d(2, 2, 9, padding=layer.padding)
+    assert layer._reversed_padding_repeated_twice == twin._reversed_padding_repeated_twice
+
+
+@quiet
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize(("old", "new"), list(itertools.combinations(range(2, 9), 2)))
+def test_same_keeps_its_shape_at_every_parity(mode, old, new):
+    layer = nn.Conv1d(2, 2, old, padding="same", padding_mode=mode).double()
+    x = torch.rand(1, 2, 9, dtype=torch.float64)
+    assert convert(layer, kernel_size=new)(x).shape == x.shape
+    kept = convert(layer, kernel_size=new, preserve=True)
+    assert_close(kept(x), layer(x), scale=10)
+
+
+def test_sizes():
+    model = nn.Sequential(nn.Conv2d(3, 8, 7), nn.Conv2d(8, 8, (1, 3)), nn.Conv2d(8, 8, 11))
+
+    def sizes(given):
+        return [layer.size for layer in plan_conversion(model, kernel_size=given).layers]
+
+    assert sizes(None) == [(7, 7), (1, 3), (11, 11)]
+    assert sizes(9) == [(9, 9), (1, 9), (11, 11)]
+    assert sizes({3: 5, 7: 9}) == [(9, 9), (1, 5), (11, 11)]
+    assert sizes(lambda name, layer: 13 if name == "0" else None) == [(13, 13), (1, 3), (11, 11)]
+    assert sizes(lambda name, layer: [13, 17]) == [(13, 17)] * 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (nn.Conv2d(2, 2, 4, padding=1), 7),
+        (nn.ConvTranspose1d(2, 2, 4, stride=2, padding=1), 7),
+        (nn.Conv3d(2, 2, 2), 3),
+    ],
+    ids=str,
+)
+def test_a_parity_that_cannot_be_kept_names_the_layer_and_a_size(layer, size):
+    model = nn.Sequential(nn.Identity(), nn.Sequential(layer))
+    with pytest.raises(InputError, match=f"layer '1.0': no padding keeps .* such as {size + 1}"):
+        convert(model, kernel_size=size)
+
+
+@pytest.mark.parametrize(("mode", "side"), [("reflect", 5), ("circular", 4)])
+def test_growth_past_the_map_is_named_at_the_first_forward(mode, side):
+    model = nn.ModuleDict({"body": net(5, padding_mode=mode)})
+    body = convert(model, kernel_size=11)["body"]
+    with pytest.raises(InputError, match=f"layer 'body.0': padding_mode='{mode}' can pad a side of {side - 1}"):
+        body(torch.rand(1, 3, 20, side - 1))
+    limit = side if mode == "circular" else 6
+    assert body(torch.rand(1, 3, 20, max(limit, 5))).shape == (1, 8, 20, max(limit, 5))
+
+
+def test_random_growth_keeps_the_initial_scale():
+    for options in ({}, {"groups": 64}, {"bias": False}):
+        old = nn.Conv2d(64, 64, 3, **options)
+        grown = convert(old, kernel_size=7)
+        fresh = nn.Conv2d(64, 64, 7, **options)
+        spread = 1 / math.sqrt(grown.weight.numel())
+        assert grown.weight.std().item() == pytest.approx(fresh.weight.std().item(), rel=10 * spread + 0.02)
+        assert abs(grown.weight.mean().item()) < 5 * fresh.weight.std().item() * spread
+    torch.manual_seed(3)
+    first = convert(net(3), kernel_size=7)[0].weight
+    torch.manual_seed(3)
+    assert torch.equal(first, convert(net(3), kernel_size=7)[0].weight)
+
+
+def test_growth_of_a_zero_weight_stays_zero():
+    layer = nn.Conv2d(2, 2, 3)
+    nn.init.zeros_(layer.weight)
+    assert not convert(layer, kernel_size=7).weight.any()
+
+
+# --- preserve ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("growth", [0, 2, 4])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@quiet
+def test_preserve_keeps_the_function(case: Case, growth, dtype):
+    if case.options.get("padding_mode") in ("reflect", "circular") and min(case.sides) <= 5 + growth:
+        pytest.skip("the map is too small")
+    layer = case.plain(dtype)
+    kept = convert(layer, preserve=True, kernel_size=lambda *_: tuple(k + growth if k > 1 else k for k in case.kernel))
+    assert_close(kept(case.input(dtype)), layer(case.input(dtype)), scale=4)
+
+
+@quiet
+@pytest.mark.parametrize("window", [LearnableWindow(family) for family in FAMILIES], ids=str)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
+def test_preserve_with_learnable_windows(case: Case, window):
+    layer = case.plain()
+    kept = convert(layer, preserve=True, window=window)
+    assert_close(kept(case.input()), layer(case.input()), scale=10)
+
+
+@pytest.mark.parametrize(("old", "new", "factor"), [(7, 9, 21.7), (7, 7, 156.25), (3, 7, 1 / 0.77**2), (3, 3, 156.25)])
+def test_amplification(old, new, factor):
+    model = net(old)
+    plan = plan_conversion(model, kernel_size=new, preserve=True)
+    assert [layer.amplification for layer in plan.layers] == [pytest.approx(factor, rel=2e-3)] * 2
+    assert f"{factor:.1f}" in str(plan)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kept = convert(model, kernel_size=new, preserve=True)
+    texts = [str(w.message) for w in caught if "enlarges" in str(w.message)]
+    assert len(texts) == (factor > 10)
+    assert all(f"up to {factor:.3g} times (layer '0'; above 10 in 0, 2)" in text for text in texts)
+    inside = slice((new - old) // 2, (new - old) // 2 + old)
+    ratio = (kept[0].weight[..., inside, inside] / model[0].weight).abs().max().item()
+    assert ratio == pytest.approx(factor, rel=2e-3)
+
+
+def test_only_one_warning_of_a_kind_and_at_the_callers_line():
+    with pytest.warns(WindowWarning, match="all but closes") as caught:
+        convert(net(3))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert str(caught[0].message).startswith("0, 2: ")
+    with pytest.warns(WindowWarning, match="24 of 49") as caught:
+        convert(net(7), window="hann")
+    assert len(caught) == 1
+
+
+@quiet
+def test_preserve_is_refused_where_the_dtype_cannot_hold_it():
+    model = net(7).half()
+    assert convert(model, preserve=True)[0].weight.dtype == torch.float16
+    with torch.no_grad():
+        model[2].weight[0, 0, 0, 0] = 1000
+    with pytest.raises(InputError, match=r"layer '2': torch.float16 cannot hold .*amplification 156"):
+        convert(model, preserve=True)
+    assert convert(model.float(), preserve=True)[2].weight.abs().max().item() == pytest.approx(156250, rel=1e-3)
+    narrow = ("gaussian", 0.7)
+    with pytest.raises(InputError, match=r"layer '0': torch\.float16 cannot hold"):
+        convert(net(7).half(), window=narrow, preserve=True)
+    convert(net(7), window=narrow, preserve=True)
+
+
+@quiet
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_preserve_in_half_is_right_to_half_precision(dtype):
+    model = net(7)
+    x = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        assert_close(convert(model.to(dtype), preserve=True)(x.to(dtype)).float(), model.float()(x), dtype, scale=2)
+
+
+@quiet
+def test_preserve_in_place_keeps_the_parameter_that_an_optimiser_holds():
+    model = net(7)
+    weight = model[0].weight
+    convert(model, preserve=True, inplace=True)
+    assert model[0].weight is weight
+
+
+def test_the_plan_prints_as_a_table():
+    text = str(plan_conversion(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 5)), kernel_size=7, preserve=True))
+    assert text.splitlines() == [
+        "layer  kernel      window          amplification",
+        "0      1x1         leave: one tap  1.0",
+        "1      5x5 -> 7x7  hamming         10.4",
+    ]
+
+
+def test_unet_upsampling_keeps_its_shape():
+    layer = nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1)
+    grown = convert(layer, kernel_size=8)
+    assert isinstance(grown, WindowedConvTranspose2d)
+    assert grown.padding == (3, 3)
+    assert grown(torch.rand(1, 4, 5, 5)).shape == layer(torch.rand(1, 4, 5, 5)).shape
