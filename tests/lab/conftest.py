@@ -1,15 +1,23 @@
-"""Folders of real images, and small ones that the tests make."""
+"""Folders of real images, small ones that the tests make, and runs of a fraction of a second."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.data import ImageData, gratings
+from windowconv.lab.progress import Progress
+from windowconv.lab.runs import Run
+from windowconv.lab.train import train
 
 
 @pytest.fixture
@@ -51,3 +59,36 @@ def image_folder(tmp_path: Path, encode: Callable[..., bytes]) -> Path:
             for index in range(count):
                 (folder / f"{index}.png").write_bytes(encode(100 * which + 10 * index + count))
     return tmp_path / "insects"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ImageData:
+    """70 gratings of 12x12 to train on, in 16 classes, and 43 to test on: neither is a multiple of a batch."""
+    return gratings(70, 43, image_size=12)
+
+
+@pytest.fixture(scope="session")
+def settings() -> Training:
+    """A training of a fraction of a second on `tiny`."""
+    return Training(image_size=12, train_images=70, test_images=43, depth=2, width=2, epochs=2, batch_size=16)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, tiny: ImageData, settings: Training) -> Callable[..., Run]:
+    """`make_run(arm="3x3", seed=0, **changes)`: a trained run of `tiny`."""
+
+    def make(arm: str = "3x3", seed: int = 0, **changes: Any) -> Run:
+        config = RunConfig(**{**asdict(settings), "data": "gratings", "arm": arm, "seed": seed, **changes})
+        return train(config, tiny, tmp_path / config.run_name, Progress())
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests reach no other machine, and find at once that they do not."""
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr("socket.getaddrinfo", unreachable)
