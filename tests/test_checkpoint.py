@@ -1,0 +1,196 @@
+"""Weights on disk: windows travel, mismatches warn or are refused, damaged files are named."""
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from windowconv import checkpoint
+from windowconv.checkpoint import HEADER, load_weights, read_header, save_weights
+from windowconv.conversion import convert
+from windowconv.errors import InputError, WindowWarning
+from windowconv.folding import fold
+from windowconv.layers import WindowedConv2d
+from windowconv.learnable import LearnableWindow
+from windowconv.windows import Window
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 7, padding=3), nn.BatchNorm2d(4), nn.Sequential(nn.Conv2d(4, 4, 7)))
+
+
+def save(model: nn.Module, path: Path) -> Path:
+    """By our writer, or torch's, as the ending says."""
+    save_weights(model, path) if path.suffix == ".safetensors" else torch.save(model.state_dict(), path)
+    return path
+
+
+both = pytest.mark.parametrize("ending", ["safetensors", "pt"])
+WINDOWS = ["hamming", ("kaiser", 6.0), ["hamming", "boxcar"], torch.rand(7, 7), LearnableWindow("kaiser"), None]
+
+
+@both
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.filterwarnings("error")
+def test_round_trip(tmp_path, ending, window):
+    model = convert(net(), window=window)
+    other = convert(net(), window=window)
+    load_weights(other, save(model, tmp_path / f"w.{ending}"))
+    for (key, one), (_, two) in zip(model.state_dict().items(), other.state_dict().items(), strict=True):
+        assert torch.equal(one, two), key
+    x = torch.rand(1, 3, 9, 9)
+    assert torch.equal(model.eval()(x), other.eval()(x))
+    assert [p.name for p in tmp_path.iterdir()] == [f"w.{ending}"]
+
+
+@both
+def test_a_windowed_checkpoint_is_refused_in_a_plain_network(tmp_path, ending):
+    path = save(convert(net(), include="2"), tmp_path / f"w.{ending}")
+    plain = net()
+    before = [p.clone() for p in plain.parameters()]
+    with pytest.raises(InputError, match=r"layer '2\.0' was saved with the window hamming, but in this model"):
+        load_weights(plain, path)
+    assert all(torch.equal(one, two) for one, two in zip(plain.parameters(), before, strict=True))
+    with pytest.raises(InputError, match=r"layer '2\.0'"):
+        load_weights(convert(net(), include="0"), path)
+    with pytest.raises(InputError, match=r"layer '2\.0'"):
+        load_weights(nn.Sequential(nn.Conv2d(3, 4, 7)), path, strict=False)
+
+
+@both
+@pytest.mark.filterwarnings("error")
+def test_what_is_the_same_function_loads_in_a_plain_network(tmp_path, ending):
+    windowless = [convert(net(), window=window) for window in (None, Window("boxcar", sym=False))]
+    for model in (net(), fold(convert(net())), *windowless):
+        plain = net()
+        load_weights(plain, save(model, tmp_path / f"w.{ending}"))
+        x = torch.rand(1, 3, 9, 9)
+        assert torch.equal(plain.eval()(x), model.eval()(x))
+
+
+@both
+def test_another_window_warns_and_none_is_silent(tmp_path, ending):
+    path = save(convert(net(), window=("kaiser", 6.0)), tmp_path / f"w.{ending}")
+    with pytest.warns(WindowWarning, match=r"has the window hamming, but .* saved with kaiser\(6.0\)") as caught:
+        load_weights(convert(net()), path)
+    assert len(caught) == 2
+    plain = save(net(), tmp_path / f"plain.{ending}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_weights(convert(net()), plain)
+        load_weights(convert(net(), window=LearnableWindow()), plain)
+
+
+def test_the_header_holds_the_windows_and_further_strings(tmp_path):
+    model = convert(net())
+    save_weights(model, tmp_path / "w.safetensors", {"run": "seven"})
+    header = read_header(tmp_path / "w.safetensors")
+    assert header["run"] == "seven"
+    windows = json.loads(header[HEADER])
+    hamming = Window("hamming")
+    assert {name: Window.from_json(text) for name, text in windows.items()} == {"0": hamming, "2.0": hamming}
+
+
+def test_shared_and_channels_last_weights_are_written(tmp_path):
+    model = nn.Sequential(WindowedConv2d(4, 4, 5), WindowedConv2d(4, 4, 5)).to(memory_format=torch.channels_last)
+    model[1].weight = model[0].weight
+    path = tmp_path / "w.safetensors"
+    save_weights(model, path)
+    other = nn.Sequential(WindowedConv2d(4, 4, 5), WindowedConv2d(4, 4, 5))
+    load_weights(other, path)
+    assert torch.equal(other[1].weight, model[1].weight)
+
+
+def test_other_files_of_safetensors_load(tmp_path):
+    model = net()
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    load_weights(convert(net()), tmp_path / "w.safetensors")
+
+
+@both
+def test_keys_and_shapes_that_do_not_fit(tmp_path, ending):
+    path = save(nn.Conv2d(3, 4, 5), tmp_path / f"w.{ending}")
+    for model in (nn.Conv2d(3, 4, 7), nn.Conv2d(3, 4, 5, bias=False), net()):
+        with pytest.raises(InputError, match=f"w.{ending} does not fit the model") as caught:
+            load_weights(model, path)
+        assert "\n" not in str(caught.value)
+    load_weights(nn.Conv2d(3, 4, 5, bias=False), path, strict=False)
+
+
+@both
+def test_truncated_and_tampered_files(tmp_path, ending):
+    path = save(convert(net()), tmp_path / f"w.{ending}")
+    whole = path.read_bytes()
+    for part in (whole[: len(whole) // 2], b"", b"\x00" * 100, b"text"):
+        path.write_bytes(part)
+        with pytest.raises(InputError, match=f"w.{ending}") as caught:
+            load_weights(convert(net()), path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"0": 3}', '{"0": "{}"}', '{"0": "hamming"}'])
+def test_a_damaged_entry_in_the_header(tmp_path, text):
+    path = tmp_path / "w.safetensors"
+    save_file(net().state_dict(), path, metadata={HEADER: text})
+    with pytest.raises(InputError, match="cannot be read"):
+        load_weights(convert(net()), path)
+
+
+def test_nothing_is_unpickled_but_tensors(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    torch.save({"weight": Trap()}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"w\.pt is no state dict that can be read safely"):
+        load_weights(net(), tmp_path / "w.pt")
+    assert not (tmp_path / "sprung").exists()
+    torch.save({"model": {}, "epoch": 3}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"w\.pt holds no state dict"):
+        load_weights(net(), tmp_path / "w.pt")
+    torch.save([1], tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"w\.pt holds no state dict"):
+        load_weights(net(), tmp_path / "w.pt")
+
+
+def test_names_and_folders(tmp_path):
+    with pytest.raises(InputError, match=r"ends with \.safetensors"):
+        save_weights(net(), tmp_path / "w.pt")
+    with pytest.raises(InputError, match="is not a file"):
+        load_weights(net(), tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="is not a file"):
+        load_weights(net(), tmp_path)
+    save_weights(net(), tmp_path / "new" / "w.safetensors")
+    with pytest.raises(InputError, match="cannot be written"):
+        save_weights(net(), tmp_path / "new" / "w.safetensors" / "below-a-file.safetensors")
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    save_weights(net(), path)
+    old = path.read_bytes()
+
+    def full(self, content):
+        with open(self, "wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot be written: No space left on device"):
+        save_weights(net(), path)
+    assert path.read_bytes() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_without_safetensors_the_extra_is_named(tmp_path, monkeypatch):
+    def missing(module, extra):
+        raise InputError(f"this needs {module}: pip install 'windowconv[{extra}]'")
+
+    monkeypatch.setattr(checkpoint, "require", missing)
+    with pytest.raises(InputError, match=r"pip install 'windowconv\["):
+        save_weights(net(), tmp_path / "w.safetensors")
