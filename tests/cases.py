@@ -71,6 +71,7 @@ CASES = [
     _case("1d", (7,), (12,)),
     _case("1d-stride-pad", (7,), (12,), stride=2, padding=3),
     _case("1d-same-dilated", (5,), (12,), padding="same", dilation=2),
+    _case("1d-dilation-above-padding", (5,), (14,), padding=2, dilation=3),
     _case("1d-circular", (5,), (9,), padding=2, padding_mode="circular"),
     _case("1d-even-same", (6,), (9,), padding="same"),
     _case("1d-even-same-reflect", (6,), (9,), padding="same", padding_mode="reflect"),
