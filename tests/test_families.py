@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tolerances import assert_close
 from windowconv.conversion import convert
+from windowconv.errors import InputError
 from windowconv.folding import fold
 from windowconv.grow import KernelSize
 from windowconv.plan import plan_conversion
@@ -70,6 +71,11 @@ def sequence_network() -> nn.Module:
     )
 
 
+def vgg_features() -> nn.Module:
+    """VGG11-bn without its linear layers, a gigabyte that has nothing to convert."""
+    return torchvision.models.vgg11_bn().features
+
+
 @dataclass(frozen=True)
 class Family:
     """A network, its input's shape, how its kernels grow, and its convolutions: windowed, left, skipped."""
@@ -105,43 +111,42 @@ SMALL = [
     Family("1d", sequence_network, (2, 2, 40), (4, 1, 0), 9),
 ]
 FULL = [
-    vision("vgg11_bn", 32, (8, 0, 0), 7),
-    vision("densenet121", 32, (0, 0, 0)),
-    vision("efficientnet_b0", 32, (0, 0, 0)),
-    vision("convnext_tiny", 32, (0, 0, 0), 9),
-    vision("regnet_y_400mf", 32, (0, 0, 0)),
-    vision("mobilenet_v3_small", 32, (0, 0, 0)),
-    vision("shufflenet_v2_x0_5", 32, (0, 0, 0)),
-    vision("swin_t", 32, (0, 0, 0)),
+    Family("vgg11_bn", vgg_features, (1, 3, 32, 32), (8, 0, 0), 7),
+    vision("densenet121", 32, (59, 61, 0)),
+    vision("efficientnet_b0", 32, (17, 64, 0)),
+    vision("convnext_tiny", 32, (18, 4, 0), 9),
+    vision("regnet_y_400mf", 32, (17, 68, 0)),
+    vision("mobilenet_v3_small", 32, (12, 40, 0)),
+    vision("shufflenet_v2_x0_5", 32, (20, 36, 0)),
     Family(
         "r3d_18",
         lambda: torchvision.models.get_model("r3d_18", num_classes=10),
         (1, 3, 4, 32, 32),
-        (0, 0, 0),
+        (17, 3, 0),
         {3: 5, 7: 9},
     ),
     Family(
         "r2plus1d_18",
         lambda: torchvision.models.get_model("r2plus1d_18", num_classes=10),
         (1, 3, 4, 32, 32),
-        (0, 0, 0),
+        (34, 3, 0),
         {3: 5, 7: 9},
     ),
     Family(
         "fcn_resnet50",
         lambda: torchvision.models.get_model("fcn_resnet50", weights_backbone=None, num_classes=3),
         (1, 3, 32, 32),
-        (0, 0, 0),
+        (18, 37, 0),
         {3: 5, 7: 9},
     ),
-    image("resnetv2_50", 32, (0, 0, 0)),
-    image("tf_efficientnet_b0", 32, (0, 0, 0)),
-    image("mobileone_s0", 32, (0, 0, 0)),
-    image("repvgg_a0", 32, (0, 0, 0)),
-    image("xception41", 64, (0, 0, 0)),
-    image("inception_v3", 96, (0, 0, 0), 9),
-    image("convmixer_768_32", 32, (0, 0, 0), 9),
-    image("hrnet_w18_small", 64, (0, 0, 0), {3: 5}),
+    image("resnetv2_50", 32, (17, 37, 0)),
+    image("tf_efficientnet_b0", 32, (12, 64, 5)),
+    image("mobileone_s0", 32, (85, 106, 0)),
+    image("repvgg_a0", 32, (22, 22, 0)),
+    image("xception41", 64, (41, 43, 0)),
+    image("inception_v3", 96, (54, 40, 0), 9),
+    image("convmixer_768_32", 32, (32, 33, 0), 9),
+    image("hrnet_w18_small", 64, (65, 26, 0), {3: 5}),
 ]
 FAMILIES = [*SMALL, *(pytest.param(family, marks=pytest.mark.slow) for family in FULL)]
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -211,6 +216,16 @@ def test_growth_keeps_every_shape_and_preserve_the_function(family: Family):
     assert list(folded.state_dict()) == list(model.state_dict())
     with torch.no_grad():
         assert_close(tensors(folded(x)), tensors(kept(x)), scale=10)
+
+
+@pytest.mark.slow
+def test_families_with_nothing_to_convert_say_why():
+    with pytest.raises(InputError, match="model=SwinTransformer has nothing to convert: patches that do not overlap"):
+        convert(torchvision.models.swin_t())
+    with pytest.raises(
+        InputError, match=r"model=ResNetV2 has nothing to convert: StdConv2d is a subclass with its own"
+    ):
+        convert(timm.create_model("resnetv2_50x1_bit"))
 
 
 @families
