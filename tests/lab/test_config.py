@@ -62,6 +62,10 @@ def test_the_command_makes_the_run_again(config: RunConfig) -> None:
     assert part(tyro.cli(Train, args=words[2:]), RunConfig) == config
 
 
+def test_the_command_always_names_data_arm_and_seed() -> None:
+    assert RunConfig().command == "windowconv train --data fashion-mnist --arm 3x3 --seed 0"
+
+
 def test_run_names_hold_no_colon() -> None:
     assert RunConfig(arm="7x7-kaiser:8.6", seed=2).run_name == "7x7-kaiser_8.6-seed2"
 

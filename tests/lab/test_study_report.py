@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 
+from windowconv import get_window
 from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.stats import paired_difference, spread
@@ -101,6 +103,14 @@ def test_the_page_has_each_layers_leakage_over_seeds(page: str, result: StudyRes
                 at = spread([leakage_curve(w).mean()[RADII.index(r)].item() for w in weights])
                 cells += [f"{at.mean:.3f}", f"{at.sd:.3f}"]
             assert [arm, f"conv{layer + 1}", *cells, "3"] in rows
+
+
+def test_leakage_is_that_of_the_weight_times_the_window(result: StudyResult) -> None:
+    model = result.run("5x5-hamming", 0).model()
+    window = get_window("hamming", (5, 5), dtype=torch.float32)
+    for _, layer, weight in convolutions(model):
+        torch.testing.assert_close(weight, layer.weight.detach() * window)
+        assert not torch.equal(weight, layer.weight)
 
 
 def test_the_page_is_whole_and_fetches_nothing(page: str) -> None:

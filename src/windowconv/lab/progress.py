@@ -15,18 +15,17 @@ from windowconv.errors import require
 class Progress:
     """Says nothing; the others show how a list of runs goes.
 
-    The work of a run is its images times the multiply-adds of one of them, so that the time left holds across
-    arms of different cost.
+    The time left holds across arms of different cost: what an image takes is measured for each cost seen so far,
+    and scaled by the multiply-adds for the others.
     """
 
     def __init__(self, costs: Sequence[float] = (1.0,)) -> None:
         """`costs`: the multiply-adds an image of each run to come, in order."""
         self.costs = list(costs)
         self.index = -1
-        self.done = 0.0  # multiply-adds of all runs
+        self.spent: dict[float, tuple[float, int]] = {}  # by cost: seconds and images
         self.images = self.total = 0  # of this run
-        self.started = time.perf_counter()
-        self.run_started = self.started
+        self.run_started = self.looked = time.perf_counter()
         self.name = ""
         self.epoch, self.epochs = 0, 0
         self.loss = self.accuracy = math.nan
@@ -37,18 +36,19 @@ class Progress:
         self.index += 1
         self.name, self.images, self.total = name, 0, images
         self._last_total = images
-        self.run_started = time.perf_counter()
+        self.run_started = self.looked = time.perf_counter()
         self.epoch, self.loss, self.accuracy = 0, math.nan, math.nan
 
     def advance(self, images: int, loss: float) -> None:
         """A step is done; `loss` is the last one looked at."""
         self.images += images
         self.loss = loss
-        self.done += images * self._cost(self.index)
+        self._spend(images)
 
     def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float) -> None:
         """An epoch is done and evaluated."""
         self.epoch, self.epochs, self.accuracy = epoch, epochs, accuracy
+        self._spend(0)
 
     def skip_run(self, name: str) -> None:
         """A run is there already."""
@@ -62,11 +62,23 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """Of all runs, at the rate so far; NaN before the first step."""
-        left = (self.total - self.images) * self._cost(self.index)
-        left += sum(self._last_total * cost for cost in self.costs[self.index + 1 :])
-        elapsed = time.perf_counter() - self.started
-        return elapsed * left / self.done if self.done else math.nan
+        """Of all runs, at the rates so far; NaN before the first step."""
+        left = (self.total - self.images) * self._seconds_an_image(self._cost(self.index))
+        return left + sum(self._last_total * self._seconds_an_image(cost) for cost in self.costs[self.index + 1 :])
+
+    def _spend(self, images: int) -> None:
+        """Book the time since the last call, and the images trained on in it, on this run's cost."""
+        cost, now = self._cost(self.index), time.perf_counter()
+        seconds, before = self.spent.get(cost, (0.0, 0))
+        self.spent[cost] = seconds + now - self.looked, before + images
+        self.looked = now
+
+    def _seconds_an_image(self, cost: float) -> float:
+        seconds, images = self.spent.get(cost, (0.0, 0))
+        if images:
+            return seconds / images
+        work = sum(n * seen for seen, (_, n) in self.spent.items())
+        return cost * sum(seconds for seconds, _ in self.spent.values()) / work if work else math.nan
 
     def _cost(self, index: int) -> float:
         return self.costs[index] if 0 <= index < len(self.costs) else 1.0
