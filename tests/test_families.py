@@ -24,10 +24,7 @@ from windowconv.grow import KernelSize
 from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::windowconv.errors.WindowWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:onnxscript"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::windowconv.errors.WindowWarning")
 
 
 class UNet(nn.Module):
@@ -243,7 +240,6 @@ def test_fold_gives_back_classes_keys_and_shapes_where_nothing_grew(family: Fami
 
 
 @families
-@pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec:FutureWarning")
 def test_onnx_of_the_folded_model(family: Family, tmp_path: Path):
     import onnxruntime
 
