@@ -490,6 +490,13 @@ def test_growth_past_the_map_is_named_at_the_first_forward(mode, side):
     assert body(torch.rand(1, 3, 20, max(limit, 5))).shape == (1, 8, 20, max(limit, 5))
 
 
+@pytest.mark.parametrize("preserve", [False, True])
+def test_growth_keeps_the_memory_format(preserve):
+    layer = nn.Conv2d(4, 8, 3, padding=1).to(memory_format=torch.channels_last)
+    grown = convert(layer, kernel_size=7, preserve=preserve)
+    assert grown.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_random_growth_keeps_the_initial_scale():
     for options in ({}, {"groups": 64}, {"bias": False}):
         old = nn.Conv2d(64, 64, 3, **options)

@@ -110,6 +110,8 @@ def _new_weight(
             new.normal_(0.0, old.detach().abs().square().mean().sqrt().item() * scale)
     else:
         return None
+    if old.ndim == 4 and old.is_contiguous(memory_format=torch.channels_last) and not old.is_contiguous():
+        new = new.contiguous(memory_format=torch.channels_last)
     renewed[id(old)] = nn.Parameter(new, requires_grad=old.requires_grad)
     return renewed[id(old)]
 

@@ -1,7 +1,8 @@
 """Windowed convolutions as pure functions: torch's own, of `weight * window`.
 
 The signatures are those of `torch.nn.functional`, with one keyword-only argument more. Not for a training loop
-with a named window: these functions look its values up at every call; a layer keeps them.
+with a named window: these functions look its values up at every call (which `torch.compile` cannot trace either);
+a layer keeps them.
 """
 
 from __future__ import annotations

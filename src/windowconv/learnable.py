@@ -76,6 +76,8 @@ class LearnableWindow:
         ):
             if given not in allowed:
                 raise unknown(what, given, allowed)
+        if self.family == "cosine" and self.normalize == "sum":
+            raise InputError("normalize='sum' of a learnable cosine can divide by zero in training; use 'energy'")
         start = [float(v) for v in np.atleast_1d(np.asarray(self.start, dtype=np.float64))]
         object.__setattr__(self, "start", tuple(start))
         if not start:
