@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from windowconv.errors import require
+from windowconv.files import replace_file
 
 from .blocks import Page
-from windowconv.files import replace_file
 
 if TYPE_CHECKING:
     from jinja2 import Environment
