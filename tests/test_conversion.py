@@ -254,7 +254,7 @@ def test_include_and_exclude():
         (net(5), {"window": ["hamming"] * 3}, "layer '0': .*3 windows for 2 axes"),
         (net(5), {"window": "hann", "preserve": True}, "layer '0': .*divides by the window, which is zero"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_wrong_arguments(model, arguments, message):
     with pytest.raises(InputError, match=message) as caught:
@@ -472,7 +472,7 @@ def test_sizes():
         (nn.ConvTranspose1d(2, 2, 4, stride=2, padding=1), 7),
         (nn.Conv3d(2, 2, 2), 3),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_parity_that_cannot_be_kept_names_the_layer_and_a_size(layer, size):
     model = nn.Sequential(nn.Identity(), nn.Sequential(layer))

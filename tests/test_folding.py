@@ -118,7 +118,7 @@ class Mine(WindowedConv2d):
         (WindowedConv2d(3, 3, 5), {"trim": 1.1}, "trim=1.1; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": float("nan")}, "trim=nan; allowed"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_wrong_models_and_shares(model, arguments, message):
     with pytest.raises(InputError, match=message):

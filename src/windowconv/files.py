@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from windowconv.errors import InputError
@@ -23,4 +24,5 @@ def replace_file(path: Path, content: bytes) -> None:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"path={str(path)!r} cannot be written: {error.strerror or error}") from error
+        way_out = "free some space" if error.errno in (ENOSPC, EDQUOT) else "choose another folder"
+        raise InputError(f"path={str(path)!r} cannot be written ({error.strerror or error}); {way_out}") from error

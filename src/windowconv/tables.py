@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows in columns; a column of numbers is aligned on the right.
+def format_table(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[bool] | None = None) -> str:
+    """Rows in columns; columns of numbers, or those that `numeric` says, are aligned on the right.
 
     >>> print(format_table(["layer", "taps"], [["conv1", 49], ["conv2", 9]]))
     layer  taps
@@ -14,7 +14,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     conv2     9
     """
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(header))]
+    right = numeric or [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     lines = []
     for row in [list(header), *cells]:

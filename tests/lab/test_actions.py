@@ -68,11 +68,15 @@ def test_compare_prints_the_table_and_where_the_report_is(shell: Shell, tmp_path
     code, out, err = shell(words, tmp_path / "study")
     assert code == 0
     assert f"2 runs in 0 s. Report: {tmp_path / 'study/report.html'}" in out
-    assert "difference to 3x3" in out
+    assert "minus 3x3" in out
     assert err.count("windowconv: warning: window hann leaves 16 of 25 taps") == 1
     code, out, err = shell(words, tmp_path / "study")
     assert code == 0
     assert err.count("finished before, reused") == 2
+    (tmp_path / "study/report.html").unlink()
+    code, out, _ = shell("report", tmp_path / "study")
+    assert (code, out) == (0, f"Report: {tmp_path / 'study/report.html'}\n")
+    assert (tmp_path / "study/report.html").is_file()
 
 
 def test_evaluate_measures_the_runs_own_test_images_again(shell: Shell, run: Path) -> None:

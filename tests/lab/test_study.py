@@ -11,7 +11,7 @@ from windowconv.errors import InputError
 from windowconv.lab import study as study_module
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
-from windowconv.lab.runs import Run
+from windowconv.lab.runs import Run, write_json
 from windowconv.lab.study import Study, StudyResult, cut, run_study
 from windowconv.lab.train import train
 
@@ -127,6 +127,12 @@ def test_a_damaged_study_is_refused(text: str, message: str, study: Study, tiny:
 
 def test_opening_what_is_no_study(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no study folder \(it has no study\.json\)"):
+        StudyResult.open(tmp_path)
+
+
+def test_opening_a_study_that_is_not_finished(tmp_path: Path) -> None:
+    write_json(tmp_path / "study.json", {"status": "running"})
+    with pytest.raises(InputError, match="is not finished"):
         StudyResult.open(tmp_path)
 
 

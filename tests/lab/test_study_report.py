@@ -67,7 +67,7 @@ def test_the_table_has_each_arms_figures(result: StudyResult) -> None:
     table = results_table(result)
     titles = [column.title for column in table.headings()]
     assert titles[0] == "arm"
-    assert "difference to 3x3 [95 % interval]" in titles
+    assert "minus 3x3 [95 % interval]" in titles
     against = result.accuracies("3x3")
     for arm, row in zip(ARMS, table.rows, strict=True):
         values = result.accuracies(arm)

@@ -145,7 +145,9 @@ def test_a_failed_write_keeps_the_old_page(page: Page, tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match=r"page\.html' cannot be written: No space left on device$"):
+    with pytest.raises(
+        InputError, match=r"page\.html' cannot be written \(No space left on device\); free some space$"
+    ):
         write(page, path)
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
@@ -154,7 +156,7 @@ def test_a_failed_write_keeps_the_old_page(page: Page, tmp_path: Path, monkeypat
 def test_places_that_cannot_be_written_are_named(page: Page, tmp_path: Path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path, tmp_path / "file" / "page.html", Path()):
-        with pytest.raises(InputError, match=r"^path='.*' cannot be written: .+$"):
+        with pytest.raises(InputError, match=r"^path='.*' cannot be written \(.+\); .+$"):
             write(page, path)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 

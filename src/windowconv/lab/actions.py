@@ -21,7 +21,7 @@ from windowconv.plots import arm_colours
 from windowconv.tables import format_table
 
 if TYPE_CHECKING:
-    from windowconv.lab.commands import Compare, Evaluate, Predict, Train, Where
+    from windowconv.lab.commands import Compare, Evaluate, Predict, Report, Train, Where
 
 
 def compare(command: Compare) -> StudyResult:
@@ -41,14 +41,20 @@ def run_and_report(study: Study, data: ImageData, out: Path, device: torch.devic
         require(module, "report")
     arm_colours(study.arms)
     result = run_study(study, data, out, device)
-    report = write_report(result)
+    page = write_report(result)
     table = results_table(result)
     columns = table.headings()
     rows = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in table.rows]
-    print(f"{table.caption}\n{format_table([column.title for column in columns], rows)}\n{table.note}")
+    shown = format_table([c.title for c in columns], rows, [bool(c.numeric) for c in columns])
+    print(f"{table.caption}\n{shown}\n{table.note}")
     runs = len(study.arms) * study.seeds
-    print(f"{runs} run{'s' if runs > 1 else ''} in {duration(result.record['time_s'])}. Report: {report.resolve()}")
+    print(f"{runs} run{'s' if runs > 1 else ''} in {duration(result.record['time_s'])}. Report: {page.resolve()}")
     return result
+
+
+def report(command: Report) -> None:
+    """`windowconv report`."""
+    print(f"Report: {write_report(StudyResult.open(command.study_folder)).resolve()}")
 
 
 def train_one(command: Train) -> Run:

@@ -86,6 +86,20 @@ class Evaluate(Where):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Report:
+    """Make a study's report.html again from its run folders."""
+
+    study_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="STUDY", metavar="STUDY")]
+    """A study's folder, such as `compare` writes."""
+
+    def run(self) -> None:
+        """Write the report."""
+        from windowconv.lab.actions import report
+
+        report(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Predict:
     """Classify images with a run's network and print the likeliest classes."""
 

@@ -150,7 +150,7 @@ def duration(seconds: float) -> str:
     """A time as people say it.
 
     >>> duration(75), duration(7300), duration(float("nan"))
-    ('1 min 15 s', '2 h 02 min', 'unknown time')
+    ('1 min 15 s', '2 h 01 min', 'unknown time')
     """
     if not math.isfinite(seconds):
         return "unknown time"

@@ -184,7 +184,7 @@ class RunWriter:
             "seed": config.seed,
             "numerics": {
                 "precision": "float32",
-                "algorithm": "direct",
+                "algorithm": {"*": "direct"},
                 "memory_format": "channels_last",
                 "deterministic": device.type == "cpu",
             },

@@ -83,6 +83,8 @@ class StudyResult:
         if not (folder / STUDY).is_file():
             raise InputError(f"study={str(folder)!r} is no study folder (it has no {STUDY})")
         record = read_json(folder / STUDY)
+        if record["status"] != "finished":
+            raise InputError(f"study={str(folder)!r} is not finished; the command that began it goes on with it")
         training = Training(**{**record["training"], "milestones": tuple(record["training"]["milestones"])})
         return cls(folder, Study(record["data"]["name"], tuple(record["arms"]), record["seeds"], training), record)
 

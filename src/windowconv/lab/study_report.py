@@ -55,18 +55,19 @@ def results_table(result: StudyResult) -> Table:
         )
     columns = [
         "arm",
-        Column("test accuracy (%)", ".2f"),
+        Column("accuracy (%)", ".2f"),
         Column("sd", numeric=True),
         "seeds",
-        Column(f"difference to {baseline} [95 % interval]", numeric=True),
+        Column(f"minus {baseline} [95 % interval]", numeric=True),
         "parameters",
-        Column("M multiply-adds an image", ".2f"),
-        Column("seconds a run", ".1f"),
+        Column("multiply-adds (M)", ".2f"),
+        Column("time (s)", ".1f"),
     ]
     record = result.record
     note = (
         f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images "
         f"after the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
+        "multiply-adds of one image forward; training time of a run with its evaluations; "
         f"hardware: {_hardware(record['environment'])}, torch "
         f"{record['environment']['torch']}."
     )

@@ -53,6 +53,8 @@ def learning_curves(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
     axes.margins(x=0.01)
+    if np.ptp(axes.dataLim.intervalx) == 0:  # a single epoch: no fractions beside it
+        axes.set(xticks=[axes.dataLim.x0])
     legend_above(figure, axes, "thick: mean over the seeds; thin: each seed")
     return figure
 

@@ -79,7 +79,7 @@ def test_without_a_network_one_sentence_says_what_to_do(empty, monkeypatch, caps
     assert said == [line for line in said if "downloading it into" in line]
     assert len(said) == 1
     assert socket.getdefaulttimeout() == before
-    assert not list((empty / "images").iterdir())  # nothing half done
+    assert not (empty / "images").exists()  # nothing half done, not even the folder
     with pytest.raises(InputError, match="and download=False: "):
         load(name, download=False)
 

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def download(source: Source, places: Sequence[Path]) -> None:
     if target is None:
         raise not_found(source, places, "and no folder there can be written to")
     print(f"windowconv: {source.title} was not found in {looked}; downloading it into {target}", file=sys.stderr)
+    there = target.exists()
     target.mkdir(parents=True, exist_ok=True)
     timeout = socket.getdefaulttimeout()
     try:
@@ -84,6 +86,9 @@ def download(source: Source, places: Sequence[Path]) -> None:
             _move(Path(temporary), target, source.keep)
     except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if not there:
+            with suppress(OSError):  # not empty: somebody else's by now
+                target.rmdir()
         raise not_found(source, [target, *(p for p in places if p != target)],
                         f"and could not be downloaded ({reason})") from error  # fmt: skip
     finally:
