@@ -1,8 +1,15 @@
 """What every test starts from: one thread, one seed, reproducible Hypothesis examples."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from windowconv import cli
+
+Shell = Callable[..., tuple[int, str, str]]
 
 settings.register_profile(
     "windowconv", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
@@ -14,3 +21,21 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """`shell("compare --seeds 1", path)`: exit code, standard output and error, in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(words: str, *more: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = cli.main([*words.split(), *map(str, more)])
+        except SystemExit as left:
+            code = int(left.code or 0)
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call

@@ -47,17 +47,7 @@ class WindowedConv1d(WindowedMixin, nn.Conv1d):
     ) -> None:
         as_size(kernel_size)
         super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
 
@@ -105,17 +95,7 @@ class WindowedConv2d(WindowedMixin, nn.Conv2d):
     ) -> None:
         as_size(kernel_size)
         super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
 
@@ -154,17 +134,7 @@ class WindowedConv3d(WindowedMixin, nn.Conv3d):
     ) -> None:
         as_size(kernel_size)
         super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from windowconv import cli
 from windowconv.errors import InputError
 from windowconv.lab import actions, commands
 
@@ -20,28 +19,15 @@ COMPARE = TRAIN.replace("train ", "compare --arms 3x3 --seeds 1 ", 1)
 Shell = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """`shell("compare --seeds 1", path)`: exit code, standard output and error, in an empty folder."""
+@pytest.fixture(autouse=True)
+def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No images and no network."""
 
     def unreachable(*_: Any, **__: Any) -> None:
         raise OSError("no network in tests")
 
     monkeypatch.setattr("socket.getaddrinfo", unreachable)
     monkeypatch.delenv("WINDOWCONV_DATA", raising=False)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def call(words: str, *more: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = cli.main([*words.split(), *map(str, more)])
-        except SystemExit as left:
-            code = int(left.code or 0)
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
 
 
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["train", "--help"], ["--version"]])

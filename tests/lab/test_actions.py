@@ -10,30 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from windowconv import cli
 from windowconv.lab.data import ImageData, load
 from windowconv.lab.runs import Run
 
 SMALL = "--train-images 70 --test-images 43 --epochs 1 --width 2 --depth 2"
 Shell = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """`shell("compare --seeds 1", path)`: exit code, standard output and error, in an empty folder."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def call(words: str, *more: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = cli.main([*words.split(), *map(str, more)])
-        except SystemExit as left:
-            code = int(left.code or 0)
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture

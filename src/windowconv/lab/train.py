@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,28 +14,13 @@ from torch.nn import functional as F
 from windowconv.checkpoint import save_weights
 from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig
-from windowconv.lab.data import DeviceLoader, ImageData
+from windowconv.lab.data import Batch, DeviceLoader, ImageData
 from windowconv.lab.evaluate import Evaluation, evaluate, save_evaluation
 from windowconv.lab.models import build, to_header
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs import Run, RunWriter, recording
 
 LOG_EVERY = 20  # steps between two looks at the loss, which waits for the device
-
-
-@dataclass
-class _State:
-    """Where a run is."""
-
-    started: float
-    step: int = 0
-    loss: float = math.nan
-    accuracy: float = math.nan
-
-    @property
-    def time_s(self) -> float:
-        """Seconds since the run began."""
-        return round(time.perf_counter() - self.started, 3)
 
 
 def train(
@@ -72,93 +57,96 @@ def train(
     # channels last is the faster layout for convolutions on CPUs and on tensor cores
     model = build("small", arguments).to(device).to(memory_format=torch.channels_last)
     with recording(folder, config, data, device) as writer:
-        final = _loop(model, config, data, writer, progress, device)
+        final = _Trainer(model, config, data, writer, progress).run()
         save_weights(model, folder / "model.safetensors", to_header("small", arguments))
         save_evaluation(folder, "test", final, data.test, data.name)
     return Run.open(folder)
 
 
-def _loop(
-    model: nn.Module, config: RunConfig, data: ImageData, writer: RunWriter, progress: Progress, device: torch.device
-) -> Evaluation:
-    loader = DeviceLoader(
-        data.train, config.batch_size, seed=config.seed, device=device, augment=config.augment, drop_last=False
-    )
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-    )
-    state, steps = _State(time.perf_counter()), config.epochs * len(loader)
-    progress.start_run(config.run_name, len(data.train) * config.epochs)
-    for epoch in range(config.epochs):
-        train_loss, train_accuracy = _epoch(model, optimizer, loader, epoch, steps, config, state, writer, progress)
-        result = evaluate(model, data.test, device)
-        state.accuracy = result.accuracy
-        _check_finite(result.loss, state.step, learning_rate(config, state.step - 1, steps), "test loss")
-        figures = {
-            "step": state.step,
-            "epoch": epoch + 1,
-            "time_s": state.time_s,
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
-            "test_loss": result.loss,
-            "test_accuracy": result.accuracy,
-        }
-        writer.log("epoch", **figures)
-        progress.end_epoch(epoch + 1, config.epochs, train_loss, result.accuracy)
-        if epoch + 1 == config.epochs:
-            writer.log("final", **figures)
-            return result
-    raise AssertionError("a config has one epoch at least")
+class _Trainer:
+    """One run's network, optimiser and batches, and where it is."""
 
+    def __init__(
+        self, model: nn.Module, config: RunConfig, data: ImageData, writer: RunWriter, progress: Progress
+    ) -> None:
+        self.model, self.config, self.data = model, config, data
+        self.writer, self.progress = writer, progress
+        self.device = next(model.parameters()).device
+        self.loader = DeviceLoader(
+            data.train, config.batch_size, seed=config.seed, device=self.device, augment=config.augment
+        )
+        self.optimizer = torch.optim.SGD(
+            model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+        self.steps = config.epochs * len(self.loader)
+        self.step = 0
+        self.lr = config.lr
+        self.started = time.perf_counter()
 
-def _epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: DeviceLoader,
-    epoch: int,
-    steps: int,
-    config: RunConfig,
-    state: _State,
-    writer: RunWriter,
-    progress: Progress,
-) -> tuple[float, float]:
-    """One pass; returns the mean loss and the accuracy over its (augmented) training images."""
-    model.train()
-    total = torch.zeros(2, dtype=torch.float64, device=loader.device)
-    seen = 0
-    for batch in loader.epoch(epoch):
-        lr = learning_rate(config, state.step, steps)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        outputs = model(batch.images.contiguous(memory_format=torch.channels_last))
+    def run(self) -> Evaluation:
+        """All epochs, the test set after each; returns the last evaluation."""
+        self.progress.start_run(self.config.run_name, len(self.data.train) * self.config.epochs)
+        result = figures = None
+        for epoch in range(1, self.config.epochs + 1):
+            train_loss, train_accuracy = self._epoch(epoch)
+            result = evaluate(self.model, self.data.test, self.device)
+            self._check_finite(result.loss, "test loss")
+            figures = {
+                **self._position(epoch),
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                "test_loss": result.loss,
+                "test_accuracy": result.accuracy,
+            }
+            self.writer.log("epoch", **figures)
+            self.progress.end_epoch(epoch, self.config.epochs, train_loss, result.accuracy)
+        assert result is not None  # a config has one epoch at least
+        assert figures is not None
+        self.writer.log("final", **figures)
+        return result
+
+    def _epoch(self, epoch: int) -> tuple[float, float]:
+        """One pass; returns the mean loss and the accuracy over its (augmented) training images."""
+        self.model.train()
+        total = torch.zeros(2, dtype=torch.float64, device=self.device)
+        loss = math.nan
+        for batch in self.loader.epoch(epoch - 1):
+            total += self._update(batch)
+            self.step += 1
+            if self.step % LOG_EVERY == 0 or self.step == self.steps:
+                loss = float(self.last_loss)
+                self._check_finite(loss, "loss")
+                self.writer.log("step", **self._position(epoch), loss=loss, lr=self.lr)
+            self.progress.advance(len(batch.labels), loss)
+        mean_loss, accuracy = (total.cpu() / len(self.data.train)).tolist()
+        self._check_finite(mean_loss, "loss")
+        return mean_loss, accuracy
+
+    def _update(self, batch: Batch) -> Tensor:
+        """One step of SGD; returns the batch's sums of losses and of hits, still on the device."""
+        self.lr = learning_rate(self.config, self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        outputs = self.model(batch.images.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(outputs, batch.labels)
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            total += torch.stack([loss * len(batch.labels), _correct(outputs, batch.labels)])
-        seen += len(batch.labels)
-        state.step += 1
-        if state.step % LOG_EVERY == 0 or state.step == steps:
-            state.loss = loss.item()
-            _check_finite(state.loss, state.step, lr)
-            writer.log("step", step=state.step, epoch=epoch + 1, time_s=state.time_s, loss=state.loss, lr=lr)
-        progress.advance(len(batch.labels), state.loss)
-    mean_loss, correct = (total.cpu() / seen).tolist()
-    _check_finite(mean_loss, state.step, learning_rate(config, state.step - 1, steps))
-    return mean_loss, correct
+        self.optimizer.step()
+        self.last_loss = loss.detach()
+        hits = (outputs.argmax(1) == batch.labels).sum()
+        return torch.stack([self.last_loss * len(batch.labels), hits])
+
+    def _position(self, epoch: int) -> dict[str, Any]:
+        return {"step": self.step, "epoch": epoch, "time_s": round(time.perf_counter() - self.started, 3)}
+
+    def _check_finite(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise InputError(
+                f"the {what} is {value} at step {self.step} with lr={self.lr:g}; train with a smaller --lr"
+            )
 
 
 def learning_rate(config: RunConfig, step: int, steps: int) -> float:
     """The learning rate of a step: lr times lr_factor for each milestone passed."""
     passed = sum(step >= round(milestone * steps) for milestone in config.milestones)
     return config.lr * config.lr_factor**passed
-
-
-def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
-    return (outputs.argmax(1) == labels).sum()
-
-
-def _check_finite(loss: float, step: int, lr: float, what: str = "loss") -> None:
-    if not math.isfinite(loss):
-        raise InputError(f"the {what} is {loss} at step {step} with lr={lr:g}; train with a smaller --lr")
