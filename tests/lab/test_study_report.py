@@ -14,7 +14,7 @@ from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.stats import paired_difference, spread
 from windowconv.lab.study import Study, StudyResult, run_study
-from windowconv.lab.study_report import convolutions, results_table, write_report
+from windowconv.lab.study_report import convolutions, difference, results_table, write_report
 from windowconv.spectra import leakage_curve
 from windowconv.spectra.leakage import RADII
 
@@ -80,6 +80,14 @@ def test_the_table_has_each_arms_figures(result: StudyResult) -> None:
         assert row[5] == sum(p.numel() for p in result.run(arm, 0).model().parameters())
     assert "43 test images" in table.note
     assert "torch" in table.note
+
+
+def test_few_seeds_have_no_interval():
+    assert difference([2.0], [1.0]) == "+1.00"
+    assert difference([2.0, 1.0], [1.0, 3.0]) == "−0.50 (+1.00, −2.00)"
+    paired = paired_difference([2.0, 1.0, 4.0], [1.0, 3.0, 2.0])
+    shown = f"{paired.mean:+.2f} [{paired.low:+.2f}, {paired.high:+.2f}]".replace("-", "−")
+    assert difference([2.0, 1.0, 4.0], [1.0, 3.0, 2.0]) == shown
 
 
 def test_the_page_has_the_tables_very_numbers(page: str, result: StudyResult) -> None:

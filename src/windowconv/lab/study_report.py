@@ -23,6 +23,7 @@ from windowconv.spectra.leakage import RADII
 from windowconv.windowed import WindowedMixin
 
 REPORT = "report.html"
+INTERVAL_SEEDS = 3
 SCALARS = (1 / 8, 1 / 4)  # radii whose leakage is tabulated, cycles/pixel
 
 
@@ -49,16 +50,15 @@ def results_table(result: StudyResult) -> Table:
         figures, network = spread(values), result.record["networks"][arm]
         seconds = spread([run.final()["time_s"] for run in result.runs(arm)]).mean
         sd = None if figures.sd is None else f"{figures.sd:.2f}"
-        difference = None if arm == baseline else _difference(values, against)
-        rows.append(
-            [arm, figures.mean, sd, figures.n, difference, network["parameters"], network["macs"] / 1e6, seconds]
-        )
+        minus = None if arm == baseline else difference(values, against)
+        rows.append([arm, figures.mean, sd, figures.n, minus, network["parameters"], network["macs"] / 1e6, seconds])
+    how = "[95 % interval]" if result.study.seeds >= INTERVAL_SEEDS else "(by seed)"
     columns = [
         "arm",
         Column("accuracy (%)", ".2f"),
         Column("sd", numeric=True),
         "seeds",
-        Column(f"minus {baseline} [95 % interval]", numeric=True),
+        Column(f"minus {baseline} {how}", numeric=True),
         "parameters",
         Column("multiply-adds (M)", ".2f"),
         Column("time (s)", ".1f"),
@@ -66,7 +66,8 @@ def results_table(result: StudyResult) -> Table:
     record = result.record
     note = (
         f"Mean and sample standard deviation over seeds of the accuracy on {record['data']['test']:,} test images "
-        f"after the last epoch. Differences are paired by seed (same batches), in points, with the paired t interval; "
+        f"after the last epoch. Differences are paired by seed (same batches), in points; intervals are "
+        f"paired t ones, given from {INTERVAL_SEEDS} seeds on; "
         "multiply-adds of one image forward; training time of a run with its evaluations; "
         f"hardware: {_hardware(record['environment'])}, torch "
         f"{record['environment']['torch']}."
@@ -74,10 +75,19 @@ def results_table(result: StudyResult) -> Table:
     return Table(f"{_title(result)}: results by arm", columns, rows, note=note)
 
 
-def _difference(values: list[float], against: list[float]) -> str:
+def difference(values: list[float], against: list[float]) -> str:
+    """The paired difference in words, such as "+1.20 [+0.30, +2.10]".
+
+    Two seeds have an interval too, but with one degree of freedom it is often absurdly wide and sometimes, by luck,
+    absurdly narrow: below `INTERVAL_SEEDS` each seed's difference stands in its place.
+    """
     paired = paired_difference(values, against)
-    interval = "" if paired.low is None else f" [{paired.low:+.2f}, {paired.high:+.2f}]"
-    return f"{paired.mean:+.2f}{interval}".replace("-", "−")
+    text = f"{paired.mean:+.2f}"
+    if paired.n >= INTERVAL_SEEDS:
+        text += f" [{paired.low:+.2f}, {paired.high:+.2f}]"
+    elif paired.n > 1:
+        text += " (" + ", ".join(f"{a - b:+.2f}" for a, b in zip(values, against, strict=True)) + ")"
+    return text.replace("-", "−")
 
 
 def _title(result: StudyResult) -> str:
@@ -97,10 +107,7 @@ def _lead(result: StudyResult) -> str:
     if result.study.seeds == 1:
         text += "One seed cannot tell a difference from chance: take more before drawing conclusions. "
     elif result.study.seeds < 5:
-        text += (
-            "So few seeds cannot tell small differences from chance: read the intervals, and take more seeds before "
-            "drawing conclusions. "
-        )
+        text += "So few seeds cannot tell small differences from chance: take more before drawing conclusions. "
     return text + "Networks of this size and training are far from the paper's."
 
 
