@@ -4,6 +4,11 @@ PYTHON := $(VENV)/bin/python
 LAB := $(VENV)/.windowconv-lab
 DEV := $(VENV)/.windowconv-dev
 
+# An environment that another checkout was installed into must be installed anew.
+ifneq ($(shell cat $(VENV)/.windowconv-checkout 2>/dev/null),$(CURDIR))
+$(shell rm -f $(LAB) $(DEV))
+endif
+
 # Real images beside the checkout, where there are some; otherwise the package looks in ./data and downloads.
 ifneq ($(wildcard ../shared/data),)
 export WINDOWCONV_DATA ?= $(abspath ../shared/data)
@@ -43,9 +48,13 @@ $(PYTHON):
 	python3 -m venv $(VENV)
 
 $(LAB): pyproject.toml constraints.txt | $(PYTHON)
-	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[lab]"
-	touch $@
+	@echo "Installing windowconv and what it needs into $(VENV): a minute or more ..."
+	@$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[lab]"
+	@echo "$(CURDIR)" > $(VENV)/.windowconv-checkout
+	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(PYTHON)
-	$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[dev]"
-	touch $@ $(LAB)
+	@echo "Installing windowconv, its tools and what they need into $(VENV): a minute or more ..."
+	@$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@echo "$(CURDIR)" > $(VENV)/.windowconv-checkout
+	@touch $@ $(LAB)

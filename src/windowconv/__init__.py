@@ -1,4 +1,4 @@
-"""Windowed convolutions for PyTorch: large kernels without spectral leakage.
+"""Windowed convolutions for PyTorch: large kernels, windowed against spectral leakage.
 
 The public names load when they are first used (PEP 562), so that `import windowconv` takes no time.
 """

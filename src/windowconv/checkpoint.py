@@ -119,7 +119,9 @@ def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path.name} is no state dict that can be read safely: {reason}") from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{path.name} holds no state dict (tensors by name)")
+        raise InputError(
+            f"{path.name} holds no state dict (tensors by name); save the inner one, such as checkpoint['state_dict']"
+        )
     metadata = getattr(state, "_metadata", {})
     windows = {n: m[METADATA_KEY] for n, m in metadata.items() if METADATA_KEY in m}
     return OrderedDict(state) if not isinstance(state, OrderedDict) else state, windows

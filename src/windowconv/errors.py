@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
+SHOWN = 30  # names in a message
+
 
 class InputError(ValueError):
     """An argument, a file or a folder that cannot be used: the message names it and the way out."""
@@ -28,8 +30,9 @@ def unknown(what: str, given: object, allowed: Iterable[str]) -> InputError:
     """
     names = sorted(set(allowed))
     near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return InputError(f"{what}={given!r} is unknown{hint} Allowed: {', '.join(names)}")
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return InputError(f"{what}={given!r} is unknown{hint} Allowed: {shown}")
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -226,7 +226,8 @@ def _check_finite(window: Window) -> None:
             pending.extend(value)
         elif value is not None and (not isinstance(value, int | float) or not math.isfinite(value)):
             what = "its values have" if window.name == VALUES else "its parameters have"
-            raise InputError(f"window {window.name!r}: {what} {value!r}; allowed: finite numbers")
+            hint = " (one window an axis is a list, not a tuple)" if isinstance(value, str) else ""
+            raise InputError(f"window {window.name!r}: {what} {value!r}; allowed: finite numbers{hint}")
 
 
 def _from_dict(given: dict[str, Any]) -> Window:

@@ -119,7 +119,7 @@ def advice(window: Window, size: tuple[int, ...]) -> str | None:
         return (
             f"window {window} leaves {dead} of {values.size} taps of a {kernel} kernel dead (zero): use "
             "'hamming', or the window two taps longer without its ends: "
-            "lambda n: scipy.signal.windows.hann(n + 2)[1:-1]"
+            f"lambda n: scipy.signal.windows.{window.name}(n + 2)[1:-1]"
         )
     return None
 
@@ -157,6 +157,8 @@ def _scipy_values(window: Window, taps: int) -> Array:
             return np.asarray(scipy_window(given, taps, fftbins=not window.sym), dtype=np.float64)
     except Exception as error:
         reason = " ".join(str(error).split())
+        if "must have parameters" in reason:
+            reason = f"it takes parameters: give a tuple such as ({window.name!r}, 8.6)"
         raise InputError(f"SciPy cannot make the window {window} at size {taps}: {reason}") from None
 
 

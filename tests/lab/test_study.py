@@ -87,7 +87,7 @@ def test_an_interrupted_study_goes_on(
     monkeypatch.setattr(study_module, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, tiny, tmp_path)
-    assert json.loads((tmp_path / "study.json").read_text())["status"] == "running"
+    assert json.loads((tmp_path / "study.json").read_text())["status"] == "stopped"
     monkeypatch.setattr(study_module, "train", train)
     assert run_study(study, tiny, tmp_path).record["status"] == "finished"
 

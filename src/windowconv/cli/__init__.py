@@ -37,14 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("windowconv: interrupted", file=sys.stderr)
+        print(
+            "windowconv: interrupted; finished runs are kept, the same command goes on with the others", file=sys.stderr
+        )
         return 130
 
 
 def _description() -> str:
     return (
-        "Windowed convolutions: large kernels without spectral leakage. Train networks with and without windows, "
-        "compare them over seeds, and look at what their filters leak."
+        "Windowed convolutions: large kernels, windowed against spectral leakage. Train networks with and without "
+        "windows, compare them over seeds, and look at what their filters leak."
     )
 
 

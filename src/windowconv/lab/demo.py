@@ -31,7 +31,7 @@ def main() -> int:
             data = load(name)
         except DataNotFound as error:
             name = "gratings"
-            print(f"{error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
+            print(f"windowconv: {error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
         size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
         run_and_report(Study(name, ARMS, SEEDS, size), data, out, torch.device("cpu"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,18 @@ def run_study(study: Study, data: ImageData, folder: Path, device: torch.device 
     _check_folder(folder, record)
     done = {config.run_name for config in study.configs() if _is_finished(config, data, folder / config.run_name)}
     write_json(folder / STUDY, {**record, "status": "running"})
-    with show_progress([costs[config.arm].macs for config in study.configs()]) as progress:
-        for config in study.configs():
-            if config.run_name in done:
-                progress.skip_run(config.run_name)
-            else:
-                train(config, data, folder / config.run_name, progress, device)
+    try:
+        with show_progress([costs[config.arm].macs for config in study.configs()]) as progress:
+            for config in study.configs():
+                if config.run_name in done:
+                    progress.skip_run(config.run_name)
+                else:
+                    train(config, data, folder / config.run_name, progress, device)
+    except BaseException as error:
+        with suppress(InputError):  # where the disk is full, that it is full is what counts
+            status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            write_json(folder / STUDY, {**record, "status": status})
+        raise
     time_s = sum(Run.open(folder / config.run_name).final()["time_s"] for config in study.configs())
     record |= {"status": "finished", "time_s": round(time_s, 1)}  # of all runs, those reused too
     write_json(folder / STUDY, record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,17 @@ def difference(values: list[float], against: list[float]) -> str:
     return text.replace("-", "−")
 
 
+def _pairs_table(result: StudyResult) -> Table:
+    """The paired difference of every two arms, the later minus the earlier."""
+    columns = ["", "minus", Column("points", numeric=True)]
+    rows = [
+        [later, earlier, difference(result.accuracies(later), result.accuracies(earlier))]
+        for earlier, later in combinations(result.study.arms, 2)
+    ]
+    note = "Many comparisons find some difference by chance: name the one that counts before you look."
+    return Table("Paired differences of all arms", columns, rows, note=note)
+
+
 def _title(result: StudyResult) -> str:
     return f"{' / '.join(result.study.arms)} on {result.study.data}"
 
@@ -108,6 +120,8 @@ def _lead(result: StudyResult) -> str:
         text += "One seed cannot tell a difference from chance: take more before drawing conclusions. "
     elif result.study.seeds < 5:
         text += "So few seeds cannot tell small differences from chance: take more before drawing conclusions. "
+    if result.study.data == "gratings":
+        text += "The images are generated gratings, not photographs. "
     return text + "Networks of this size and training are far from the paper's."
 
 
@@ -118,6 +132,7 @@ def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
     accuracies = {arm: result.accuracies(arm) for arm in arms}
     blocks = [
         results_table(result),
+        *([_pairs_table(result)] if len(arms) > 2 else []),
         Figure(
             plots.svg(plots.accuracy_by_arm(accuracies, colours=colours)),
             "Test accuracy after the last epoch: each dot a seed, each diamond the mean with one standard deviation.",
@@ -125,7 +140,8 @@ def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
         ),
         Figure(
             plots.svg(plots.learning_curves(curves, colours=colours)),
-            "Test accuracy after each epoch; thin lines are seeds, thick ones their mean. No choice is made on it.",
+            "Test accuracy after each epoch; thin lines are seeds, thick ones their mean. "
+            "Nothing is decided by it: no early stopping, no choice of a run.",
             "Curves of test accuracy against epochs for each arm",
         ),
         Figure(
@@ -196,7 +212,8 @@ def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
     intro = (
         "A real filter passes a band around its peak frequencies +f and −f. L(r) is the share of its spectral energy "
         "farther than r (in cycles/pixel) from the nearer of the two, on one frequency grid for all kernel sizes; "
-        "energies are summed over input channels."
+        "energies are summed over input channels. Less is not always better: a window widens the band around the "
+        "peak, so L grows at small r, and lowers what lies far from it, so L falls at large r. Look where curves cross."
     )
     return Section("Spectral leakage", [*blocks, table], intro)
 
@@ -233,7 +250,7 @@ def _window_of(layer: Convolution, effective: Tensor) -> Tensor | None:
 
 
 def _settings_section(result: StudyResult) -> Section:
-    rows = [[key.replace("_", " "), str(value)] for key, value in asdict(result.study.training).items()]
+    rows = [[key.replace("_", " "), _setting(value)] for key, value in asdict(result.study.training).items()]
     runs = []
     for arm in result.study.arms:
         for run in result.runs(arm):
@@ -271,6 +288,15 @@ def _count(n: int, thing: str) -> str:
     return f"{n:,} {thing}" + ("" if n == 1 else "s")
 
 
+def _setting(value: Any) -> str:
+    """A setting as people write it."""
+    if value is None:
+        return "not set (all, or as they are)"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def _facts(result: StudyResult) -> dict[str, str]:
     record, environment = result.record, result.record["environment"]
     git = result.run(result.study.arms[0], 0).record["git"]
@@ -284,5 +310,5 @@ def _facts(result: StudyResult) -> dict[str, str]:
         "commit": "installed package"
         if git is None
         else git["commit"][:12] + (" (with changes)" if git["dirty"] else ""),
-        "training time": duration(record["time_s"]),
+        "training time of all runs": duration(record["time_s"]),
     }

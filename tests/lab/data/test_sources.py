@@ -60,7 +60,7 @@ def test_where_it_looks_and_in_which_order(empty, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "by_hand"),
     [
-        ("fashion-mnist", "put the four official .gz files into {root}/FashionMNIST/raw, or pass --data-root"),
+        ("fashion-mnist", "put the four official .gz files into {root}/FashionMNIST/raw, or name the folder with"),
         ("cifar10", "unpack the official cifar-10-python.tar.gz into {root} (it makes cifar-10-batches-py), or"),
         ("cifar100", "unpack the official cifar-100-python.tar.gz into {root} (it makes cifar-100-python), or"),
     ],

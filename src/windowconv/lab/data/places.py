@@ -99,7 +99,9 @@ def not_found(source: Source, places: Sequence[Path], why: str) -> DataNotFound:
     """The error that says where it was looked for, and what to put where."""
     looked = ", ".join(map(str, places))
     by_hand = source.by_hand.format(root=places[0])
-    return DataNotFound(f"{source.title} was not found in {looked} {why}: {by_hand}, or pass --data-root")
+    return DataNotFound(
+        f"{source.title} was not found in {looked} {why}: {by_hand}, or name the folder with --data-root or {VARIABLE}"
+    )
 
 
 def _writable(place: Path) -> bool:
