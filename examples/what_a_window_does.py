@@ -46,19 +46,19 @@ def picture() -> Figure:
         left, right = figure.subfigures(1, 2, width_ratios=(1.5, 1), squeeze=False)[0]
         grid = left.subplots(2, 3, squeeze=False)
         for (name, kernel), (above, below) in zip(kernels().items(), grid.T, strict=True):
-            above.imshow(kernel[0, 0], cmap="RdBu_r", vmin=-1, vmax=1)
+            above.imshow(kernel[0, 0].numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
             above.set_title(name, color=colours[name], fontweight="bold")
             above.set(xticks=[], yticks=[])
             power = power_spectrum(kernel)[0]
             level = 10 * torch.log10(torch.fft.fftshift(power / power.max()).clamp(min=1e-4))
-            below.imshow(level, cmap="magma", vmin=-40, vmax=0, extent=(-0.5, 0.5, 0.5, -0.5))
+            below.imshow(level.numpy(), cmap="magma", vmin=-40, vmax=0, extent=(-0.5, 0.5, 0.5, -0.5))
             below.set(xticks=[-0.5, 0, 0.5], yticks=[-0.5, 0, 0.5], xlabel="cycles/pixel")
         left.colorbar(ScalarMappable(Normalize(-40, 0), "magma"), ax=grid[1], shrink=0.8, label="response (dB)")
         left.colorbar(ScalarMappable(Normalize(-1, 1), "RdBu_r"), ax=grid[0], shrink=0.8, label="weight")
         axes = right.subplots()
         for name, kernel in kernels().items():
             curve = leakage_curve(kernel)
-            axes.plot(curve.radii, 100 * curve.leakage[0], color=colours[name], label=name, linewidth=2)
+            axes.plot(curve.radii.numpy(), 100 * curve.leakage[0].numpy(), color=colours[name], label=name, linewidth=2)
         axes.set(xlabel="r (cycles/pixel)", xlim=(0, 0.5), ylim=(0, 100))
         axes.set_title("energy farther than r from the peak (%)")
         axes.legend()
