@@ -1,0 +1,1 @@
+"""The native CPU operator: C++ behind a plain C interface, optional at installation."""

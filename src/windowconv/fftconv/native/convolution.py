@@ -1,0 +1,144 @@
+"""A plan carried out by the native operator: the same two functions as the reference's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from windowconv.fftconv.native import library as c
+from windowconv.fftconv.native.spectra import Runner, Spectrum, depthwise_tensor, image_tensor, kernel_tensor
+from windowconv.fftconv.plan import Plan
+from windowconv.fftconv.workspace import advise_huge, workspace
+
+
+def supports(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the native operator takes such tensors here."""
+    return device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and c.library() is not None
+
+
+class _Convolution:
+    """One plan's tensors as spectra, within one loan of work space."""
+
+    def __init__(self, plan: Plan, runner: Runner, window: Tensor | None) -> None:
+        self.plan, self.runner, self.window = plan, runner, window
+        p = self.problem = plan.problem
+        self.groups = 1 if p.depthwise else p.groups
+        self.each_in, self.each_out = p.in_channels // self.groups, p.out_channels // self.groups
+
+    def _spectrum(self, rows: int, channels: int) -> Spectrum:
+        return Spectrum(self.plan.frequencies, rows, self.groups, channels, torch.float32)
+
+    def input_spectrum(self) -> Spectrum:
+        return self._spectrum(self.plan.rows, self.each_in)
+
+    def output_spectrum(self) -> Spectrum:
+        return self._spectrum(self.plan.rows, self.each_out)
+
+    def kernel_spectrum(self) -> Spectrum:
+        return self._spectrum(1 if self.problem.depthwise else self.each_out, self.each_in)
+
+    def kernel(self, weight: Tensor) -> c.Tensor:
+        return depthwise_tensor(weight) if self.problem.depthwise else kernel_tensor(weight, self.groups)
+
+    def sides(self, which: str) -> tuple:
+        return getattr(self.plan.height, which), getattr(self.plan.width, which)
+
+    def transform_input(self, input: Tensor, out: Spectrum) -> None:
+        self.runner.transform(image_tensor(input, self.groups), self.sides("input"), -1, None, out)
+
+    def transform_kernel(self, weight: Tensor, out: Spectrum) -> None:
+        self.runner.transform(self.kernel(weight), self.sides("kernel"), 1, self.window, out)
+
+    def transform_output(self, grad: Tensor, out: Spectrum) -> None:
+        self.runner.transform(image_tensor(grad, self.groups), self.sides("output"), -1, None, out)
+
+    def multiply(self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int) -> None:
+        self.runner.multiply(a, b, out, mode, depthwise=self.problem.depthwise)
+
+
+def convolve(
+    plan: Plan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The convolution, and the input's spectrum if it is to be kept (else an empty tensor)."""
+    weight, window = _fixed(weight, window)
+    p = plan.problem
+    output = _empty((p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs), input, weight)
+    with workspace() as take:
+        work = _Convolution(plan, Runner(take), window)
+        x, w, y = work.input_spectrum(), work.kernel_spectrum().taken(take), work.output_spectrum().taken(take)
+        kept = advise_huge(torch.empty(x.numel if keep else 0, dtype=torch.float32))
+        x = x.put(kept) if keep else x.taken(take)
+        work.transform_input(input, x)
+        work.transform_kernel(weight, w)
+        work.multiply(x, w, y, c.OUTPUT)
+        bias = None if bias is None else bias.float().contiguous()
+        work.runner.invert(y, work.sides("output"), 1, image_tensor(output, work.groups), bias=bias)
+    return output, kept
+
+
+def gradients(
+    plan: Plan,
+    grad_output: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    window: Tensor | None,
+    spectrum: Tensor,
+    needs: tuple[bool, bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of the input and of the raw weight."""
+    raw, (weight, used) = weight, _fixed(weight, window)
+    grad_input = grad_weight = None
+    with workspace() as take:
+        work = _Convolution(plan, Runner(take), used)
+        gy = work.output_spectrum().taken(take)
+        work.transform_output(grad_output, gy)
+        if needs[0]:
+            grad_input = _input_gradient(work, take, gy, input, weight)
+        if needs[1]:
+            grad_weight = _weight_gradient(work, take, gy, input, raw, spectrum)
+    if grad_weight is not None and window is not None and used is None:
+        grad_weight *= window.to(grad_weight.dtype)
+    return grad_input, grad_weight
+
+
+def _input_gradient(work: _Convolution, take: workspace, gy: Spectrum, input: Tensor, weight: Tensor) -> Tensor:
+    several = work.plan.tiles > 1
+    covered = all(side.length == side.size for side in work.sides("input"))
+    grad = _empty(tuple(input.shape), input, zero=several or not covered)
+    w, gx = work.kernel_spectrum().taken(take), work.input_spectrum().taken(take)
+    work.transform_kernel(weight, w)
+    work.multiply(gy, w, gx, c.GRADIENT_INPUT)
+    work.runner.invert(gx, work.sides("input"), 1, image_tensor(grad, work.groups), accumulate=several)
+    return grad
+
+
+def _weight_gradient(
+    work: _Convolution, take: workspace, gy: Spectrum, input: Tensor, weight: Tensor, spectrum: Tensor
+) -> Tensor:
+    covered = all(side.length == side.size for side in work.sides("kernel"))
+    grad = _empty(tuple(weight.shape), weight, zero=not covered)
+    x, gw = work.input_spectrum(), work.kernel_spectrum().taken(take)
+    if spectrum.numel():
+        x.put(spectrum)
+    else:
+        work.transform_input(input, x.taken(take))
+    work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
+    work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
+    return grad
+
+
+def _fixed(weight: Tensor, window: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The weight and the window as the library takes them: one window of the kernel's size, or multiplied in."""
+    if window is None:
+        return weight, None
+    if tuple(window.shape) == tuple(weight.shape[2:]):
+        return weight, window.detach().to(torch.float32).contiguous()
+    return weight * window.to(weight.dtype), None
+
+
+def _empty(shape: tuple[int, ...], *like: Tensor, zero: bool = False) -> Tensor:
+    """A tensor in channels-last memory if one of `like` is."""
+    last = any(t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous() for t in like)
+    layout = torch.channels_last if last else torch.contiguous_format
+    tensor = advise_huge(torch.empty(shape, dtype=like[0].dtype, memory_format=layout))
+    return tensor.zero_() if zero else tensor

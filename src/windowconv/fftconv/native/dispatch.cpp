@@ -1,0 +1,115 @@
+// The C interface: picks an instruction set and checks what can be checked.
+#include "kernels.h"
+
+#include <string.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+namespace windowconv {
+namespace {
+
+std::vector<const Kernels *> available() {
+    std::vector<const Kernels *> sets;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        sets.push_back(&avx512_kernels);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2_kernels);
+#endif
+    sets.push_back(&generic_kernels);
+    return sets;
+}
+
+std::atomic<const Kernels *> &current() {
+    static std::atomic<const Kernels *> kernels{available().front()};
+    return kernels;
+}
+
+const Kernels &kernels() { return *current(); }
+
+}  // namespace
+}  // namespace windowconv
+
+using windowconv::kernels;
+
+extern "C" {
+
+int wc_lanes(void) { return kernels().lanes; }
+
+const char *wc_instructions(void) { return kernels().name; }
+
+const char *wc_available(void) {
+    static const std::string names = [] {
+        std::string all;
+        for (auto set : windowconv::available()) all += (all.empty() ? "" : " ") + std::string(set->name);
+        return all;
+    }();
+    return names.c_str();
+}
+
+int wc_select(const char *name) {
+    for (auto set : windowconv::available())
+        if (!strcmp(set->name, name)) {
+            windowconv::current() = set;
+            return WC_OK;
+        }
+    return WC_BAD_ARGUMENT;
+}
+
+int wc_multiplies_bfloat16(void) { return kernels().multiplies_bfloat16; }
+
+int64_t wc_transform_scratch(const wc_axis *height, const wc_axis *width) {
+    return kernels().transform_scratch(*height, *width);
+}
+
+int64_t wc_multiply_scratch(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode) {
+    return kernels().multiply_scratch(*a, *b, *out, mode);
+}
+
+int wc_transform(const wc_tensor *tensor, const wc_axis *height, const wc_axis *width, const float *window,
+                 const wc_spectrum *out, const wc_run *run) {
+    if (out->rows != tensor->images * height->tiles * width->tiles || out->channels != tensor->channels ||
+        out->groups != tensor->groups)
+        return WC_BAD_ARGUMENT;
+    kernels().transform(*tensor, *height, *width, window, *out, *run);
+    return WC_OK;
+}
+
+int wc_invert(const wc_spectrum *spectrum, const wc_axis *height, const wc_axis *width, const float *window,
+              const float *bias, int accumulate, const wc_tensor *out, const wc_run *run) {
+    if (spectrum->rows != out->images * height->tiles * width->tiles || spectrum->channels != out->channels ||
+        spectrum->groups != out->groups)
+        return WC_BAD_ARGUMENT;
+    kernels().invert(*spectrum, *height, *width, window, bias, accumulate != 0, *out, *run);
+    return WC_OK;
+}
+
+int wc_multiply(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode, int packed,
+                const wc_run *run) {
+    if (a->frequencies != b->frequencies || a->frequencies != out->frequencies || a->groups != b->groups ||
+        a->groups != out->groups || (packed && mode != WC_OUTPUT))
+        return WC_BAD_ARGUMENT;
+    kernels().multiply(*a, *b, *out, mode, packed != 0, *run);
+    return WC_OK;
+}
+
+int wc_multiply_depthwise(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode,
+                          const wc_run *run) {
+    if (a->frequencies != b->frequencies || a->frequencies != out->frequencies || a->channels != b->channels ||
+        a->channels != out->channels)
+        return WC_BAD_ARGUMENT;
+    kernels().multiply_depthwise(*a, *b, *out, mode, *run);
+    return WC_OK;
+}
+
+int64_t wc_packed_size(const wc_spectrum *kernel) { return kernels().packed_size(*kernel); }
+
+int wc_pack(const wc_spectrum *kernel, void *packed, const wc_run *run) {
+    kernels().pack(*kernel, packed, *run);
+    return WC_OK;
+}
+
+}  // extern "C"

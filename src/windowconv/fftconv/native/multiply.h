@@ -1,0 +1,253 @@
+// Products of spectra by frequency: three real matrix products for a complex one (Gauss). Included as vector.h is.
+//
+// With T = (Ar + Ai) Br:   Yr = T - Ai (Br + Bi)   and   Yi = T + Ar (Bi - Br);   conj(B) turns Bi's sign.
+// The sums of B are formed while a panel of LANES columns is packed, those of A once for all panels.
+
+constexpr int ROW_CHUNK = 192;     // rows of A that share a packed panel and stay in the second-level cache
+constexpr int DEPTH_CHUNK = 512;
+
+// One plane's matrix as blocks of LANES: element (row, lane) of block i is at i * block + row * LANES + lane.
+struct Matrix {
+    const float *real, *imaginary;
+    long block;
+};
+
+// Where the depth of A runs: along the lanes (outputs and input gradients), or along the rows (kernel gradients).
+template <int M, bool BY_ROWS, bool SUBTRACT>
+WC_INLINE void accumulate(V (&y)[M][2], const float *a, long block, int depth, const float *b) {
+    for (int d0 = 0; d0 < depth; d0 += LANES) {
+        const float *p = BY_ROWS ? a + long(d0) * LANES : a + d0 / LANES * block;
+        int count = std::min(LANES, depth - d0);
+        for (int d = 0; d < count; d++, b += LANES) {
+            V b0 = load(b), b1 = load(b + VECTOR);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                float x = BY_ROWS ? p[d * LANES + i] : p[i * LANES + d];
+                if constexpr (SUBTRACT) {
+                    y[i][0] -= x * b0;
+                    y[i][1] -= x * b1;
+                } else {
+                    y[i][0] += x * b0;
+                    y[i][1] += x * b1;
+                }
+            }
+        }
+    }
+}
+
+template <int M, bool ADD>
+WC_INLINE void write_rows(V (&y)[M][2], float *to) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++, to += LANES) {
+        if constexpr (ADD) {
+            store(to, load(to) + y[i][0]);
+            store(to + VECTOR, load(to + VECTOR) + y[i][1]);
+        } else {
+            stream(to, y[i][0]);
+            stream(to + VECTOR, y[i][1]);
+        }
+    }
+}
+
+// M rows of the product with one packed panel [3][depth][LANES].
+template <int M, bool BY_ROWS, bool ADD>
+static void multiply_rows(const float *sum, Matrix a, long sum_block, int depth, const float *panel, long part,
+                          float *real, float *imaginary) {
+    alignas(64) float kept[M * LANES];
+    V y[M][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) y[i][0] = y[i][1] = zero();
+    accumulate<M, BY_ROWS, false>(y, sum, sum_block, depth, panel);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) store(kept + i * LANES, y[i][0]), store(kept + i * LANES + VECTOR, y[i][1]);
+    accumulate<M, BY_ROWS, true>(y, a.imaginary, a.block, depth, panel + 2 * part);
+    write_rows<M, ADD>(y, real);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) y[i][0] = load(kept + i * LANES), y[i][1] = load(kept + i * LANES + VECTOR);
+    accumulate<M, BY_ROWS, false>(y, a.real, a.block, depth, panel + part);
+    write_rows<M, ADD>(y, imaginary);
+}
+
+// Any number of rows, in even shares of at most ROWS; by rows of A they lie in one block.
+template <bool BY_ROWS, bool ADD>
+static void multiply_panel(const float *sum, Matrix a, long sum_block, int rows, int depth, const float *panel,
+                           long part, float *real, float *imaginary) {
+    int shares = (rows + ROWS - 1) / ROWS, first = 0;
+    for (int share = 0; share < shares; share++) {
+        int count = (rows - first + shares - share - 1) / (shares - share);
+        long place = BY_ROWS ? first : long(first) * LANES, out = long(first) * LANES;
+        Matrix rest = {a.real + place, a.imaginary + place, a.block};
+        switch (count) {
+#define WC_CASE(M) \
+    case M: \
+        if constexpr (M <= ROWS) \
+            multiply_rows<M, BY_ROWS, ADD>(sum + place, rest, sum_block, depth, panel, part, real + out, \
+                                           imaginary + out); \
+        break;
+            WC_CASE(1) WC_CASE(2) WC_CASE(3) WC_CASE(4) WC_CASE(5) WC_CASE(6) WC_CASE(7)
+            WC_CASE(8) WC_CASE(9) WC_CASE(10) WC_CASE(11) WC_CASE(12) WC_CASE(13)
+#undef WC_CASE
+        }
+        first += count;
+    }
+}
+
+// Columns first ... first + LANES - 1 of B transposed (kernels by output channel): depth is B's lanes.
+static void pack_transposed(Matrix b, int rows, int first, int depth_first, int depth, float *panel, long part) {
+    int present = std::min(LANES, rows - first);
+    for (int d = 0; d < depth; d += VECTOR) {
+        long place = (depth_first + d) / LANES * b.block + long(first) * LANES + (depth_first + d) % LANES;
+        int kept = std::min(VECTOR, depth - d);
+        for (int half = 0; half < LANES; half += VECTOR) {
+            V real[VECTOR], imaginary[VECTOR];
+            for (int i = 0; i < VECTOR; i++) {
+                bool there = half + i < present;
+                real[i] = there ? load(b.real + place + (half + i) * LANES) : zero();
+                imaginary[i] = there ? load(b.imaginary + place + (half + i) * LANES) : zero();
+            }
+            transpose(real);
+            transpose(imaginary);
+            float *to = panel + long(d) * LANES + half;
+            for (int i = 0; i < kept; i++, to += LANES) {
+                store(to, real[i]);
+                store(to + part, imaginary[i] - real[i]);
+                store(to + 2 * part, imaginary[i] + real[i]);
+            }
+        }
+    }
+}
+
+// A block of conj(B) whose depth is its rows.
+static void pack_conjugate(Matrix b, int block, int depth_first, int depth, float *panel, long part) {
+    long place = block * b.block + long(depth_first) * LANES;
+    for (long i = 0; i < long(depth) * LANES; i += VECTOR) {
+        V real = load(b.real + place + i), imaginary = load(b.imaginary + place + i);
+        store(panel + i, real);
+        store(panel + part + i, -imaginary - real);
+        store(panel + 2 * part + i, real - imaginary);
+    }
+}
+
+// The sizes of one group's product.
+struct Shape {
+    int rows, columns, depth;  // of the result, and what is summed over
+    int row_chunk;
+
+    Shape(const wc_spectrum &a, const wc_spectrum &b, int mode) {
+        rows = mode == WC_GRADIENT_KERNEL ? a.channels : int(a.rows);
+        columns = mode == WC_OUTPUT ? int(b.rows) : b.channels;
+        depth = mode == WC_OUTPUT ? a.channels : int(b.rows);
+        row_chunk = std::min(rows, ROW_CHUNK);
+    }
+    int depth_chunk() const { return std::min(depth, DEPTH_CHUNK); }
+    long part() const { return long(depth_chunk()) * LANES; }
+    // The padded sizes: A's rows or depth may be lanes.
+    long sum() const { return long(blocks_of(row_chunk) * LANES) * (blocks_of(depth_chunk()) * LANES); }
+};
+
+static int64_t multiply_scratch(const wc_spectrum &a, const wc_spectrum &b, const wc_spectrum &, int mode) {
+    Shape shape(a, b, mode);
+    return (shape.sum() + 3 * shape.part()) * int64_t(sizeof(float));
+}
+
+static Matrix matrix_at(const wc_spectrum &s, int frequency, int group) {
+    long block = long(s.rows) * LANES;
+    const float *real =
+        static_cast<const float *>(s.data) + 2 * frequency * s.plane + long(group) * blocks_of(s.channels) * block;
+    return {real, real + s.plane, block};
+}
+
+// Ar + Ai of rows and depth within a chunk, in the layout of A; returns its block.
+template <bool BY_ROWS>
+static long add_parts(Matrix a, int row, int rows, int depth_first, int depth, float *sum) {
+    // by rows: blocks are rows of the result, else blocks are depth
+    int blocks = blocks_of(BY_ROWS ? rows : depth), length = BY_ROWS ? depth : rows;
+    int first_block = (BY_ROWS ? row : depth_first) / LANES;
+    long place = long(BY_ROWS ? depth_first : row) * LANES, block = long(length) * LANES;
+    for (int i = 0; i < blocks; i++) {
+        const float *real = a.real + (first_block + i) * a.block + place;
+        const float *imaginary = a.imaginary + (first_block + i) * a.block + place;
+        for (long j = 0; j < block; j += VECTOR) store(sum + i * block + j, load(real + j) + load(imaginary + j));
+    }
+    return block;
+}
+
+template <bool BY_ROWS, bool ADD>
+static void multiply_chunk(Matrix a, Matrix b, const wc_spectrum &out, const Shape &shape, int mode,
+                           const float *packed, int row, int depth_first, float *real, float *imaginary,
+                           float *scratch) {
+    int rows = std::min(shape.row_chunk, shape.rows - row);
+    int depth = std::min(shape.depth_chunk(), shape.depth - depth_first);
+    float *sum = scratch, *panel = scratch + shape.sum();
+    long sum_block = add_parts<BY_ROWS>(a, row, rows, depth_first, depth, sum);
+    long out_block = long(out.rows) * LANES;
+    for (int column = 0; column < blocks_of(shape.columns); column++) {
+        const float *used = panel;
+        long part = shape.part();
+        if (packed) {
+            part = long(shape.depth) * LANES;
+            used = packed + 3 * part * column + long(depth_first) * LANES;
+        } else if (mode == WC_OUTPUT) {
+            pack_transposed(b, shape.columns, column * LANES, depth_first, depth, panel, part);
+        } else {
+            pack_conjugate(b, column, depth_first, depth, panel, part);
+        }
+        long to = column * out_block + long(row) * LANES;
+        if constexpr (BY_ROWS) {
+            for (int i = 0; i * LANES < rows; i++) {
+                long place = (row / LANES + i) * a.block + long(depth_first) * LANES;
+                Matrix part_of_a = {a.real + place, a.imaginary + place, a.block};
+                int count = std::min(LANES, rows - i * LANES);
+                multiply_panel<BY_ROWS, ADD>(sum + i * sum_block, part_of_a, sum_block, count, depth, used, part,
+                                             real + to + long(i) * LANES * LANES, imaginary + to + long(i) * LANES * LANES);
+            }
+        } else {
+            long place = depth_first / LANES * a.block + long(row) * LANES;
+            Matrix part_of_a = {a.real + place, a.imaginary + place, a.block};
+            multiply_panel<BY_ROWS, ADD>(sum, part_of_a, sum_block, rows, depth, used, part, real + to, imaginary + to);
+        }
+    }
+}
+
+template <bool BY_ROWS>
+static void multiply_frequency(const wc_spectrum &a, const wc_spectrum &b, const wc_spectrum &out, int mode,
+                               const float *packed, int frequency, int group, float *scratch) {
+    Shape shape(a, b, mode);
+    Matrix ma = matrix_at(a, frequency, group), mb = packed ? Matrix{} : matrix_at(b, frequency, group);
+    Matrix to = matrix_at(out, frequency, group);
+    float *real = const_cast<float *>(to.real), *imaginary = const_cast<float *>(to.imaginary);
+    for (int row = 0; row < shape.rows; row += shape.row_chunk)
+        for (int depth = 0; depth < shape.depth; depth += shape.depth_chunk()) {
+            auto chunk = depth == 0 ? multiply_chunk<BY_ROWS, false> : multiply_chunk<BY_ROWS, true>;
+            chunk(ma, mb, out, shape, mode, packed, row, depth, real, imaginary, scratch);
+        }
+}
+
+static long packed_stride(const wc_spectrum &kernel) {  // of one frequency's group
+    return 3L * kernel.channels * LANES * blocks_of(int(kernel.rows));
+}
+
+static void multiply(const wc_spectrum &a, const wc_spectrum &b, const wc_spectrum &out, int mode, bool packed,
+                     const wc_run &run) {
+    parallel(int64_t(out.frequencies) * out.groups, run, [&](int64_t task, float *scratch) {
+        int frequency = int(task / out.groups), group = int(task % out.groups);
+        const float *panels = packed ? static_cast<const float *>(b.data) + task * packed_stride(b) : nullptr;
+        auto one = mode == WC_GRADIENT_KERNEL ? multiply_frequency<true> : multiply_frequency<false>;
+        one(a, b, out, mode, panels, frequency, group, scratch);
+        finish_streams();
+    });
+}
+
+static int64_t packed_size(const wc_spectrum &kernel) {
+    return packed_stride(kernel) * kernel.frequencies * kernel.groups;
+}
+
+static void pack(const wc_spectrum &kernel, void *packed, const wc_run &run) {
+    parallel(int64_t(kernel.frequencies) * kernel.groups, run, [&](int64_t task, float *) {
+        Matrix b = matrix_at(kernel, int(task / kernel.groups), int(task % kernel.groups));
+        float *to = static_cast<float *>(packed) + task * packed_stride(kernel);
+        long part = long(kernel.channels) * LANES;
+        for (int column = 0; column < blocks_of(int(kernel.rows)); column++, to += 3 * part)
+            pack_transposed(b, int(kernel.rows), column * LANES, 0, kernel.channels, to, part);
+    });
+}

@@ -1,0 +1,145 @@
+"""Torch tensors, plans and work space as the native library's structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import byref
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from windowconv.fftconv.native import library as c
+from windowconv.fftconv.plan import Side
+from windowconv.fftconv.native.tables import forward_tables, inverse_tables
+
+Take = Callable[..., Tensor]  # work space: (shape, dtype, device) -> tensor
+CPU = torch.device("cpu")
+TYPES = {torch.float32: c.FLOAT32, torch.bfloat16: c.BFLOAT16}
+_PADDING = 128  # bytes between planes, so that equal places of all frequencies do not meet in one cache set
+
+
+class Spectrum:
+    """Frequencies of a tensor: rows x groups x channels of them, complex, in blocks of lanes."""
+
+    def __init__(self, frequencies: int, rows: int, groups: int, channels: int, dtype: torch.dtype) -> None:
+        lanes = c.library().wc_lanes()
+        blocks = groups * -(-channels // lanes)
+        self.dtype = dtype
+        self.plane = blocks * rows * lanes + _PADDING // dtype.itemsize
+        self.numel = 2 * frequencies * self.plane
+        self.data: Tensor | None = None
+        self.struct = c.Spectrum(None, self.plane, rows, groups, channels, frequencies, TYPES[dtype])
+
+    def put(self, data: Tensor) -> Spectrum:
+        """Let it lie in `data`."""
+        assert data.numel() >= self.numel
+        assert data.dtype == self.dtype
+        self.data = data
+        self.struct.data = data.data_ptr()
+        return self
+
+    def taken(self, take: Take) -> Spectrum:
+        """Let it lie in work space."""
+        return self.put(take((self.numel,), self.dtype, CPU))
+
+
+def image_tensor(tensor: Tensor, groups: int) -> c.Tensor:
+    """(N, groups * C, H, W) as it lies."""
+    n, channels = tensor.shape[:2]
+    sn, sc, sh, sw = tensor.stride()
+    each = channels // groups
+    return c.Tensor(tensor.data_ptr(), each * sc, sn, sc, sh, sw, n, groups, each, TYPES[tensor.dtype])
+
+
+def kernel_tensor(weight: Tensor, groups: int) -> c.Tensor:
+    """(groups * K, C, h, w): the output channels of a group are its rows."""
+    out, each = weight.shape[:2]
+    so, sc, sh, sw = weight.stride()
+    rows = out // groups
+    return c.Tensor(weight.data_ptr(), rows * so, so, sc, sh, sw, rows, groups, each, TYPES[weight.dtype])
+
+
+def depthwise_tensor(weight: Tensor) -> c.Tensor:
+    """(C, 1, h, w) as one row of C channels."""
+    so, _, sh, sw = weight.stride()
+    return c.Tensor(weight.data_ptr(), 0, 0, so, sh, sw, 1, 1, weight.shape[0], TYPES[weight.dtype])
+
+
+def _axis(side: Side, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
+    return c.Axis(
+        side.size,
+        side.tiles,
+        side.first,
+        side.advance,
+        side.length,
+        side.centre2,
+        side.pairs,
+        side.period,
+        side.period // 2 + 1,
+        tables[0].ctypes.data,
+        tables[1].ctypes.data,
+    )
+
+
+class Runner:
+    """Calls the library's passes with this thread's settings and work space."""
+
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        self.threads = torch.get_num_threads()
+        self.library = c.library()
+
+    def _run(self, scratch_bytes: int) -> Any:
+        each = -(-scratch_bytes // 4096) * 4096 + 64
+        scratch = self.take((self.threads * each,), torch.uint8, CPU)
+        return c.Run(self.threads, each, scratch.data_ptr())
+
+    def transform(
+        self, tensor: c.Tensor, sides: tuple[Side, Side], sign: int, window: Tensor | None, out: Spectrum
+    ) -> None:
+        """Tensor to spectrum; `sign` is the exponent's."""
+        tables = [forward_tables(side, sign) for side in sides]  # held while the library reads them
+        axes = [_axis(side, table) for side, table in zip(sides, tables, strict=True)]
+        run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
+        pointer = None if window is None else window.data_ptr()
+        arguments = (byref(tensor), byref(axes[0]), byref(axes[1]), pointer, byref(out.struct), byref(run))
+        _check(self.library.wc_transform(*arguments))
+
+    def invert(
+        self,
+        spectrum: Spectrum,
+        sides: tuple[Side, Side],
+        sign: int,
+        out: c.Tensor,
+        *,
+        window: Tensor | None = None,
+        bias: Tensor | None = None,
+        accumulate: bool = False,
+    ) -> None:
+        """Spectrum to tensor."""
+        tables = [inverse_tables(sides[0], sign, False), inverse_tables(sides[1], sign, True)]
+        axes = [_axis(side, table) for side, table in zip(sides, tables, strict=True)]
+        run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
+        pointers = [None if t is None else t.data_ptr() for t in (window, bias)]
+        _check(
+            self.library.wc_invert(
+                byref(spectrum.struct), byref(axes[0]), byref(axes[1]), *pointers, accumulate, byref(out), byref(run)
+            )
+        )
+
+    def multiply(
+        self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int, *, depthwise: bool, packed: bool = False
+    ) -> None:
+        """The product of two spectra."""
+        three = (byref(a.struct), byref(b.struct), byref(out.struct))
+        if depthwise:
+            _check(self.library.wc_multiply_depthwise(*three, mode, byref(self._run(0))))
+            return
+        run = self._run(self.library.wc_multiply_scratch(*three, mode))
+        _check(self.library.wc_multiply(*three, mode, packed, byref(run)))
+
+
+def _check(status: int) -> None:
+    assert status == 0, "the native operator refused its arguments"
