@@ -1,0 +1,107 @@
+"""A strided convolution as one of stride 1 on phases: every `stride`-th sample becomes channels of its own.
+
+With taps numbered from `lead` = stride * before' - before zeros in front of the kernel, before' = ceil(before / stride),
+tap t = stride * q + phase of output i meets input sample stride * (i + q - before') + phase: phase by phase a
+convolution of stride 1, padded by before'. Channels are ordered (group, phase of the height, of the width, channel).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from windowconv.fftconv.plan import BYTE_COST, make_plan, training_cost
+from windowconv.fftconv.problem import Axis, Problem
+
+
+def can_phase(problem: Problem) -> bool:
+    """Whether there is a stride to remove and no dilation in its way."""
+    return any(axis.stride > 1 for axis in problem.axes) and all(axis.dilation == 1 for axis in problem.axes)
+
+
+def cheaper_phased(problem: Problem) -> bool:
+    """Whether the phases' products, as many as without a stride, cost less than the outputs that dropping computes."""
+    if not can_phase(problem) or problem.depthwise:
+        return False
+    height, width = problem.axes
+    images = problem.batch * problem.in_channels * height.size * width.size
+    kernels = problem.out_channels * problem.in_channels // problem.groups * height.taps * width.taps
+    copies = BYTE_COST * 4 * 4 * (images + kernels)  # of either and its gradient: float32 read and written
+    return training_cost(make_plan(phased(problem))) + copies < training_cost(make_plan(problem))
+
+
+def phased(problem: Problem) -> Problem:
+    """The problem of the phases."""
+    channels = problem.in_channels * problem.axes[0].stride * problem.axes[1].stride
+    height, width = (_phased_axis(axis) for axis in problem.axes)
+    return replace(problem, in_channels=channels, axes=(height, width))
+
+
+def split_input(images: Tensor, problem: Problem) -> Tensor:
+    """(N, C, H, W) as (N, C * strides, H / stride, W / stride), rounded up with zeros."""
+    height, width = problem.axes
+    images = F.pad(images, (0, _missing(width.size, width), 0, _missing(height.size, height)))
+    return _split(images, problem, 1)
+
+
+def join_input(phases: Tensor, problem: Problem) -> Tensor:
+    """The transpose of `split_input`."""
+    height, width = problem.axes
+    return _join(phases, problem, 1)[:, :, : height.size, : width.size]
+
+
+def split_weight(weight: Tensor, problem: Problem) -> Tensor:
+    """(K, C / groups, kh, kw) as (K, C / groups * strides, taps of a phase), filled up with zeros on both sides."""
+    height, width = problem.axes
+    top, left = _lead(height), _lead(width)
+    bottom, right = (_missing(lead + axis.taps, axis) for lead, axis in ((top, height), (left, width)))
+    return _split(F.pad(weight, (left, right, top, bottom)), problem, 0)
+
+
+def join_weight(phases: Tensor, problem: Problem) -> Tensor:
+    """The transpose of `split_weight`."""
+    height, width = problem.axes
+    top, left = _lead(height), _lead(width)
+    return _join(phases, problem, 0)[:, :, top : top + height.taps, left : left + width.taps]
+
+
+def _lead(axis: Axis) -> int:
+    return -axis.before % axis.stride
+
+
+def _missing(size: int, axis: Axis) -> int:
+    return -size % axis.stride
+
+
+def _phased_axis(axis: Axis) -> Axis:
+    size, before = -(-axis.size // axis.stride), -(-axis.before // axis.stride)
+    taps = -(-(_lead(axis) + axis.taps) // axis.stride)
+    # negative where the last samples meet no output
+    after = axis.outputs - 1 + taps - before - size
+    return Axis(size, taps, before=before, after=after)
+
+
+def _split(tensor: Tensor, problem: Problem, group_axis: int) -> Tensor:
+    """Both spatial axes' phases into the channels; the groups are part of axis 1 (input) or 0 (weight)."""
+    groups = problem.groups if group_axis == 1 else 1
+    first, channels, height, width = tensor.shape
+    rows, columns = (axis.stride for axis in problem.axes)
+    # (first, groups, channels, rows of a phase, phase, columns of a phase, phase)
+    parts = tensor.reshape(first, groups, channels // groups, height // rows, rows, width // columns, columns).permute(
+        0, 3, 5, 1, 4, 6, 2
+    )
+    # pixels first: a channels-last tensor stays one, and is copied in runs of channels
+    pixels = parts.reshape(first, height // rows, width // columns, channels * rows * columns)
+    return pixels.permute(0, 3, 1, 2)
+
+
+def _join(phases: Tensor, problem: Problem, group_axis: int) -> Tensor:
+    """The inverse of `_split`."""
+    groups = problem.groups if group_axis == 1 else 1
+    first, channels, height, width = phases.shape
+    rows, columns = (axis.stride for axis in problem.axes)
+    pixels = phases.permute(0, 2, 3, 1).unflatten(3, (groups, rows, columns, channels // (groups * rows * columns)))
+    parts = pixels.permute(0, 3, 6, 1, 4, 2, 5)
+    return parts.reshape(first, channels // (rows * columns), height * rows, width * columns)
