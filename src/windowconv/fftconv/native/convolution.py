@@ -7,8 +7,9 @@ from torch import Tensor
 
 from windowconv.fftconv.native import library as c
 from windowconv.fftconv.native.spectra import Runner, Spectrum, depthwise_tensor, image_tensor, kernel_tensor
+from windowconv.fftconv.pages import ready
 from windowconv.fftconv.plan import Plan
-from windowconv.fftconv.workspace import advise_huge, workspace
+from windowconv.fftconv.workspace import workspace
 
 
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
@@ -66,7 +67,7 @@ def convolve(
     with workspace() as take:
         work = _Convolution(plan, Runner(take), window)
         x, w, y = work.input_spectrum(), work.kernel_spectrum().taken(take), work.output_spectrum().taken(take)
-        kept = advise_huge(torch.empty(x.numel if keep else 0, dtype=torch.float32))
+        kept = ready(torch.empty(x.numel if keep else 0, dtype=torch.float32))
         x = x.put(kept) if keep else x.taken(take)
         work.transform_input(input, x)
         work.transform_kernel(weight, w)
@@ -140,5 +141,5 @@ def _empty(shape: tuple[int, ...], *like: Tensor, zero: bool = False) -> Tensor:
     """A tensor in channels-last memory if one of `like` is."""
     last = any(t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous() for t in like)
     layout = torch.channels_last if last else torch.contiguous_format
-    tensor = advise_huge(torch.empty(shape, dtype=like[0].dtype, memory_format=layout))
+    tensor = ready(torch.empty(shape, dtype=like[0].dtype, memory_format=layout))
     return tensor.zero_() if zero else tensor

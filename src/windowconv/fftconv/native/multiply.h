@@ -12,13 +12,29 @@ struct Matrix {
     long block;
 };
 
+// What of B will be packed next: fetched into the second-level cache meanwhile, in pieces of LANES cache lines.
+struct Ahead {
+    const float *real, *imaginary;
+    long step;  // from one block of LANES depths to the next
+
+    // The pieces of a block, its planes in turn; past the last, memory that is in the cache anyway.
+    const float *piece(int index, const float *cached) const {
+        constexpr int PIECES = LANES > 16 ? LANES / 16 : 1;
+        if (index >= 2 * PIECES) return cached;
+        return (index % 2 ? imaginary : real) + index / 2 * LANES * 16;
+    }
+};
+
 // Where the depth of A runs: along the lanes (outputs and input gradients), or along the rows (kernel gradients).
 template <int M, bool BY_ROWS, bool SUBTRACT>
-WC_INLINE void accumulate(V (&y)[M][2], const float *a, long block, int depth, const float *b) {
+WC_INLINE void accumulate(V (&y)[M][2], const float *a, long block, int depth, const float *b, const float *ahead,
+                          long ahead_step) {
     for (int d0 = 0; d0 < depth; d0 += LANES) {
         const float *p = BY_ROWS ? a + long(d0) * LANES : a + d0 / LANES * block;
+        const float *next = ahead + d0 / LANES * ahead_step;
         int count = std::min(LANES, depth - d0);
-        for (int d = 0; d < count; d++, b += LANES) {
+        for (int d = 0; d < count; d++, b += LANES, next += 16) {
+            __builtin_prefetch(next, 0, 2);
             V b0 = load(b), b1 = load(b + VECTOR);
 #pragma GCC unroll 16
             for (int i = 0; i < M; i++) {
@@ -49,32 +65,34 @@ WC_INLINE void write_rows(V (&y)[M][2], float *to) {
     }
 }
 
-// M rows of the product with one packed panel [3][depth][LANES].
+// M rows of the product with one packed panel [3][depth][LANES]; `share` counts the calls for this panel.
 template <int M, bool BY_ROWS, bool ADD>
 static void multiply_rows(const float *sum, Matrix a, long sum_block, int depth, const float *panel, long part,
-                          float *real, float *imaginary) {
+                          float *real, float *imaginary, const Ahead &ahead, int share) {
     alignas(64) float kept[M * LANES];
     V y[M][2];
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) y[i][0] = y[i][1] = zero();
-    accumulate<M, BY_ROWS, false>(y, sum, sum_block, depth, panel);
+    accumulate<M, BY_ROWS, false>(y, sum, sum_block, depth, panel, ahead.piece(3 * share, panel), ahead.step);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) store(kept + i * LANES, y[i][0]), store(kept + i * LANES + VECTOR, y[i][1]);
-    accumulate<M, BY_ROWS, true>(y, a.imaginary, a.block, depth, panel + 2 * part);
+    accumulate<M, BY_ROWS, true>(y, a.imaginary, a.block, depth, panel + 2 * part, ahead.piece(3 * share + 1, panel),
+                                 ahead.step);
     write_rows<M, ADD>(y, real);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) y[i][0] = load(kept + i * LANES), y[i][1] = load(kept + i * LANES + VECTOR);
-    accumulate<M, BY_ROWS, false>(y, a.real, a.block, depth, panel + part);
+    accumulate<M, BY_ROWS, false>(y, a.real, a.block, depth, panel + part, ahead.piece(3 * share + 2, panel),
+                                  ahead.step);
     write_rows<M, ADD>(y, imaginary);
 }
 
 // Any number of rows, in even shares of at most ROWS; by rows of A they lie in one block.
 template <bool BY_ROWS, bool ADD>
 static void multiply_panel(const float *sum, Matrix a, long sum_block, int rows, int depth, const float *panel,
-                           long part, float *real, float *imaginary) {
+                           long part, float *real, float *imaginary, const Ahead &ahead, int &share) {
     int shares = (rows + ROWS - 1) / ROWS, first = 0;
-    for (int share = 0; share < shares; share++) {
-        int count = (rows - first + shares - share - 1) / (shares - share);
+    for (int i = 0; i < shares; i++, share++) {
+        int count = (rows - first + shares - i - 1) / (shares - i);
         long place = BY_ROWS ? first : long(first) * LANES, out = long(first) * LANES;
         Matrix rest = {a.real + place, a.imaginary + place, a.block};
         switch (count) {
@@ -82,7 +100,7 @@ static void multiply_panel(const float *sum, Matrix a, long sum_block, int rows,
     case M: \
         if constexpr (M <= ROWS) \
             multiply_rows<M, BY_ROWS, ADD>(sum + place, rest, sum_block, depth, panel, part, real + out, \
-                                           imaginary + out); \
+                                           imaginary + out, ahead, share); \
         break;
             WC_CASE(1) WC_CASE(2) WC_CASE(3) WC_CASE(4) WC_CASE(5) WC_CASE(6) WC_CASE(7)
             WC_CASE(8) WC_CASE(9) WC_CASE(10) WC_CASE(11) WC_CASE(12) WC_CASE(13)
@@ -92,6 +110,12 @@ static void multiply_panel(const float *sum, Matrix a, long sum_block, int rows,
     }
 }
 
+// VECTOR columns of B from `from` on, transposed to rows of a panel; those that are not there become zero.
+WC_INLINE void read_transposed(const float *from, int present, V *rows) {
+    for (int i = 0; i < VECTOR; i++) rows[i] = i < present ? load(from + i * LANES) : zero();
+    transpose(rows);
+}
+
 // Columns first ... first + LANES - 1 of B transposed (kernels by output channel): depth is B's lanes.
 static void pack_transposed(Matrix b, int rows, int first, int depth_first, int depth, float *panel, long part) {
     int present = std::min(LANES, rows - first);
@@ -99,19 +123,15 @@ static void pack_transposed(Matrix b, int rows, int first, int depth_first, int 
         long place = (depth_first + d) / LANES * b.block + long(first) * LANES + (depth_first + d) % LANES;
         int kept = std::min(VECTOR, depth - d);
         for (int half = 0; half < LANES; half += VECTOR) {
-            V real[VECTOR], imaginary[VECTOR];
-            for (int i = 0; i < VECTOR; i++) {
-                bool there = half + i < present;
-                real[i] = there ? load(b.real + place + (half + i) * LANES) : zero();
-                imaginary[i] = there ? load(b.imaginary + place + (half + i) * LANES) : zero();
-            }
-            transpose(real);
-            transpose(imaginary);
+            V columns[VECTOR];
             float *to = panel + long(d) * LANES + half;
+            read_transposed(b.real + place + half * LANES, present - half, columns);
+            for (int i = 0; i < kept; i++) store(to + i * LANES, columns[i]);
+            read_transposed(b.imaginary + place + half * LANES, present - half, columns);
             for (int i = 0; i < kept; i++, to += LANES) {
-                store(to, real[i]);
-                store(to + part, imaginary[i] - real[i]);
-                store(to + 2 * part, imaginary[i] + real[i]);
+                V real = load(to);
+                store(to + part, columns[i] - real);
+                store(to + 2 * part, columns[i] + real);
             }
         }
     }
@@ -172,54 +192,70 @@ static long add_parts(Matrix a, int row, int rows, int depth_first, int depth, f
     return block;
 }
 
+// Where column block `column` of B begins, and the step between its blocks of LANES depths.
+static Ahead block_of(Matrix b, int mode, int column, int depth_first) {
+    long place = mode == WC_OUTPUT ? depth_first / LANES * b.block + long(column) * LANES * LANES
+                                   : column * b.block + long(depth_first) * LANES;
+    return {b.real + place, b.imaginary + place, mode == WC_OUTPUT ? b.block : long(LANES) * LANES};
+}
+
+// One group's product at one frequency: its operands, and what will be needed after it.
+struct Job {
+    Matrix a, b, next_b;
+    float *real, *imaginary;  // the result's planes
+    long out_block;
+    const float *packed;  // B as wc_pack wrote it, or null
+    int mode;
+    Shape shape;
+};
+
 template <bool BY_ROWS, bool ADD>
-static void multiply_chunk(Matrix a, Matrix b, const wc_spectrum &out, const Shape &shape, int mode,
-                           const float *packed, int row, int depth_first, float *real, float *imaginary,
-                           float *scratch) {
+static void multiply_chunk(const Job &job, int row, int depth_first, float *scratch) {
+    const Shape &shape = job.shape;
+    Matrix a = job.a;
     int rows = std::min(shape.row_chunk, shape.rows - row);
     int depth = std::min(shape.depth_chunk(), shape.depth - depth_first);
     float *sum = scratch, *panel = scratch + shape.sum();
     long sum_block = add_parts<BY_ROWS>(a, row, rows, depth_first, depth, sum);
-    long out_block = long(out.rows) * LANES;
-    for (int column = 0; column < blocks_of(shape.columns); column++) {
+    int columns = blocks_of(shape.columns);
+    for (int column = 0; column < columns; column++) {
         const float *used = panel;
         long part = shape.part();
-        if (packed) {
+        Ahead ahead = {panel, panel, 0};
+        if (job.packed) {
             part = long(shape.depth) * LANES;
-            used = packed + 3 * part * column + long(depth_first) * LANES;
-        } else if (mode == WC_OUTPUT) {
-            pack_transposed(b, shape.columns, column * LANES, depth_first, depth, panel, part);
+            used = job.packed + 3 * part * column + long(depth_first) * LANES;
         } else {
-            pack_conjugate(b, column, depth_first, depth, panel, part);
+            if (job.mode == WC_OUTPUT) pack_transposed(job.b, shape.columns, column * LANES, depth_first, depth, panel, part);
+            else pack_conjugate(job.b, column, depth_first, depth, panel, part);
+            ahead = column + 1 < columns ? block_of(job.b, job.mode, column + 1, depth_first)
+                                         : block_of(job.next_b, job.mode, 0, 0);
         }
-        long to = column * out_block + long(row) * LANES;
+        long to = column * job.out_block + long(row) * LANES;
+        int share = 0;
         if constexpr (BY_ROWS) {
-            for (int i = 0; i * LANES < rows; i++) {
+            for (int i = 0; i * LANES < rows; i++, to += long(LANES) * LANES) {
                 long place = (row / LANES + i) * a.block + long(depth_first) * LANES;
-                Matrix part_of_a = {a.real + place, a.imaginary + place, a.block};
                 int count = std::min(LANES, rows - i * LANES);
-                multiply_panel<BY_ROWS, ADD>(sum + i * sum_block, part_of_a, sum_block, count, depth, used, part,
-                                             real + to + long(i) * LANES * LANES, imaginary + to + long(i) * LANES * LANES);
+                multiply_panel<BY_ROWS, ADD>(sum + i * sum_block, {a.real + place, a.imaginary + place, a.block},
+                                             sum_block, count, depth, used, part, job.real + to, job.imaginary + to,
+                                             ahead, share);
             }
         } else {
             long place = depth_first / LANES * a.block + long(row) * LANES;
-            Matrix part_of_a = {a.real + place, a.imaginary + place, a.block};
-            multiply_panel<BY_ROWS, ADD>(sum, part_of_a, sum_block, rows, depth, used, part, real + to, imaginary + to);
+            multiply_panel<BY_ROWS, ADD>(sum, {a.real + place, a.imaginary + place, a.block}, sum_block, rows, depth,
+                                         used, part, job.real + to, job.imaginary + to, ahead, share);
         }
     }
 }
 
 template <bool BY_ROWS>
-static void multiply_frequency(const wc_spectrum &a, const wc_spectrum &b, const wc_spectrum &out, int mode,
-                               const float *packed, int frequency, int group, float *scratch) {
-    Shape shape(a, b, mode);
-    Matrix ma = matrix_at(a, frequency, group), mb = packed ? Matrix{} : matrix_at(b, frequency, group);
-    Matrix to = matrix_at(out, frequency, group);
-    float *real = const_cast<float *>(to.real), *imaginary = const_cast<float *>(to.imaginary);
+static void multiply_frequency(const Job &job, float *scratch) {
+    const Shape &shape = job.shape;
     for (int row = 0; row < shape.rows; row += shape.row_chunk)
         for (int depth = 0; depth < shape.depth; depth += shape.depth_chunk()) {
             auto chunk = depth == 0 ? multiply_chunk<BY_ROWS, false> : multiply_chunk<BY_ROWS, true>;
-            chunk(ma, mb, out, shape, mode, packed, row, depth, real, imaginary, scratch);
+            chunk(job, row, depth, scratch);
         }
 }
 
@@ -229,11 +265,17 @@ static long packed_stride(const wc_spectrum &kernel) {  // of one frequency's gr
 
 static void multiply(const wc_spectrum &a, const wc_spectrum &b, const wc_spectrum &out, int mode, bool packed,
                      const wc_run &run) {
-    parallel(int64_t(out.frequencies) * out.groups, run, [&](int64_t task, float *scratch) {
-        int frequency = int(task / out.groups), group = int(task % out.groups);
-        const float *panels = packed ? static_cast<const float *>(b.data) + task * packed_stride(b) : nullptr;
-        auto one = mode == WC_GRADIENT_KERNEL ? multiply_frequency<true> : multiply_frequency<false>;
-        one(a, b, out, mode, panels, frequency, group, scratch);
+    int64_t tasks = int64_t(out.frequencies) * out.groups;
+    parallel(tasks, run, [&](int64_t task, float *scratch) {
+        auto matrix = [&](const wc_spectrum &s, int64_t i) { return matrix_at(s, int(i / out.groups), int(i % out.groups)); };
+        int64_t next = task + run.threads < tasks ? task + run.threads : task;  // what this thread will likely do
+        Matrix to = matrix(out, task);
+        Job job = {matrix(a, task), {}, {}, const_cast<float *>(to.real), const_cast<float *>(to.imaginary), to.block,
+                   nullptr, mode, Shape(a, b, mode)};
+        if (packed) job.packed = static_cast<const float *>(b.data) + task * packed_stride(b);
+        else job.b = matrix(b, task), job.next_b = matrix(b, next);
+        if (mode == WC_GRADIENT_KERNEL) multiply_frequency<true>(job, scratch);
+        else multiply_frequency<false>(job, scratch);
         finish_streams();
     });
 }
