@@ -1,8 +1,8 @@
 """A strided convolution as one of stride 1 on phases: every `stride`-th sample becomes channels of its own.
 
-With taps numbered from `lead` = stride * before' - before zeros in front of the kernel, before' = ceil(before / stride),
-tap t = stride * q + phase of output i meets input sample stride * (i + q - before') + phase: phase by phase a
-convolution of stride 1, padded by before'. Channels are ordered (group, phase of the height, of the width, channel).
+With before' = ceil(before / stride) and stride * before' - before zeros put in front of the kernel, tap
+t = stride * q + phase of output i meets input sample stride * (i + q - before') + phase: phase by phase a convolution
+of stride 1, padded by before'. Channels are ordered (group, phase of the height, phase of the width, channel).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from windowconv.fftconv.plan import BYTE_COST, make_plan, training_cost
 from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.samples import is_channels_last
 
 
 def can_phase(problem: Problem) -> bool:
@@ -88,13 +89,13 @@ def _split(tensor: Tensor, problem: Problem, group_axis: int) -> Tensor:
     groups = problem.groups if group_axis == 1 else 1
     first, channels, height, width = tensor.shape
     rows, columns = (axis.stride for axis in problem.axes)
-    # (first, groups, channels, rows of a phase, phase, columns of a phase, phase)
-    parts = tensor.reshape(first, groups, channels // groups, height // rows, rows, width // columns, columns).permute(
-        0, 3, 5, 1, 4, 6, 2
-    )
-    # pixels first: a channels-last tensor stays one, and is copied in runs of channels
-    pixels = parts.reshape(first, height // rows, width // columns, channels * rows * columns)
-    return pixels.permute(0, 3, 1, 2)
+    parts = (groups, channels // groups), (height // rows, rows), (width // columns, columns)
+    split = tensor.reshape(first, *parts[0], *parts[1], *parts[2])
+    shape = first, channels * rows * columns, height // rows, width // columns
+    if not is_channels_last(tensor):
+        return split.permute(0, 1, 4, 6, 2, 3, 5).reshape(shape)
+    pixels = split.permute(0, 3, 5, 1, 4, 6, 2)
+    return pixels.reshape(first, *shape[2:], shape[1]).permute(0, 3, 1, 2)
 
 
 def _join(phases: Tensor, problem: Problem, group_axis: int) -> Tensor:
@@ -102,6 +103,9 @@ def _join(phases: Tensor, problem: Problem, group_axis: int) -> Tensor:
     groups = problem.groups if group_axis == 1 else 1
     first, channels, height, width = phases.shape
     rows, columns = (axis.stride for axis in problem.axes)
-    pixels = phases.permute(0, 2, 3, 1).unflatten(3, (groups, rows, columns, channels // (groups * rows * columns)))
-    parts = pixels.permute(0, 3, 6, 1, 4, 2, 5)
-    return parts.reshape(first, channels // (rows * columns), height * rows, width * columns)
+    split = phases.unflatten(1, (groups, rows, columns, channels // (groups * rows * columns)))
+    shape = first, channels // (rows * columns), height * rows, width * columns
+    if not is_channels_last(phases):
+        return split.permute(0, 1, 4, 5, 2, 6, 3).reshape(shape)
+    pixels = split.permute(0, 5, 2, 6, 3, 1, 4)
+    return pixels.reshape(first, *shape[2:], shape[1]).permute(0, 3, 1, 2)

@@ -93,8 +93,9 @@ def convolve(
     dtype = compute_dtype(input.dtype)
     like = torch.empty(0, dtype=dtype, device=input.device)
     shape = (plan.problem.batch, plan.problem.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
-    output = _new(shape, like, _channels_last(input) or _channels_last(weight))
-    if output.numel() == 0:
+    output = _new(shape, like, samples.is_channels_last(input) or samples.is_channels_last(weight))
+    if not _meets(plan):
+        output.copy_(torch.zeros_like(output) if bias is None else bias.view(1, -1, 1, 1).expand_as(output))
         return output.to(input.dtype), like
     view = samples.image_view(output, plan)
     with workspace() as take:
@@ -122,12 +123,12 @@ def gradients(
     """The gradients of the input and of the weight before its window, each where needed."""
     dtype = compute_dtype(input.dtype)
     like = torch.empty(0, dtype=dtype, device=input.device)
-    for_input = _new(tuple(input.shape), like, _channels_last(input)) if needs[0] else None
-    for_weight = _new(tuple(weight.shape), like, _channels_last(weight)) if needs[1] else None
-    if grad_output.numel() == 0 or input.numel() == 0:
-        return tuple(None if g is None else g.zero_().to(input.dtype) for g in (for_input, for_weight))  # type: ignore
+    for_input = _new(tuple(input.shape), like, samples.is_channels_last(input)) if needs[0] else None
+    for_weight = _new(tuple(weight.shape), like, samples.is_channels_last(weight)) if needs[1] else None
     factor = _factor(window, weight, plan, dtype)
     with workspace() as take:
+        if not _meets(plan):
+            return _zero(for_input, input), _zero(for_weight, weight)
         x = _load("input", plan, samples.image_view(input, plan), like, take, skip=not needs[1])
         w = _load("kernel", plan, samples.weight_view(weight, plan), like, take, factor, skip=not needs[0])
         g = _load("output", plan, samples.image_view(grad_output, plan), like, take)
@@ -231,11 +232,6 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     return dtype if dtype == torch.float64 else torch.float32
 
 
-def _channels_last(tensor: Tensor) -> bool:
-    """Torch's rule; a tensor with one channel or one pixel may be both, and is then taken as contiguous."""
-    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
-
-
 def _new(shape: tuple[int, ...], like: Tensor, channels_last: bool) -> Tensor:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     return advise_huge(torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout))
@@ -251,3 +247,12 @@ def _bias_view(bias: Tensor, plan: Plan) -> Tensor:
     """(groups, 1, channels of a group), which broadcasts over an output's tiles."""
     groups = 1 if plan.problem.depthwise else plan.problem.groups
     return bias.view(groups, 1, -1)
+
+
+def _meets(plan: Plan) -> bool:
+    """Whether the output depends on anything but the bias."""
+    return plan.problem.batch > 0 and all(axis.touching for axis in plan.problem.axes)
+
+
+def _zero(gradient: Tensor | None, like: Tensor) -> Tensor | None:
+    return None if gradient is None else gradient.zero_().to(like.dtype)

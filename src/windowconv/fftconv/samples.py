@@ -10,10 +10,16 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 
 from windowconv.fftconv.plan import Plan, Side
 
 Span = tuple[slice, slice]  # of a tensor's axis, and where it lies on a tile
+
+
+def is_channels_last(tensor: Tensor) -> bool:
+    """Torch's own rule for convolutions; with one channel or one pixel, a tensor in both formats is contiguous."""
+    return suggest_memory_format(tensor) == torch.channels_last
 
 
 def image_view(images: Tensor, plan: Plan) -> Tensor:

@@ -95,7 +95,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class workspace:  # noqa: N801 (reads as what it is used as: `with workspace() as take`)
+class workspace:
     """Lends uninitialised tensors and has them all back at exit:
 
     >>> with workspace() as take:
