@@ -26,6 +26,7 @@ WC_INLINE Span span_of(const wc_axis &axis, int tile) {
 struct View {
     const float *base;
     long height_step, width_step;
+    long next;  // where the next tile is likely to be, for fetching it meanwhile
 };
 
 template <class T>
@@ -101,7 +102,7 @@ static View read_tile(const wc_tensor &t, Block block, int64_t image, Span h, Sp
                       const float *window, float *scratch) {
     const T *base = element<T>(t, block, image) + h.origin * t.height_stride + w.origin * t.width_stride;
     if (!window && reads_in_place(t, block))
-        return {reinterpret_cast<const float *>(base), long(t.height_stride), long(t.width_stride)};
+        return {reinterpret_cast<const float *>(base), long(t.height_stride), long(t.width_stride), long(t.image_stride)};
     long step = long(width) * LANES;
     bool one_run = w.begin == 0 && w.end == width && t.height_stride == width * t.width_stride;
     if (one_run) {
@@ -119,7 +120,7 @@ static View read_tile(const wc_tensor &t, Block block, int64_t image, Span h, Sp
                 store(p, load(p) * factor);
                 store(p + VECTOR, load(p + VECTOR) * factor);
             }
-    return {scratch, step, LANES};
+    return {scratch, step, LANES, 0};
 }
 
 template <class T>

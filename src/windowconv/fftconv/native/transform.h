@@ -41,6 +41,10 @@ static void fold(const View &view, Span h, Span w, Pair rows, const wc_axis &wid
         bool has_left = !columns.single && columns.below >= w.begin && columns.below < w.end;
         long right = columns.above * view.width_step, left = columns.below * view.width_step;
         for (int half = 0; half < LANES; half += VECTOR, to += VECTOR) {
+            __builtin_prefetch(above + right + half + view.next);
+            __builtin_prefetch(above + left + half + view.next);
+            __builtin_prefetch(below + right + half + view.next);
+            __builtin_prefetch(below + left + half + view.next);
             V a = has_above && has_right ? load(above + right + half) : zero();
             V b = has_above && has_left ? load(above + left + half) : zero();
             V c = has_below && has_right ? load(below + right + half) : zero();
@@ -86,8 +90,10 @@ static void transform_height(const float *z, const wc_axis &height, const Column
 }
 
 // A column of the spectrum as sums and differences of rows c and -c: to[c][sum, difference][real, imaginary][LANES].
+// The next column is fetched meanwhile.
 template <class S>
 static void gather_column(const S *from, int64_t plane, const Columns &columns, int column, float *to) {
+    int64_t next = 2 * plane * (columns.first(column + 1) - columns.first(column));
     bool mirrors_itself = columns.mirrors_itself(column);
     for (int c = 0; c < columns.half; c++, to += 4 * LANES) {
         bool pair = !mirrors_itself && columns.has_mirror(c);
@@ -96,11 +102,11 @@ static void gather_column(const S *from, int64_t plane, const Columns &columns, 
         for (int i = 0; i < 2 * LANES; i += VECTOR) {
             int64_t place = i / LANES * plane + i % LANES;
             const S *own = from + 2 * plane * c + place;
-            __builtin_prefetch(own + LANES);
+            __builtin_prefetch(own + next);
             V x = load(own);
             if (pair) {
                 const S *other = from + 2 * plane * columns.mirror(c) + place;
-                __builtin_prefetch(other + LANES);
+                __builtin_prefetch(other + next);
                 V y = load(other);
                 store(to + i, x + y);
                 store(to + 2 * LANES + i, x - y);
