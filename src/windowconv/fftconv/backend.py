@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from windowconv.fftconv import grouping, polyphase, reference
+from windowconv.fftconv.native import convolution as native
 from windowconv.fftconv.plan import Plan, make_plan
 from windowconv.fftconv.problem import Problem
 
@@ -99,7 +100,7 @@ def gradients(
 
 def implementation(dtype: torch.dtype, device: torch.device) -> Implementation:
     """What carries out plans for tensors of this kind."""
-    return reference
+    return native if native.supports(device, dtype) else reference
 
 
 @lru_cache(maxsize=4096)

@@ -63,7 +63,11 @@ def convolve(
     """The convolution, and the input's spectrum if it is to be kept (else an empty tensor)."""
     weight, window = _fixed(weight, window)
     p = plan.problem
-    output = _empty((p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs), input, weight)
+    shape = (p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
+    if _sees_nothing(plan):
+        output = _empty(shape, input, weight, zero=True)
+        return (output if bias is None else output.add_(bias[:, None, None])), input.new_empty(0)
+    output = _empty(shape, input, weight)
     with workspace() as take:
         work = _Convolution(plan, Runner(take), window)
         x, w, y = work.input_spectrum(), work.kernel_spectrum().taken(take), work.output_spectrum().taken(take)
@@ -87,6 +91,11 @@ def gradients(
     needs: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
     """The gradients of the input and of the raw weight."""
+    if _sees_nothing(plan):
+        zeros = tuple(
+            _empty(tuple(t.shape), t, zero=True) if n else None for t, n in zip((input, weight), needs, strict=True)
+        )
+        return zeros[0], zeros[1]
     raw, (weight, used) = weight, _fixed(weight, window)
     grad_input = grad_weight = None
     with workspace() as take:
@@ -126,6 +135,11 @@ def _weight_gradient(
     work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
     work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
     return grad
+
+
+def _sees_nothing(plan: Plan) -> bool:
+    """Whether there is no image, or every tap meets padding only: exact zeros then."""
+    return plan.problem.batch == 0 or not all(axis.touching for axis in plan.problem.axes)
 
 
 def _fixed(weight: Tensor, window: Tensor | None) -> tuple[Tensor, Tensor | None]:

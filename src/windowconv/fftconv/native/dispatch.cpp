@@ -37,6 +37,8 @@ using windowconv::kernels;
 
 extern "C" {
 
+int wc_interface(void) { return WC_INTERFACE; }
+
 int wc_lanes(void) { return kernels().lanes; }
 
 const char *wc_instructions(void) { return kernels().name; }

@@ -1,7 +1,7 @@
 // The C interface of the native convolution: pointers, sizes and strides, no torch.
 //
 // One convolution is three calls of transform (input, kernel), multiply and invert; its gradients are more of the
-// same. The caller (operator.py beside this) owns all memory and makes the tables.
+// same. The caller (spectra.py beside this) owns all memory and makes the tables.
 #pragma once
 
 #include <stdint.h>
@@ -53,6 +53,10 @@ typedef struct {
     int64_t scratch_bytes;  // for each thread
     void *scratch;
 } wc_run;
+
+// This interface's version: raised whenever the structures or the functions change.
+#define WC_INTERFACE 1
+WC_API int wc_interface(void);
 
 // Lanes of a spectrum's block, and the instruction set in use; `wc_select` takes one of those in `wc_available`.
 WC_API int wc_lanes(void);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ OFF = "WINDOWCONV_NATIVE"  # "0" turns the native operator off
 INSTRUCTIONS = "WINDOWCONV_INSTRUCTIONS"  # a set to use instead of the machine's best
 FAILURE = "build_failure.txt"  # written beside this file by setup.py
 
+INTERFACE = 1  # WC_INTERFACE of interface.h
 FLOAT32, BFLOAT16 = 0, 1
 OUTPUT, GRADIENT_INPUT, GRADIENT_KERNEL = 0, 1, 2
 
@@ -23,7 +23,7 @@ OUTPUT, GRADIENT_INPUT, GRADIENT_KERNEL = 0, 1, 2
 class Tensor(Structure):
     """`wc_tensor`."""
 
-    _fields_: Sequence[Any] = [
+    _fields_ = (
         ("data", c_void_p),
         ("group_stride", c_int64),
         ("image_stride", c_int64),
@@ -34,22 +34,31 @@ class Tensor(Structure):
         ("groups", c_int32),
         ("channels", c_int32),
         ("type", c_int32),
-    ]
+    )
 
 
 class Axis(Structure):
     """`wc_axis`."""
 
-    _fields_: Sequence[Any] = [
-        (name, c_int32)
-        for name in ("size", "tiles", "first", "advance", "length", "centre2", "pairs", "period", "frequencies")
-    ] + [("cosine", c_void_p), ("sine", c_void_p)]
+    _fields_ = (
+        ("size", c_int32),
+        ("tiles", c_int32),
+        ("first", c_int32),
+        ("advance", c_int32),
+        ("length", c_int32),
+        ("centre2", c_int32),
+        ("pairs", c_int32),
+        ("period", c_int32),
+        ("frequencies", c_int32),
+        ("cosine", c_void_p),
+        ("sine", c_void_p),
+    )
 
 
 class Spectrum(Structure):
     """`wc_spectrum`."""
 
-    _fields_: Sequence[Any] = [
+    _fields_ = (
         ("data", c_void_p),
         ("plane", c_int64),
         ("rows", c_int64),
@@ -57,16 +66,17 @@ class Spectrum(Structure):
         ("channels", c_int32),
         ("frequencies", c_int32),
         ("type", c_int32),
-    ]
+    )
 
 
 class Run(Structure):
     """`wc_run`."""
 
-    _fields_: Sequence[Any] = [("threads", c_int32), ("scratch_bytes", c_int64), ("scratch", c_void_p)]
+    _fields_ = (("threads", c_int32), ("scratch_bytes", c_int64), ("scratch", c_void_p))
 
 
 _SIGNATURES = {
+    "wc_interface": (c_int, []),
     "wc_lanes": (c_int, []),
     "wc_instructions": (c_char_p, []),
     "wc_available": (c_char_p, []),
@@ -103,6 +113,8 @@ def _opened() -> tuple[Any, str]:
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         return None, f"{found[0].name} could not be loaded: {error}"
+    if opened.wc_interface() != INTERFACE:
+        return None, f"{found[0].name} was built from other sources: install windowconv again"
     wanted = os.environ.get(INSTRUCTIONS)
     if wanted and opened.wc_select(wanted.encode()) != 0:
         sets = opened.wc_available().decode().replace(" ", ", ")

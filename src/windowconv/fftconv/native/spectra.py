@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from windowconv.fftconv.native import library as c
-from windowconv.fftconv.plan import Side
 from windowconv.fftconv.native.tables import forward_tables, inverse_tables
+from windowconv.fftconv.plan import Side
 
 Take = Callable[..., Tensor]  # work space: (shape, dtype, device) -> tensor
 CPU = torch.device("cpu")
