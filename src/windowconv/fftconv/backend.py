@@ -1,4 +1,4 @@
-"""A convolution for an implementation to carry out: first rewritten into one that is cheaper, then planned.
+"""A convolution rewritten into one that is cheaper, for `execution` to plan and carry out.
 
 What is rewritten: strides as phases, small groups merged, channel multipliers as repeated channels. Each is a linear
 map of the input and the weight, and its transpose is one of their gradients.
@@ -9,36 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from windowconv.fftconv import grouping, polyphase, reference
-from windowconv.fftconv.native import convolution as native
-from windowconv.fftconv.plan import Plan, make_plan
+from windowconv.fftconv import execution, grouping, polyphase
 from windowconv.fftconv.problem import Problem
 
 Map = Callable[[Tensor, Problem], Tensor]
-
-
-class Implementation(Protocol):
-    """What carries out a plan; the documented one is `reference`."""
-
-    def convolve(
-        self, plan: Plan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
-    ) -> tuple[Tensor, Tensor]: ...
-
-    def gradients(
-        self,
-        plan: Plan,
-        grad_output: Tensor,
-        input: Tensor,
-        weight: Tensor,
-        window: Tensor | None,
-        spectrum: Tensor,
-        needs: tuple[bool, bool],
-    ) -> tuple[Tensor | None, Tensor | None]: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +48,7 @@ def convolve(
         weight, window = _windowed(weight, window), None
     for step in rewritings:
         input, weight, problem = step.input(input, step.before), step.weight(weight, step.before), step.after
-    return implementation(input.dtype, input.device).convolve(make_plan(problem), input, weight, bias, window, keep)
+    return execution.convolve(problem, input, weight, bias, window, keep)
 
 
 def gradients(
@@ -90,17 +67,11 @@ def gradients(
         weight, rest, window = _windowed(weight, window), window, None
     for step in rewritings:
         input, weight, problem = step.input(input, step.before), step.weight(weight, step.before), step.after
-    module = implementation(input.dtype, input.device)
-    for_input, for_weight = module.gradients(make_plan(problem), grad_output, input, weight, window, spectrum, needs)
+    for_input, for_weight = execution.gradients(problem, grad_output, input, weight, window, spectrum, needs)
     for step in reversed(rewritings):
         for_input = None if for_input is None else step.input_back(for_input, step.before)
         for_weight = None if for_weight is None else step.weight_back(for_weight, step.before)
     return for_input, None if for_weight is None else _windowed(for_weight, rest)
-
-
-def implementation(dtype: torch.dtype, device: torch.device) -> Implementation:
-    """What carries out plans for tensors of this kind."""
-    return native if native.supports(device, dtype) else reference
 
 
 @lru_cache(maxsize=4096)

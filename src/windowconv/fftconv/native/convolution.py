@@ -103,37 +103,39 @@ def gradients(
         gy = work.output_spectrum().taken(take)
         work.transform_output(grad_output, gy)
         if needs[0]:
-            grad_input = _input_gradient(work, take, gy, input, weight)
+            grad_input = _input_gradient(work, gy, input, weight)
         if needs[1]:
-            grad_weight = _weight_gradient(work, take, gy, input, raw, spectrum)
+            grad_weight = _weight_gradient(work, gy, input, raw, spectrum)
     if grad_weight is not None and window is not None and used is None:
         grad_weight *= window.to(grad_weight.dtype)
     return grad_input, grad_weight
 
 
-def _input_gradient(work: _Convolution, take: workspace, gy: Spectrum, input: Tensor, weight: Tensor) -> Tensor:
+def _input_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Tensor) -> Tensor:
     several = work.plan.tiles > 1
     covered = all(side.length == side.size for side in work.sides("input"))
     grad = _empty(tuple(input.shape), input, zero=several or not covered)
-    w, gx = work.kernel_spectrum().taken(take), work.input_spectrum().taken(take)
-    work.transform_kernel(weight, w)
-    work.multiply(gy, w, gx, c.GRADIENT_INPUT)
-    work.runner.invert(gx, work.sides("input"), 1, image_tensor(grad, work.groups), accumulate=several)
-    return grad
+    with workspace() as take:
+        w, gx = work.kernel_spectrum().taken(take), work.input_spectrum().taken(take)
+        work.transform_kernel(weight, w)
+        work.multiply(gy, w, gx, c.GRADIENT_INPUT)
+        # tiles that overlap are summed in float32
+        total = _wide(grad, take) if several else grad
+        work.runner.invert(gx, work.sides("input"), 1, image_tensor(total, work.groups), accumulate=several)
+        return grad if total is grad else grad.copy_(total)
 
 
-def _weight_gradient(
-    work: _Convolution, take: workspace, gy: Spectrum, input: Tensor, weight: Tensor, spectrum: Tensor
-) -> Tensor:
+def _weight_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Tensor, spectrum: Tensor) -> Tensor:
     covered = all(side.length == side.size for side in work.sides("kernel"))
     grad = _empty(tuple(weight.shape), weight, zero=not covered)
-    x, gw = work.input_spectrum(), work.kernel_spectrum().taken(take)
-    if spectrum.numel():
-        x.put(spectrum)
-    else:
-        work.transform_input(input, x.taken(take))
-    work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
-    work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
+    with workspace() as take:
+        x, gw = work.input_spectrum(), work.kernel_spectrum().taken(take)
+        if spectrum.numel():
+            x.put(spectrum)
+        else:
+            work.transform_input(input, x.taken(take))
+        work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
+        work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
     return grad
 
 
@@ -149,6 +151,14 @@ def _fixed(weight: Tensor, window: Tensor | None) -> tuple[Tensor, Tensor | None
     if tuple(window.shape) == tuple(weight.shape[2:]):
         return weight, window.detach().to(torch.float32).contiguous()
     return weight * window.to(weight.dtype), None
+
+
+def _wide(tensor: Tensor, take: workspace) -> Tensor:
+    """Zeros in float32 of the same shape and layout; the tensor itself if it is float32 (and zero by now)."""
+    if tensor.dtype == torch.float32:
+        return tensor
+    flat = take((tensor.numel(),), torch.float32, tensor.device).zero_()
+    return flat.as_strided(tensor.shape, tensor.stride())
 
 
 def _empty(shape: tuple[int, ...], *like: Tensor, zero: bool = False) -> Tensor:

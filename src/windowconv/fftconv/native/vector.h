@@ -37,14 +37,22 @@ WC_INLINE void store(bfloat16 *p, V v) {
 WC_INLINE void stream(float *p, V v) { WC_STREAM(p, v); }
 WC_INLINE void stream(bfloat16 *p, V v) { store(p, v); }
 
+#if defined(__clang__) || __GNUC__ >= 12
+#define WC_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t Places __attribute__((vector_size(VECTOR * 4)));
+#define WC_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, Places{__VA_ARGS__})
+#endif
+
 template <int... I>
 WC_INLINE V interleave_low(V a, V b, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(a, b, (I % 2 ? VECTOR + I / 2 : I / 2)...);
+    return WC_SHUFFLE(a, b, (I % 2 ? VECTOR + I / 2 : I / 2)...);
 }
 template <int... I>
 WC_INLINE V interleave_high(V a, V b, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(a, b, (VECTOR / 2 + (I % 2 ? VECTOR + I / 2 : I / 2))...);
+    return WC_SHUFFLE(a, b, (VECTOR / 2 + (I % 2 ? VECTOR + I / 2 : I / 2))...);
 }
+#undef WC_SHUFFLE
 
 // rows[i] lane j becomes rows[j] lane i, by perfect shuffles.
 WC_INLINE void transpose(V *rows) {
