@@ -104,7 +104,3 @@ def test_channels_last(name):
     got = given.values(backend, PROBLEMS[name])
     assert_close(got, truth(PROBLEMS[name], given), scale=2)
     assert got[0].is_contiguous(memory_format=LAST)
-
-
-def test_the_reference_is_named():
-    assert backend.implementation(torch.float64, torch.device("cpu")).__name__ == "windowconv.fftconv.reference"
