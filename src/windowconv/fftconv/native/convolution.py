@@ -53,6 +53,10 @@ class _Convolution:
     def transform_output(self, grad: Tensor, out: Spectrum) -> None:
         self.runner.transform(image_tensor(grad, self.groups), self.sides("output"), -1, None, out)
 
+    def invert_output(self, spectrum: Spectrum, bias: Tensor | None, output: Tensor) -> None:
+        bias = None if bias is None else bias.detach().float().contiguous()
+        self.runner.invert(spectrum, self.sides("output"), 1, image_tensor(output, self.groups), bias=bias)
+
     def multiply(self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int) -> None:
         self.runner.multiply(a, b, out, mode, depthwise=self.problem.depthwise)
 
@@ -62,8 +66,7 @@ def convolve(
 ) -> tuple[Tensor, Tensor]:
     """The convolution, and the input's spectrum if it is to be kept (else an empty tensor)."""
     weight, window = _fixed(weight, window)
-    p = plan.problem
-    shape = (p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
+    shape = _output_shape(plan)
     if _sees_nothing(plan):
         output = _empty(shape, input, weight, zero=True)
         return (output if bias is None else output.add_(bias[:, None, None])), input.new_empty(0)
@@ -76,9 +79,45 @@ def convolve(
         work.transform_input(input, x)
         work.transform_kernel(weight, w)
         work.multiply(x, w, y, c.OUTPUT)
-        bias = None if bias is None else bias.float().contiguous()
-        work.runner.invert(y, work.sides("output"), 1, image_tensor(output, work.groups), bias=bias)
+        work.invert_output(y, bias, output)
     return output, kept
+
+
+def pack(plan: Plan, weight: Tensor, window: Tensor | None) -> Tensor:
+    """The kernel's spectrum, as `convolve_packed` multiplies it: three panels for a complex matrix."""
+    weight, window = _fixed(weight.detach(), window)
+    with workspace() as take:
+        work = _Convolution(plan, Runner(take), window)
+        w = work.kernel_spectrum()
+        if plan.problem.depthwise:
+            packed = ready(torch.empty(w.numel, dtype=torch.float32))
+            work.transform_kernel(weight, w.put(packed))
+            return packed
+        work.transform_kernel(weight, w.taken(take))
+        return work.runner.pack(w)
+
+
+def packed_bytes(plan: Plan) -> int:
+    """The size of what `pack` returns."""
+    with workspace() as take:
+        work = _Convolution(plan, Runner(take), None)
+        w = work.kernel_spectrum()
+        return 4 * (w.numel if plan.problem.depthwise else work.runner.packed_size(w))
+
+
+def convolve_packed(plan: Plan, input: Tensor, packed: Tensor, bias: Tensor | None, channels_last: bool) -> Tensor:
+    """The convolution with a packed kernel, for inference."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    output = ready(torch.empty(_output_shape(plan), dtype=input.dtype, memory_format=layout))
+    with workspace() as take:
+        work = _Convolution(plan, Runner(take), None)
+        x, y, w = work.input_spectrum().taken(take), work.output_spectrum().taken(take), work.kernel_spectrum()
+        work.transform_input(input, x)
+        work.runner.multiply(
+            x, w.lie_at(packed), y, c.OUTPUT, depthwise=plan.problem.depthwise, packed=not plan.problem.depthwise
+        )
+        work.invert_output(y, bias, output)
+    return output
 
 
 def gradients(
@@ -137,6 +176,11 @@ def _weight_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Te
         work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
         work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
     return grad
+
+
+def _output_shape(plan: Plan) -> tuple[int, int, int, int]:
+    p = plan.problem
+    return (p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
 
 
 def _sees_nothing(plan: Plan) -> bool:

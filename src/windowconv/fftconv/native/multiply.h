@@ -12,16 +12,17 @@ struct Matrix {
     long block;
 };
 
-// What of B will be packed next: fetched into the second-level cache meanwhile, in pieces of LANES cache lines.
+// What of B is needed next: fetched into the second-level cache meanwhile, in pieces of LANES cache lines.
 struct Ahead {
-    const float *real, *imaginary;
+    const float *planes[3];
+    int count;  // of planes
     long step;  // from one block of LANES depths to the next
 
     // The pieces of a block, its planes in turn; past the last, memory that is in the cache anyway.
     const float *piece(int index, const float *cached) const {
         constexpr int PIECES = LANES > 16 ? LANES / 16 : 1;
-        if (index >= 2 * PIECES) return cached;
-        return (index % 2 ? imaginary : real) + index / 2 * LANES * 16;
+        if (index >= count * PIECES) return cached;
+        return planes[index % count] + index / count * LANES * 16;
     }
 };
 
@@ -196,7 +197,7 @@ static long add_parts(Matrix a, int row, int rows, int depth_first, int depth, f
 static Ahead block_of(Matrix b, int mode, int column, int depth_first) {
     long place = mode == WC_OUTPUT ? depth_first / LANES * b.block + long(column) * LANES * LANES
                                    : column * b.block + long(depth_first) * LANES;
-    return {b.real + place, b.imaginary + place, mode == WC_OUTPUT ? b.block : long(LANES) * LANES};
+    return {{b.real + place, b.imaginary + place}, 2, mode == WC_OUTPUT ? b.block : long(LANES) * LANES};
 }
 
 // One group's product at one frequency: its operands, and what will be needed after it.
@@ -204,7 +205,7 @@ struct Job {
     Matrix a, b, next_b;
     float *real, *imaginary;  // the result's planes
     long out_block;
-    const float *packed;  // B as wc_pack wrote it, or null
+    const float *packed, *next_packed;  // B as wc_pack wrote it, or null
     int mode;
     Shape shape;
 };
@@ -221,10 +222,12 @@ static void multiply_chunk(const Job &job, int row, int depth_first, float *scra
     for (int column = 0; column < columns; column++) {
         const float *used = panel;
         long part = shape.part();
-        Ahead ahead = {panel, panel, 0};
+        Ahead ahead = {};
         if (job.packed) {
             part = long(shape.depth) * LANES;
             used = job.packed + 3 * part * column + long(depth_first) * LANES;
+            const float *next = column + 1 < columns ? used + 3 * part : job.next_packed;
+            ahead = {{next, next + part, next + 2 * part}, 3, long(LANES) * LANES};
         } else {
             if (job.mode == WC_OUTPUT) pack_transposed(job.b, shape.columns, column * LANES, depth_first, depth, panel, part);
             else pack_conjugate(job.b, column, depth_first, depth, panel, part);
@@ -271,8 +274,9 @@ static void multiply(const wc_spectrum &a, const wc_spectrum &b, const wc_spectr
         int64_t next = task + run.threads < tasks ? task + run.threads : task;  // what this thread will likely do
         Matrix to = matrix(out, task);
         Job job = {matrix(a, task), {}, {}, const_cast<float *>(to.real), const_cast<float *>(to.imaginary), to.block,
-                   nullptr, mode, Shape(a, b, mode)};
-        if (packed) job.packed = static_cast<const float *>(b.data) + task * packed_stride(b);
+                   nullptr, nullptr, mode, Shape(a, b, mode)};
+        const float *panels = static_cast<const float *>(b.data);
+        if (packed) job.packed = panels + task * packed_stride(b), job.next_packed = panels + next * packed_stride(b);
         else job.b = matrix(b, task), job.next_b = matrix(b, next);
         if (mode == WC_GRADIENT_KERNEL) multiply_frequency<true>(job, scratch);
         else multiply_frequency<false>(job, scratch);

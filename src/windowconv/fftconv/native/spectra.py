@@ -12,6 +12,7 @@ from torch import Tensor
 
 from windowconv.fftconv.native import library as c
 from windowconv.fftconv.native.tables import forward_tables, inverse_tables
+from windowconv.fftconv.pages import ready
 from windowconv.fftconv.plan import Side
 
 Take = Callable[..., Tensor]  # work space: (shape, dtype, device) -> tensor
@@ -35,6 +36,10 @@ class Spectrum:
     def put(self, data: Tensor) -> Spectrum:
         """Let it lie in `data`."""
         assert data.numel() >= self.numel
+        return self.lie_at(data)
+
+    def lie_at(self, data: Tensor) -> Spectrum:
+        """The same for data of another size: a packed kernel's."""
         assert data.dtype == self.dtype
         self.data = data
         self.struct.data = data.data_ptr()
@@ -139,6 +144,17 @@ class Runner:
             return
         run = self._run(self.library.wc_multiply_scratch(*three, mode))
         _check(self.library.wc_multiply(*three, mode, packed, byref(run)))
+
+
+    def packed_size(self, kernel: Spectrum) -> int:
+        """Elements of a packed kernel."""
+        return self.library.wc_packed_size(byref(kernel.struct))
+
+    def pack(self, kernel: Spectrum) -> Tensor:
+        """A kernel's spectrum as the product for outputs takes it."""
+        packed = ready(torch.empty(self.packed_size(kernel), dtype=kernel.dtype))
+        _check(self.library.wc_pack(byref(kernel.struct), packed.data_ptr(), byref(self._run(0))))
+        return packed
 
 
 def _check(status: int) -> None:
