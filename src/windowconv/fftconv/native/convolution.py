@@ -45,16 +45,19 @@ class _Convolution:
         return getattr(self.plan.height, which), getattr(self.plan.width, which)
 
     def transform_input(self, input: Tensor, out: Spectrum) -> None:
+        input = _written(input)
         self.runner.transform(image_tensor(input, self.groups), self.sides("input"), -1, None, out)
 
     def transform_kernel(self, weight: Tensor, out: Spectrum) -> None:
+        weight = _written(weight)
         self.runner.transform(self.kernel(weight), self.sides("kernel"), 1, self.window, out)
 
     def transform_output(self, grad: Tensor, out: Spectrum) -> None:
+        grad = _written(grad)
         self.runner.transform(image_tensor(grad, self.groups), self.sides("output"), -1, None, out)
 
     def invert_output(self, spectrum: Spectrum, bias: Tensor | None, output: Tensor) -> None:
-        bias = None if bias is None else bias.detach().float().contiguous()
+        bias = None if bias is None else _written(bias.detach().float().contiguous())
         self.runner.invert(spectrum, self.sides("output"), 1, image_tensor(output, self.groups), bias=bias)
 
     def multiply(self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int) -> None:
@@ -193,8 +196,13 @@ def _fixed(weight: Tensor, window: Tensor | None) -> tuple[Tensor, Tensor | None
     if window is None:
         return weight, None
     if tuple(window.shape) == tuple(weight.shape[2:]):
-        return weight, window.detach().to(torch.float32).contiguous()
+        return weight, _written(window.detach().to(torch.float32).contiguous())
     return weight * window.to(weight.dtype), None
+
+
+def _written(tensor: Tensor) -> Tensor:
+    """With the sign that torch may have left to whoever reads it (`Tensor.is_neg`): a pointer would not see it."""
+    return tensor.resolve_neg()
 
 
 def _wide(tensor: Tensor, take: workspace) -> Tensor:
