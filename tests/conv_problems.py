@@ -81,7 +81,7 @@ class Tensors:
         changed = {name: getattr(self, name) for name in ("input", "weight", "bias", "grad_output")}
         return replace(self, **{name: None if t is None else t.to(dtype) for name, t in changed.items()})
 
-    def values(self, module: Any, plan: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def values(self, module: Any, plan: Any) -> tuple[Any, Any, Any]:
         """Output, gradient of the input and of the weight by a module's `convolve` and `gradients`."""
         with torch.no_grad():
             output, spectrum = module.convolve(plan, self.input, self.weight, self.bias, self.window)
@@ -126,7 +126,8 @@ def truth(problem: Problem, given: Tensors) -> tuple[Tensor, Tensor, Tensor]:
         dilation=(height.dilation, width.dilation),
         groups=problem.groups,
     )
-    return output.detach(), *torch.autograd.grad(output, (x, w), wide.grad_output)
+    for_input, for_weight = torch.autograd.grad(output, (x, w), wide.grad_output)
+    return output.detach(), for_input, for_weight
 
 
 @st.composite

@@ -11,7 +11,6 @@ import torch
 from windowconv.errors import InputError
 from windowconv.fftconv import workspace as module
 from windowconv.fftconv.workspace import (
-    advise_huge,
     release_workspace,
     set_workspace_limit,
     workspace,
@@ -65,9 +64,8 @@ def test_a_small_request_does_not_hold_a_large_buffer():
 
 
 def test_all_is_back_after_an_error():
-    with pytest.raises(RuntimeError, match="on purpose"), workspace() as take:
-        take((1000,), torch.uint8, CPU)
-        raise RuntimeError("on purpose")
+    with pytest.raises(RuntimeError, match="shape"), workspace() as take:
+        take((1000,), torch.uint8, CPU).view(7)
     assert workspace_bytes() == 1000
 
 
@@ -148,20 +146,3 @@ def test_a_child_forked_while_the_lock_is_held():
         child.kill()
     assert not alive
     assert child.exitcode == 0
-
-
-def test_advice_changes_no_values():
-    x = torch.ones(3 << 20)
-    assert advise_huge(x) is x
-    assert bool((x == 1).all())
-    advise_huge(torch.ones(3))
-    advise_huge(torch.ones(3, device="meta"))
-
-
-def test_advice_is_silent_where_there_is_none(monkeypatch):
-    monkeypatch.setattr(module.sys, "platform", "other")
-    module._madvise.cache_clear()
-    try:
-        advise_huge(torch.ones(3 << 20))
-    finally:
-        module._madvise.cache_clear()

@@ -1,20 +1,20 @@
-"""Tensors to and from the layout of the transforms: samples first, so that every transform is one matrix product.
+"""Where a tensor's samples are on the tiles: seen with samples first, copied row by row of all tiles, and added back.
 
-The layout is (tile's height, tile's width, groups, tiles, images, channels), where a weight's "images" are its output
-channels. A convolution with a channel of its own for each output keeps all channels in one group.
+A tensor is seen as (height, width, groups, images, channels), where a weight's "images" are its output channels. A row
+of its tiles is (tile's width, groups, tiles, images, channels). A convolution with a channel of its own for each
+output has all channels in one group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
 from windowconv.fftconv.plan import Plan, Side
-
-Span = tuple[slice, slice]  # of a tensor's axis, and where it lies on a tile
 
 
 def is_channels_last(tensor: Tensor) -> bool:
@@ -36,68 +36,79 @@ def weight_view(weight: Tensor, plan: Plan) -> Tensor:
     return weight.unflatten(0, (groups, weight.shape[0] // groups)).permute(3, 4, 0, 1, 2)
 
 
-def tiled_shape(view: Tensor, height: Side, width: Side) -> tuple[int, ...]:
-    """The layout's shape for a tensor seen as (H, W, groups, images, channels)."""
-    groups, images, channels = view.shape[2:]
-    return (height.length, width.length, groups, height.tiles * width.tiles, images, channels)
+@dataclass(frozen=True)
+class Tiling:
+    """The tiles of a tensor, by both axes."""
+
+    height: Side
+    width: Side
+
+    @property
+    def tiles(self) -> int:
+        return self.height.tiles * self.width.tiles
+
+    @property
+    def covered_once(self) -> bool:
+        """Whether every sample of the tensor is on exactly one tile."""
+        return all(
+            side.first == 0 and side.tiles * side.length >= side.size and side.advance in (0, side.length)
+            for side in (self.height, self.width)
+        )
+
+    def read_row(self, view: Tensor, row: int | None, out: Tensor, factor: Tensor | None) -> None:
+        """Copy one row of all tiles, times a factor like the view; zero outside the tensor, and where row is None."""
+        pieces = [] if row is None else list(self._pieces(row))
+        if sum(piece.samples for piece in pieces) < self.tiles * self.width.length:
+            out.zero_()
+        for piece in pieces:
+            target, source = out[piece.on_tile, :, piece.tile], view[piece.row, piece.columns]
+            if factor is None:
+                target.copy_(source)
+            else:
+                torch.mul(source, factor[piece.row, piece.columns], out=target)
+
+    def add_row(self, tiles: Tensor, row: int | None, view: Tensor, factor: Tensor | None) -> None:
+        """The transpose of `read_row`; where every sample is on one tile, what the view held is forgotten."""
+        for piece in () if row is None else self._pieces(row):
+            source, target = tiles[piece.on_tile, :, piece.tile], view[piece.row, piece.columns]
+            part = None if factor is None else factor[piece.row, piece.columns]
+            if not self.covered_once:
+                target.add_(source) if part is None else target.addcmul_(source, part)
+            elif part is None:
+                target.copy_(source)
+            else:
+                torch.mul(source, part, out=target)
+
+    def _pieces(self, row: int) -> Iterator[_Piece]:
+        for down in range(self.height.tiles):
+            place = self.height.first + down * self.height.advance + row
+            if not 0 <= place < self.height.size:
+                continue
+            for across in range(self.width.tiles):
+                start = self.width.first + across * self.width.advance
+                begin, end = max(start, 0), min(start + self.width.length, self.width.size)
+                if begin < end:
+                    yield _Piece(down * self.width.tiles + across, place, begin, end, start)
 
 
-def gather(view: Tensor, height: Side, width: Side, out: Tensor, factor: Tensor | None = None) -> None:
-    """Cut a tensor seen as (H, W, groups, images, channels) into tiles, times a factor that broadcasts to the view."""
-    if not _whole(height, width):
-        out.zero_()
-    for tile, ((rows, tile_rows), (columns, tile_columns)) in enumerate(_tiles(height, width)):
-        piece = out[tile_rows, tile_columns, :, tile]
-        if factor is None:
-            piece.copy_(view[rows, columns])
-        else:
-            torch.mul(view[rows, columns], factor[rows, columns], out=piece)
+@dataclass(frozen=True)
+class _Piece:
+    """The part of one tile's row that is inside the tensor."""
 
+    tile: int
+    row: int  # of the tensor
+    begin: int  # in the tensor's row
+    end: int
+    start: int  # of the tile in the tensor's row
 
-def scatter(
-    tiles: Tensor, height: Side, width: Side, view: Tensor, factor: Tensor | None = None, bias: Tensor | None = None
-) -> None:
-    """The transpose of `gather`, into a fresh `view`: tiles are added where they overlap, and zero is where none is.
+    @property
+    def samples(self) -> int:
+        return self.end - self.begin
 
-    `bias` is for tiles that are next to one another, as an output's are.
-    """
-    once = _written_once(height) and _written_once(width)
-    if not once:
-        view.zero_()
-    for tile, ((rows, tile_rows), (columns, tile_columns)) in enumerate(_tiles(height, width)):
-        piece, target = tiles[tile_rows, tile_columns, :, tile], view[rows, columns]
-        part = None if factor is None else factor[rows, columns]
-        if not once:
-            target.add_(piece) if part is None else target.addcmul_(piece, part)
-        elif part is not None:
-            torch.mul(piece, part, out=target)
-        elif bias is not None:
-            torch.add(piece, bias, out=target)
-        else:
-            target.copy_(piece)
+    @property
+    def columns(self) -> slice:
+        return slice(self.begin, self.end)
 
-
-def _written_once(side: Side) -> bool:
-    """Whether the tiles cover every sample of the tensor exactly once."""
-    if side.tiles == 1:
-        return side.first == 0 and side.length == side.size
-    return side.first == 0 and side.advance == side.length and side.tiles * side.length >= side.size
-
-
-def _whole(height: Side, width: Side) -> bool:
-    """Whether there is one tile, all of it inside the tensor."""
-    return all(s.tiles == 1 and s.first >= 0 and s.first + s.length <= s.size for s in (height, width))
-
-
-def _tiles(height: Side, width: Side) -> Iterator[tuple[Span, Span]]:
-    for row in range(height.tiles):
-        for column in range(width.tiles):
-            yield _span(height, row), _span(width, column)
-
-
-def _span(side: Side, tile: int) -> Span:
-    """The part of a tile that lies inside the tensor."""
-    start = side.first + tile * side.advance
-    begin = min(max(start, 0), side.size)
-    end = max(begin, min(start + side.length, side.size))
-    return slice(begin, end), slice(begin - start, end - start)
+    @property
+    def on_tile(self) -> slice:
+        return slice(self.begin - self.start, self.end - self.start)

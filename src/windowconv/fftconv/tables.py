@@ -2,15 +2,15 @@
 
 A convolution is a trilinear form in input x, kernel w and output's gradient g, summed over frequencies f:
 
-    sum_f scale_f Re(X_f W_f G_f)      X = sum x exp(-i p f),  W = sum w exp(+i p f),  G = sum g exp(+i p f)
+    sum_f scale_f Re(conj(X_f) W_f conj(G_f))      X = sum x exp(i p f),  W = sum w exp(i p f),  G = sum g exp(-i p f)
 
-with p the samples' places times 2 pi / period; the output and both gradients are its derivatives. The complex product
-takes three real ones (Gauss), of three linear forms of each factor, which are part of the tables:
+with p the samples' places times 2 pi / period; the output and both gradients are its derivatives. Along the width only
+columns 0 ... period // 2 are kept, since the tensors are real; the columns that mirror themselves (the first, and the
+last of an even period) keep half of their rows too. What is kept for two counts twice.
 
-    Re(X W G) = (Xr + Xi) Wr (Gr - Gi)  -  Xr (Wi - Wr) Gi  -  Xi (Wr + Wi) Gr
-
-Along the width only columns 0 ... period // 2 are kept, since the tensors are real; the columns that mirror themselves
-(the first, and the last of an even period) keep half of their rows too. What is kept for two counts twice.
+Along the height samples are first folded about the centre: sums of those at +p and -p meet cosines, differences sines.
+With z the transform along the width of a sum, and i z that of a difference, the real parts of the spectrum come from
+the real parts of z alone, the imaginary ones from the imaginary parts, both by the same table of cosines and sines.
 """
 
 from __future__ import annotations
@@ -26,72 +26,82 @@ from torch import Tensor
 from windowconv.fftconv.plan import Side
 
 Role = Literal["input", "kernel", "output"]
-_SIGNS = {"input": -1.0, "kernel": 1.0, "output": 1.0}
-# each role's three forms, as factors of the real and the imaginary part
-_FORMS = {
-    "input": ((1, 1), (1, 0), (0, 1)),
-    "kernel": ((1, 0), (-1, 1), (1, 1)),
-    "output": ((1, -1), (0, -1), (-1, 0)),
-}
+SIGNS = {"input": 1.0, "kernel": 1.0, "output": -1.0}  # of the exponent
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Two samples of a tile at the same distance from its centre; None where the tile has none there."""
+
+    above: int | None
+    below: int | None
+    distance: float
+
+    @property
+    def centre(self) -> bool:
+        """One sample in the centre, which has no difference."""
+        return self.above == self.below
 
 
 @dataclass(frozen=True)
 class Tables:
     """One tensor's transform: along the width, then along the height by columns of frequencies."""
 
-    width: Tensor  # (2 columns, samples): real parts of all columns, then imaginary ones
-    full: Tensor  # (3 rows, 2 samples): three forms of all rows, from each sample's real part and imaginary part
-    mirrored: Tensor  # the same with half the rows
+    sums: Tensor  # (2 columns, samples): real parts of all columns, then imaginary ones
+    differences: Tensor  # the same times the sign times i
+    full: Tensor  # (rows, folded samples)
+    mirrored: Tensor  # the same with the half of the rows that a column keeps which mirrors itself
 
 
-def full_rows(period: int) -> int:
-    """Frequencies that an ordinary column keeps."""
-    return period
-
-
-def half_rows(period: int) -> int:
-    """Frequencies that a column keeps that mirrors itself; the width keeps as many columns."""
+def half(period: int) -> int:
+    """Frequencies of real samples; the others mirror them."""
     return period // 2 + 1
+
+
+@lru_cache(maxsize=4096)
+def folds(side: Side) -> tuple[Fold, ...]:
+    """The pairs that cover a tile, from its centre outwards."""
+    pairs = []
+    for index, distance in enumerate(side.distances()):
+        above, below = (side.centre2 + 1) // 2 + index, side.centre2 // 2 - index
+        ends = tuple(end if 0 <= end < side.length else None for end in (above, below))
+        if ends != (None, None):
+            pairs.append(Fold(ends[0], ends[1], float(distance)))
+    return tuple(pairs)
 
 
 @lru_cache(maxsize=512)
 def make_tables(role: Role, height: Side, width: Side, dtype: torch.dtype, device: torch.device) -> Tables:
     """The tables of one tensor's transform."""
-    # an even period's last column mirrors itself as the first does, but its table is the same
-    columns = half_rows(width.period)
-    across = _SIGNS[role] * _angles(width, columns)
-    rows = _angles(height, full_rows(height.period)), _angles(height, half_rows(height.period))
-    full, mirrored = (_forms(role, _SIGNS[role] * angles) for angles in rows)
+    sign, columns, rows = SIGNS[role], half(width.period), height.period
+    across = _angles(columns, width.places(), width.period)
+    sums = np.concatenate([np.cos(across), sign * np.sin(across)])
+    differences = np.concatenate([-np.sin(across), sign * np.cos(across)])
+    full, mirrored = _folded(height, rows), _folded(height, half(rows))
     if role == "output":
         area = height.period * width.period
-        full = full * (2.0 / area)
-        mirrored = mirrored * (_counts(height.period)[:, None, None] / area)
-    tables = np.concatenate([np.cos(across), np.sin(across)]), _flat(full), _flat(mirrored)
+        full, mirrored = full * (2 / area), mirrored * (_counts(rows)[:, None] / area)
     with torch.inference_mode(False):
-        return Tables(*(torch.from_numpy(t).to(device=device, dtype=dtype) for t in tables))
+        return Tables(*(torch.from_numpy(table).to(device, dtype) for table in (sums, differences, full, mirrored)))
 
 
-def _angles(side: Side, frequencies: int) -> np.ndarray:
-    """(frequencies, samples); places are multiples of one half, so the remainder is exact."""
-    turns = np.arange(frequencies)[:, None] * side.places()[None, :]
-    return np.mod(turns, side.period) * (2 * np.pi / side.period)
+def _folded(side: Side, frequencies: int) -> np.ndarray:
+    """(frequencies, sums and differences)."""
+    sums = np.array([fold.distance for fold in folds(side)])
+    differences = np.array([fold.distance for fold in folds(side) if not fold.centre])
+    cosines = np.cos(_angles(frequencies, sums, side.period))
+    return np.concatenate([cosines, np.sin(_angles(frequencies, differences, side.period))], axis=1)
 
 
-def _forms(role: Role, angles: np.ndarray) -> np.ndarray:
-    """(3, frequencies, samples, 2): exp(i angle) times each real and imaginary part, then the role's forms."""
-    real = np.stack([np.cos(angles), -np.sin(angles)], axis=-1)
-    imaginary = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
-    return np.stack([a * real + b * imaginary for a, b in _FORMS[role]])
+def _angles(frequencies: int, places: np.ndarray, period: int) -> np.ndarray:
+    """(frequencies, places); places are multiples of one half, so the remainder is exact."""
+    return np.mod(np.arange(frequencies)[:, None] * places, period) * (2 * np.pi / period)
 
 
 def _counts(period: int) -> np.ndarray:
-    """How many rows each kept row of a mirrored column stands for."""
-    counts = np.full(half_rows(period), 2.0)
+    """How many rows each kept row of a column stands for that mirrors itself."""
+    counts = np.full(half(period), 2.0)
     counts[0] = 1.0
     if period % 2 == 0:
         counts[-1] = 1.0
     return counts
-
-
-def _flat(forms: np.ndarray) -> np.ndarray:
-    return forms.reshape(forms.shape[0] * forms.shape[1], -1)

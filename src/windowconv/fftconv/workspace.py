@@ -6,25 +6,19 @@ memory is pooled: elsewhere torch has caches of its own.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from math import prod
 from types import TracebackType
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.fftconv.pages import ready
 
-HUGE_FROM = 4 << 20  # bytes; smaller memory gains nothing from huge pages
-_PAGE = 2 << 20  # a huge page; only whole ones inside a buffer can be advised
-_MADV_HUGEPAGE = 14
-_SPARE = 4  # a buffer serves requests down to this fraction of it, so that small ones do not hold the large
+SPARE = 4  # a buffer may be so many times what is asked for: small requests should not hold the large ones
 
 
 class _Pool:
@@ -38,7 +32,7 @@ class _Pool:
     def take(self, size: int) -> Tensor:
         """The smallest idle buffer of at least `size` bytes that is not far too large, or a fresh one."""
         with self.lock:
-            fitting = [i for i, b in enumerate(self.idle) if size <= b.numel() <= _SPARE * size]
+            fitting = [i for i, b in enumerate(self.idle) if size <= b.numel() <= SPARE * size]
             if fitting:
                 return self.idle.pop(min(fitting, key=lambda i: self.idle[i].numel()))
         return _fresh(size)
@@ -77,9 +71,7 @@ class _Pool:
 def _fresh(size: int) -> Tensor:
     # outside inference mode: a tensor made within could not be written to after it
     with torch.inference_mode(False):
-        buffer = torch.empty(size, dtype=torch.uint8, device="cpu")
-    advise_huge(buffer)
-    return buffer
+        return ready(torch.empty(size, dtype=torch.uint8, device="cpu"))
 
 
 _pool = _Pool(1 << 30)
@@ -146,32 +138,3 @@ def workspace_bytes() -> int:
 def release_workspace() -> None:
     """Free all idle work space."""
     _pool.release()
-
-
-def advise_huge(tensor: Tensor) -> Tensor:
-    """Ask for huge pages under a large CPU tensor's fresh memory (Linux; no effect elsewhere); returns it.
-
-    Writing 51 MB for the first time takes 22 ms of page faults without them.
-    """
-    storage = tensor.untyped_storage()
-    if tensor.device.type == "cpu" and storage.nbytes() >= HUGE_FROM:
-        madvise = _madvise()
-        if madvise is not None:
-            start = -(-storage.data_ptr() // _PAGE) * _PAGE
-            end = (storage.data_ptr() + storage.nbytes()) // _PAGE * _PAGE
-            if end > start:
-                madvise(start, end - start, _MADV_HUGEPAGE)  # advice: an error means that there are none
-    return tensor
-
-
-@lru_cache(maxsize=1)
-def _madvise() -> Any:
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        function = ctypes.CDLL(None).madvise
-    except (OSError, AttributeError):
-        return None
-    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    function.restype = ctypes.c_int
-    return function
