@@ -12,6 +12,7 @@ _HOMES = {
     "checkpoint": ("load_weights", "save_weights"),
     "conversion": ("convert",),
     "errors": ("InputError", "WindowWarning"),
+    "fftconv.convolution": ("fft_conv1d", "fft_conv2d", "fft_conv3d"),
     "folding": ("fold", "trim_report"),
     "functional": (
         "apply_window",

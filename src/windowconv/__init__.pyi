@@ -5,6 +5,9 @@ from windowconv.checkpoint import save_weights as save_weights
 from windowconv.conversion import convert as convert
 from windowconv.errors import InputError as InputError
 from windowconv.errors import WindowWarning as WindowWarning
+from windowconv.fftconv.convolution import fft_conv1d as fft_conv1d
+from windowconv.fftconv.convolution import fft_conv2d as fft_conv2d
+from windowconv.fftconv.convolution import fft_conv3d as fft_conv3d
 from windowconv.folding import fold as fold
 from windowconv.folding import trim_report as trim_report
 from windowconv.functional import apply_window as apply_window

@@ -34,6 +34,11 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
     >>> apply_window(torch.ones(1, 1, 7))
     tensor([[[0.0800, 0.3100, 0.7700, 1.0000, 0.7700, 0.3100, 0.0800]]])
     """
+    return weight * window_factor(weight, window, axes)
+
+
+def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | None = None) -> Tensor:
+    """What `apply_window` multiplies the weight with: in its precision, on its device, of a shape that broadcasts."""
     axes = weight.ndim - 2 if axes is None else axes
     if not 1 <= axes <= min(weight.ndim, 3):
         raise InputError(f"weight of shape {tuple(weight.shape)} has no kernel of {axes} axes; allowed: 1 to 3")
@@ -48,13 +53,13 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
                 f"window of shape {tuple(window.shape)} does not fit a weight of {tuple(weight.shape)}; "
                 f"allowed: {size}, or with leading dimensions that broadcast to the weight's"
             )
-        return weight * window.to(_real_dtype(weight))
+        return window.to(_real_dtype(weight))
     if isinstance(window, Tensor) and window.requires_grad:
         raise InputError(
             f"window of shape {tuple(window.shape)} needs a gradient, which only flows through one of the kernel's "
             f"shape {size}; use that, or detach it"
         )
-    return weight * get_window(window, size, dtype=_real_dtype(weight), device=weight.device)
+    return get_window(window, size, dtype=_real_dtype(weight), device=weight.device)
 
 
 def _real_dtype(weight: Tensor) -> torch.dtype:

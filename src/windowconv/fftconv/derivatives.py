@@ -42,9 +42,11 @@ def backward(gradients: Call, ctx: Any, grad_output: Some, _: None) -> tuple[Som
     return tuple(grads)
 
 
-def forward_mode(conv2d: Call, ctx: Any, t_input: Some, t_weight: Some, t_bias: Some) -> tuple[Some, None]:
+def forward_mode(
+    conv2d: Call, ctx: Any, saved: Sequence[Any], t_input: Some, t_weight: Some, t_bias: Some
+) -> tuple[Some, None]:
     """The output's tangent for those of the input, the weight and the bias."""
-    input, weight, window, _ = ctx.saved_tensors
+    input, weight, window, _ = saved
     parts = [
         conv2d(x, w, None, window, *ctx.options, True, False)[0]
         for x, w in ((t_input, weight), (input, t_weight))
@@ -84,10 +86,10 @@ def double_backward(conv2d: Call, gradients: Call, ctx: Any, *grads: Some) -> tu
 
 
 def gradients_forward_mode(
-    gradients: Call, ctx: Any, t_grad: Some, t_input: Some, t_weight: Some
+    gradients: Call, ctx: Any, saved: Sequence[Any], t_grad: Some, t_input: Some, t_weight: Some
 ) -> tuple[Tensor, Tensor]:
     """The gradients' tangents for those of the output's gradient, the input and the weight."""
-    grad_output, input, weight, window = ctx.saved_tensors
+    grad_output, input, weight, window = saved
     needs_input, needs_weight = ctx.needs
     options, nothing = ctx.options, weight.new_empty(0)
     pairs: list[list[Tensor]] = [[], []]

@@ -2,6 +2,8 @@
 
 `torch.library` registers an operator's gradients in a form that `torch.func.grad` refuses (torch 2.15) and that drops
 forward-mode tangents without a word; `torch.autograd.Function` has rules for both. Compiled code calls the operators.
+Torch switches forward mode off while it calls a `jvp`, which would lose the tangents of an outer `jvp`: it is switched
+on again.
 """
 
 from __future__ import annotations
@@ -11,10 +13,17 @@ from typing import Any
 
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.forward_ad import _set_fwd_grad_enabled as forward_mode
+from torch.autograd.forward_ad import unpack_dual
 
 from windowconv.fftconv import batching, derivatives, operator
 
 Pair = tuple[Tensor, Tensor]
+
+
+def _primals(ctx: Any) -> list[Tensor | None]:
+    """What was saved, without its tangents: those come as arguments, and a tangent must have none of its own."""
+    return [None if tensor is None else unpack_dual(tensor).primal for tensor in ctx.saved_tensors]
 
 
 class Convolution(Function):
@@ -39,7 +48,8 @@ class Convolution(Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         """The tangents."""
-        return derivatives.forward_mode(Convolution.apply, ctx, *tangents[:3])
+        with forward_mode(True):
+            return derivatives.forward_mode(Convolution.apply, ctx, _primals(ctx), *tangents[:3])
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
@@ -69,7 +79,8 @@ class Gradients(Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         """The tangents."""
-        return derivatives.gradients_forward_mode(Gradients.apply, ctx, *tangents[:3])
+        with forward_mode(True):
+            return derivatives.gradients_forward_mode(Gradients.apply, ctx, _primals(ctx), *tangents[:3])
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
-from torch.utils.flop_counter import conv_backward_flop, conv_flop_count, register_flop_formula
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from windowconv.fftconv import backend, batching, derivatives, direct
 from windowconv.fftconv.choice import choose
 from windowconv.fftconv.problem import Axis, Problem
+
+aten: Any = torch.ops.aten
 
 
 @torch.library.custom_op("windowconv::conv2d", mutates_args=())
@@ -174,26 +176,13 @@ conv2d_backward.register_vmap(partial(batching.gradients, conv2d_backward))
 @register_flop_formula(torch.ops.windowconv.conv2d)
 def _flops(input: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Any, **__: Any) -> int:
     """The direct method's count, whatever the algorithm."""
-    return conv_flop_count(list(input), list(weight), list(out_shape[0]))
+    return flop_registry[aten.convolution](input, weight, None, None, None, None, False, out_val=out_shape[0])
 
 
 @register_flop_formula(torch.ops.windowconv.conv2d_backward)
 def _flops_backward(
     grad_output: Sequence[int], input: Sequence[int], weight: Sequence[int], *options: Any, out_shape: Any, **_: Any
 ) -> int:
-    groups, needs_input, needs_weight = options[-4], *options[-2:]
-    mask = [needs_input, needs_weight, False]
-    return conv_backward_flop(
-        list(grad_output),
-        list(input),
-        list(weight),
-        None,
-        None,
-        None,
-        None,
-        False,
-        None,
-        groups,
-        mask,
-        out_shape=out_shape,
-    )
+    needs = [*options[-2:], False]
+    rest = None, None, None, None, False, None, None, needs
+    return flop_registry[aten.convolution_backward](grad_output, input, weight, *rest, out_val=out_shape)
