@@ -21,7 +21,7 @@ help:
 	@echo "make test      lint, then the tests (under 10 minutes on 2 cores)"
 	@echo "make test-all  lint, then also the slow tests (under 40 minutes)"
 	@echo "make lint      ruff and pyright"
-	@echo "make bench     the benchmarks, whose tables are written to results/ (half an hour on a quiet machine)"
+	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)
@@ -40,6 +40,7 @@ lint: $(DEV)
 
 bench: $(DEV)
 	$(PYTHON) benchmarks/window_cost.py
+	$(PYTHON) benchmarks/fftconv.py
 
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures

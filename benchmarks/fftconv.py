@@ -1,0 +1,94 @@
+"""Large kernels in the frequency domain: speed, error and memory, against torch's own and against the bars.
+
+    python benchmarks/fftconv.py            # results/fftconv.{json,md} and fftconv-k.png; half an hour or more
+    python benchmarks/fftconv.py --quick    # some rows, to try it out: build/quick/; a minute or two
+    python benchmarks/fftconv.py --tables   # the tables again from the rows measured
+
+Every row is kept as soon as it is measured; a run that was cut goes on where it was. A row is measured again when the
+convolution's code has changed since (`--keep` keeps it), all of them when the machine or a version has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
+
+import fftconv_errors
+import fftconv_layers
+import fftconv_memory
+import fftconv_networks
+import fftconv_others
+import fftconv_prepared
+import fftconv_rates
+import fftconv_scaling
+from fftconv_picture import draw
+from fftconv_record import Job, Record, describe_environment, digest_of_sources, open_record
+from fftconv_tables import PAGE, PICTURE, page
+
+from windowconv.files import replace_file
+
+ROOT = Path(__file__).parent.parent
+# networks first: most can go wrong there
+PARTS = (
+    fftconv_rates,
+    fftconv_networks,
+    fftconv_memory,
+    fftconv_prepared,
+    fftconv_errors,
+    fftconv_others,
+    fftconv_scaling,
+    fftconv_layers,
+)
+
+
+def measure(jobs: Iterable[Job], record: Record, keep: bool, say: Callable[[str], None] = print) -> None:
+    """Measure what is not there yet."""
+    todo = [job for job in jobs if not record.has(job.key, keep)]
+    start = time.monotonic()
+    for i, job in enumerate(todo):
+        before = time.monotonic()
+        record.add(job.key, job.measure())
+        now = time.monotonic()
+        say(f"{i + 1}/{len(todo)}  {now - start:5.0f} s  {job.key}  ({now - before:.1f} s)")
+
+
+def write(record: Record, notes: list[str], out: Path) -> None:
+    """The page and the picture."""
+    draw(record, out / PICTURE)
+    replace_file(out / PAGE, page(record, notes).encode())
+
+
+def missing() -> list[str]:
+    """What is left out of this run, and why."""
+    return list(chain.from_iterable(part.missing() for part in PARTS if hasattr(part, "missing")))
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few rows and rounds")
+    parser.add_argument("--tables", action="store_true", help="measure nothing")
+    parser.add_argument("--keep", action="store_true", help="keep rows that were measured with other code")
+    parser.add_argument("--only", default="", help="rows whose key begins so, such as layers/float32/training")
+    parser.add_argument("--out", type=Path, help="a folder")
+    options = parser.parse_args()
+    out = options.out or (ROOT / "build" / "quick" if options.quick else ROOT / "results")
+    here = None if options.tables else describe_environment(options.quick)
+    record, said = open_record(out / "fftconv.json", here, digest_of_sources())
+    print(said, flush=True)
+    jobs = chain.from_iterable(part.jobs(options.quick) for part in PARTS)
+    if not options.tables:
+        measure([job for job in jobs if job.key.startswith(options.only)], record, options.keep, _say)
+    write(record, missing(), out)
+    print(f"Written to {out}: fftconv.json, {PAGE}, {PICTURE}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""The page of tables, made from a record and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from statistics import median
+
+from fftconv_bars import BARS, Verdict, judge, name_of
+from fftconv_figures import Timed, against_same, against_small, loss_of_auto, slowdown, smallest_direct, speedup
+from fftconv_layers import IN_PICTURE
+from fftconv_rates import REPEATS
+from fftconv_record import Record, Row
+from pairs import Ratio
+
+PAGE = "fftconv.md"
+PICTURE = "fftconv-k.png"
+
+
+def page(record: Record, notes: Sequence[str] = ()) -> str:
+    """The whole page."""
+    e = record.environment
+    where = (
+        f"{e['device']}, {e['cores']} cores, {e['threads']} threads, {e['instructions']}; torch {e['torch']}, "
+        f"windowconv {e['windowconv']}, sources {', '.join(sorted({row['sources'] for row in record.rows.values()}))}, "
+        f"Python {e['python']}. {len(record.rows)} rows. Made by `python benchmarks/fftconv.py`."
+    )
+    parts = [
+        ["# Large kernels in the frequency domain, in time, error and memory", where, READING, *notes],
+        ["## Bars", *_bars(record)],
+        ["## Time against the kernel's size", f"![Training step against k]({PICTURE})", *_against_kernel(record)],
+        *_layers(record),
+        ["## Errors against float64", *_errors(record)],
+        ["## Whole networks", *_networks(record), *_memory(record)],
+        ["## Prepared inference", *_prepared(record)],
+        ["## Other ways", *_others(record)],
+        ["## Scaling", *_scaling(record)],
+        ["## The machine", *_rates(record)],
+    ]
+    return "\n\n".join("\n\n".join(part) for part in parts if len(part) > 1) + "\n"
+
+
+READING = (
+    "Times are medians; ratios are medians of the ratios of pairs, timed in turn in one process, each with its 95 % "
+    "interval and the number of pairs n; with fewer than 6 pairs the interval is from the smallest to the largest. "
+    "A training step of a layer is the forward pass and the gradients of input and weight from a dense output "
+    "gradient; forward alone is without a graph. Ours (`fft`) is `windowconv.fft_conv2d` by the native operator, on "
+    "channels-last tensors unless said; `pure` is the same in pure PyTorch. Torch's own (`direct`, `3x3`) is the "
+    "faster of channels-last and contiguous, both measured; one clearly slower in the warm-up was timed no further. "
+    "`auto` is what windowconv chooses; its loss is the time of its choice over that of the better one. "
+    "Shapes: batch x channels (as many out as in), pixels a side, k."
+)
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table; nothing without rows."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return ["\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines])] if lines else []
+
+
+def cell(figure: Ratio, times: bool = False, n: bool = True) -> str:
+    """A ratio with its interval and pairs."""
+    digits = 1 if times else 2
+    low, high = f"{figure.low:.{digits}f}", f"{figure.high:.{digits}f}"
+    counted = f"; n={figure.pairs}" if n else ""
+    return f"{figure.median:.{digits}f}{'x' if times else ''} ({low} to {high}{counted})"
+
+
+def milliseconds(timed: Timed, variant: str) -> str:
+    """A variant's median, from the warm-up if it was not timed further."""
+    samples = timed["samples"].get(variant)
+    value = median(samples) if samples else timed["dropped"].get(variant)
+    return "" if value is None else f"{1e3 * value:.{1 if value < 0.1 else 0}f}{'' if samples else '*'}"
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _bars(record: Record) -> list[str]:
+    verdicts = [(bar, judge(bar, record)) for bar in BARS]
+    rows = [_bar(verdict) for _, verdict in verdicts if verdict is not None]
+    head = ("bar", "limit", "verdict", "rows", "worst", "n", "worst / limit", "where")
+    parts = table(head, rows)
+    parts += [f"Not measured: {', '.join(bar.name for bar, verdict in verdicts if verdict is None)}."] * any(
+        verdict is None for _, verdict in verdicts
+    )
+    short = [v for _, v in verdicts if v is not None and v.verdict != "met"]
+    details = [f"- {v.bar.name} (limit {v.bar.limit:g}): {'; '.join(v.others)}" for v in short]
+    return [*parts, "Rows that do not meet their bar:", "\n".join(details)] if details else parts
+
+
+def _bar(v: Verdict) -> Sequence[str]:
+    limit = f"{'>=' if v.bar.at_least else '<='} {v.bar.limit:g}"
+    spread = f"{v.figure.median:.3g}"
+    if v.figure.low != v.figure.high:
+        spread += f" ({v.figure.low:.3g} to {v.figure.high:.3g})"
+    return v.bar.name, limit, f"**{v.verdict}**", str(v.rows), spread, str(v.figure.pairs), f"{v.margin:.2f}", v.where
+
+
+def _against_kernel(record: Record) -> list[str]:
+    rows = record.group("layers/float32/training").values()
+    rows = [row for row in rows if (row["shape"]["channels"], row["shape"]["pixels"]) in IN_PICTURE]
+    return table(
+        ("shape", "fft, ms", "pure, ms", "direct, ms", "3x3 direct, ms"),
+        (
+            (name_of(r), milliseconds(r["small"], "fft"), milliseconds(r["small"], "pure"), *_direct_times(r))
+            for r in sorted(rows, key=lambda r: (r["shape"]["pixels"], r["shape"]["channels"], r["shape"]["kernel"]))
+        ),
+    )
+
+
+def _direct_times(row: Row) -> tuple[str, str]:
+    same = against_same(row).variant_s
+    return f"{1e3 * same:.0f}", f"{1e3 * against_small(row).baseline_s:.0f}"
+
+
+def _layers(record: Record) -> list[list[str]]:
+    parts = []
+    for dtype, kind in product(("float32", "bfloat16"), ("training", "forward")):
+        rows = record.group(f"layers/{dtype}/{kind}").values()
+        pure = dtype == "float32"
+        head = ["shape", "fft, ms", "contiguous, ms", "faster than direct", "of torch's 3x3"]
+        head += ["pure: faster", "pure: of 3x3"] if pure else []
+        name = {"training": "training step", "forward": "forward alone"}[kind]
+        parts.append([f"## Layers: {dtype}, {name}", *table([*head, "auto", "loss"], (_layer(r, pure) for r in rows))])
+    return parts
+
+
+def _layer(row: Row, pure: bool) -> list[str]:
+    cells = [name_of(row), milliseconds(row["small"], "fft"), milliseconds(row["small"], "fft contiguous")]
+    for variant in ("fft", "pure") if pure else ("fft",):
+        known = variant in row.get("same", row["small"])["samples"]
+        cells += [cell(against_same(row, variant), times=True) if known else ""]
+        cells += [cell(against_small(row, variant)) if variant in row["small"]["samples"] else ""]
+    return [*cells, row["auto"], _loss(row)]
+
+
+def _loss(row: Row) -> str:
+    lost = loss_of_auto(row)
+    return "" if lost.median == 1 else cell(lost)
+
+
+def _errors(record: Record) -> list[str]:
+    parts = [
+        "|a - b| / |b| over the whole tensor, b the direct convolution in float64 of the same inputs; 2 images. "
+        "Each cell: output, gradient of the input, gradient of the weight."
+    ]
+    for dtype in ("float32", "bfloat16"):
+        rows = record.group(f"errors/{dtype}").values()
+        ways = [way for way in ("fft", "direct", "pure") if any(way in row for row in rows)]
+        largest = ["largest", *(f"{max(max(row[way].values()) for row in rows):.2g}" for way in ways)]
+        cells = [[name_of(row), *(", ".join(f"{e:.2g}" for e in row[way].values()) for way in ways)] for row in rows]
+        parts += table((dtype, *ways), [*cells, largest] if cells else [])
+    return parts if len(parts) > 1 else []
+
+
+def _networks(record: Record) -> list[str]:
+    parts = []
+    for row in record.group("networks").values():
+        timed = row["timed"]
+        names = [*timed["samples"], *timed["dropped"]]
+        cells = [
+            (
+                name,
+                milliseconds(timed, name),
+                cell(slowdown(timed, name, "3x3")) if name in timed["samples"] else "",
+                cell(speedup(timed, "direct", name), times=True) if name in timed["samples"] else "",
+            )
+            for name in names
+        ]
+        parts += [f"{row['name']}: whole training step."]
+        parts += table(("", "ms", "of the 3x3 network's", "faster than 7x7 direct"), cells)
+    return parts
+
+
+def _memory(record: Record) -> list[str]:
+    cells = [
+        (row["name"], variant, f"{size / 2**20:.0f}", f"{size / smallest_direct(row):.2f}")
+        for row in record.group("memory").values()
+        for variant, size in row["bytes"].items()
+    ]
+    text = "Peak memory of a training step above that of a process with its imports, each in a process of its own:"
+    return [text, *table(("network", "", "MiB", "of 7x7 direct"), cells)] if cells else []
+
+
+def _prepared(record: Record) -> list[str]:
+    cells = [
+        (
+            name_of(row),
+            milliseconds(row["small"], "prepared"),
+            milliseconds(row["small"], "fft"),
+            cell(against_same(row, "prepared"), times=True),
+            cell(against_small(row, "prepared")),
+        )
+        for row in record.group("prepared").values()
+    ]
+    return table(("shape", "prepared, ms", "not prepared, ms", "faster than direct", "of torch's 3x3"), cells)
+
+
+def _others(record: Record) -> list[str]:
+    cells = []
+    for key, row in record.group("others").items():
+        theirs = row.get("name", "depthwise")
+        timed = row["same"]
+        beside = (milliseconds(timed, theirs), cell(slowdown(timed, theirs, "direct"))) if "name" in row else ("", "")
+        kind = key.split("/")[1]
+        head = (theirs, name_of(row), kind, milliseconds(timed, "fft"), cell(speedup(timed, "direct", "fft"), True))
+        cells.append((*head, *beside, row.get("auto", "")))
+    head = ("", "shape", "", "fft, ms", "fft: faster than direct", "theirs, ms", "theirs over direct", "auto")
+    return table(head, cells)
+
+
+def _scaling(record: Record) -> list[str]:
+    head = ("threads", "shape", "fft, ms", "fft, ms an image", "faster than direct", "of torch's 3x3", "auto", "loss")
+    parts = []
+    for group in ("scaling/threads", "scaling/pixels"):
+        rows = record.group(group).values()
+        parts += table(head, [_scaled(row) for row in rows])
+    return parts
+
+
+def _scaled(row: Row) -> list[str]:
+    alone = median(row["small"]["samples"]["fft"])
+    cells = [str(row["threads"]), name_of(row), f"{1e3 * alone:.2f}", f"{1e3 * alone / row['shape']['batch']:.2f}"]
+    return [*cells, cell(against_same(row), True), cell(against_small(row)), row["auto"], _loss(row)]
+
+
+def _rates(record: Record) -> list[str]:
+    cells = [
+        (dtype, name, f"{value:.0f}")
+        for dtype, row in record.group("rates").items()
+        for name, value in row.items()
+        if name != "sources"
+    ]
+    return table(("", "", f"median of {REPEATS}"), cells)
