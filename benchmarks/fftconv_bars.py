@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from fftconv_figures import against_same, against_small, exact, loss_of_auto, slowdown, smallest_direct, worst
+from fftconv_figures import against_same, against_small, exact, loss_of_auto, smallest_direct, worst
 from fftconv_record import Record, Row
 from fftconv_timing import Shape
 from pairs import Ratio
@@ -113,7 +113,7 @@ def _errors(dtype: str) -> Callable[[Record], Figures]:
 def _network(key: str, variant: str) -> Callable[[Record], Figures]:
     def figures(record: Record) -> Figures:
         row = record.rows.get(f"networks/{key}")
-        return [] if row is None else [(row["name"], slowdown(row["timed"], variant, "3x3"))]
+        return [] if row is None else [(row["name"], against_small(row, variant))]
 
     return figures
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from fftconv_networks import SET_ALGORITHM, with_algorithm
 from fftconv_record import Job, Row
 from fftconv_timing import LAYOUTS, Shape, Step, direct_steps, fft_steps, tensors, timed
 from torch import nn
@@ -24,7 +25,7 @@ BUDGET = 1.5  # seconds
 
 def missing() -> list[str]:
     """What cannot be measured here."""
-    if all(hasattr(windowconv, name) for name in (PREPARE, "set_algorithm")):
+    if all(hasattr(windowconv, name) for name in (PREPARE, SET_ALGORITHM)):
         return []
     return [f"This windowconv has no {PREPARE}: prepared inference is left out."]
 
@@ -39,30 +40,32 @@ def jobs(quick: bool) -> Iterator[Job]:
 
 def measure(shape: Shape) -> Row:
     """Forward passes in turn."""
-    ours = {"prepared": prepared_step(shape), "fft": fft_steps(shape, torch.float32, False)["fft"]}
+    prepared, size = prepared_step(shape)
+    ours = {"prepared": prepared, "fft": fft_steps(shape, torch.float32, False)["fft"]}
     small = Shape(shape.batch, shape.channels, shape.pixels, 3)
     return {
         "shape": vars(shape),
+        "bytes": size,
         "small": timed({**ours, **direct_steps("3x3", small, torch.float32, False)}, BUDGET, least=6),
         "same": timed({**ours, **direct_steps("direct", shape, torch.float32, False)}, BUDGET),
     }
 
 
-def prepared_step(shape: Shape) -> Step:
-    """A forward pass of a layer whose spectra are kept."""
+def prepared_step(shape: Shape) -> tuple[Step, int]:
+    """A forward pass of a layer whose spectra are kept, and the bytes that these take."""
     x, w, _ = tensors(shape, torch.float32, LAYOUTS[""])
+    x = x.detach()
     layer = nn.Conv2d(shape.channels, shape.channels, shape.kernel, padding=shape.kernel // 2, bias=False)
-    library: Any = windowconv
-    model = windowconv.convert(nn.Sequential(layer), window=None).eval()
-    library.set_algorithm(model, "fft")
-    convolution: Any = model[0]  # pyright: ignore[reportIndexIssue]
     with torch.no_grad():
-        convolution.weight.copy_(w)
+        layer.weight.copy_(w)
     layout: Any = {"memory_format": torch.channels_last}
-    getattr(library, PREPARE)(model.to(**layout), max_bytes=1 << 40)
+    model = with_algorithm(nn.Sequential(layer).to(**layout), "fft").eval()
+    report = getattr(windowconv, PREPARE)(model, x, max_bytes=1 << 40)
+    if not all(layer.prepared for layer in report.layers):
+        raise RuntimeError(f"not prepared:\n{report}")
 
     def infer() -> object:
         with torch.no_grad():
-            return model(x.detach())
+            return model(x)
 
-    return infer
+    return infer, report.bytes

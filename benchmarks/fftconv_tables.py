@@ -48,7 +48,7 @@ READING = (
     "channels-last tensors unless said; `pure` is the same in pure PyTorch. Torch's own (`direct`, `3x3`) is the "
     "faster of channels-last and contiguous, both measured; one clearly slower in the warm-up was timed no further. "
     "`auto` is what windowconv chooses; its loss is the time of its choice over that of the better one. "
-    "Shapes: batch x channels (as many out as in), pixels a side, k."
+    "A time with a star is from the warm-up. Shapes: batch x channels (as many out as in), pixels a side, k."
 )
 
 
@@ -160,16 +160,20 @@ def _errors(record: Record) -> list[str]:
 def _networks(record: Record) -> list[str]:
     parts = []
     for row in record.group("networks").values():
-        timed = row["timed"]
-        names = [*timed["samples"], *timed["dropped"]]
+        small, same = row["small"], row["same"]
         cells = [
             (
                 name,
-                milliseconds(timed, name),
-                cell(slowdown(timed, name, "3x3")) if name in timed["samples"] else "",
-                cell(speedup(timed, "direct", name), times=True) if name in timed["samples"] else "",
+                milliseconds(small, name),
+                cell(slowdown(small, name, "3x3")) if name in small["samples"] else "",
+                "",
             )
-            for name in names
+            for name in (*small["samples"], *small["dropped"])
+        ]
+        name, time, share, _ = cells[0]
+        cells[0] = (name, time, share, cell(against_same(row, name), times=True))
+        cells += [
+            (name, milliseconds(same, name), "", "") for name in (*same["samples"], *same["dropped"]) if name != "auto"
         ]
         parts += [f"{row['name']}: whole training step."]
         parts += table(("", "ms", "of the 3x3 network's", "faster than 7x7 direct"), cells)
@@ -192,12 +196,14 @@ def _prepared(record: Record) -> list[str]:
             name_of(row),
             milliseconds(row["small"], "prepared"),
             milliseconds(row["small"], "fft"),
+            f"{row['bytes'] / 2**20:.0f}",
             cell(against_same(row, "prepared"), times=True),
             cell(against_small(row, "prepared")),
         )
         for row in record.group("prepared").values()
     ]
-    return table(("shape", "prepared, ms", "not prepared, ms", "faster than direct", "of torch's 3x3"), cells)
+    head = ("shape", "prepared, ms", "not prepared, ms", "spectra, MiB", "faster than direct", "of torch's 3x3")
+    return table(head, cells)
 
 
 def _others(record: Record) -> list[str]:

@@ -120,7 +120,8 @@ def timed(steps: Mapping[str, Step], budget: float, least: int = FEW) -> dict[st
         `samples`: a list for each step, all of one length; `dropped`: the seconds of a warm-up call.
     """
     first = {name: seconds(function) for name, function in steps.items()}
-    once = {name: seconds(steps[name]) if took < SLOW else took for name, took in first.items()}
+    # the smaller, so that a disturbance of one call does not drop the better layout
+    once = {name: min(took, seconds(steps[name])) if took < SLOW else took for name, took in first.items()}
     kept = {name: function for name, function in steps.items() if not _clearly_slower(name, once)}
     count = int(budget / sum(once[name] for name in kept))
     samples = rounds(kept, min(max(count, least), MOST))

@@ -111,7 +111,8 @@ def test_errors_networks_and_memory(tmp_path):
     shape = layer(1, 1, 1)["shape"]
     made.add("errors/float32/a", {"shape": shape, "fft": {"output": 3e-7}, "direct": {"output": 6e-7}})
     made.add("errors/bfloat16/a", {"shape": shape, "fft": {"output": 4e-3}, "direct": {"output": 3e-3}})
-    made.add("networks/small", {"name": "small", "timed": timed(auto=0.6, **{"3x3": 1.0, "direct": 6.0})})
+    times = {"small": timed(auto=0.6, **{"3x3": 1.0}), "same": timed(auto=0.6, direct=6.0)}
+    made.add("networks/small", {"name": "small", **times})
     made.add("memory/small", {"name": "small", "bytes": {"auto": 200, "direct": 120, "direct contiguous": 100}})
     verdicts = {bar.name: got.verdict for bar in BARS if (got := judge(bar, made)) is not None}
     assert verdicts == {
