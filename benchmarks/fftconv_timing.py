@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -111,8 +111,8 @@ def no_native() -> Iterator[None]:
         yield
 
 
-def timed(steps: Mapping[str, Step], budget: float, least: int = FEW) -> dict[str, Any]:
-    """Seconds of each step, in turn, after warming up; about `budget` seconds of rounds.
+def timed(steps: Mapping[str, Step], budget: float, least: int = FEW, settle: Collection[str] = ()) -> dict[str, Any]:
+    """Seconds of each step, in turn, after warming up; about `budget` seconds of rounds (`settle`: as in `rounds`).
 
     Of a variant in two layouts the slower is dropped if it is clearly slower.
 
@@ -124,7 +124,7 @@ def timed(steps: Mapping[str, Step], budget: float, least: int = FEW) -> dict[st
     once = {name: min(took, seconds(steps[name])) if took < SLOW else took for name, took in first.items()}
     kept = {name: function for name, function in steps.items() if not _clearly_slower(name, once)}
     count = int(budget / sum(once[name] for name in kept))
-    samples = rounds(kept, min(max(count, least), MOST))
+    samples = rounds(kept, min(max(count, least), MOST), settle)
     return {"samples": samples, "dropped": {name: took for name, took in once.items() if name not in kept}}
 
 

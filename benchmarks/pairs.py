@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +44,19 @@ def interleaved(variant: Callable[[], object], baseline: Callable[[], object], p
     return ratio(times["variant"], times["baseline"])
 
 
-def rounds(functions: Mapping[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
-    """Seconds of each function, `count` times in turn, each round in the other order than the one before."""
+def rounds(
+    functions: Mapping[str, Callable[[], object]], count: int, settle: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Seconds of each function, `count` times in turn, each round in the other order than the one before.
+
+    Those of `settle` are called once more before each timed call: for variants that come after one which leaves the
+    process's memory and the caches in disorder.
+    """
     times: dict[str, list[float]] = {name: [] for name in functions}
     for i in range(count):
         for name in functions if i % 2 == 0 else reversed(list(functions)):
+            if name in settle:
+                functions[name]()
             times[name].append(seconds(functions[name]))
     return times
 

@@ -47,7 +47,7 @@ def test_rounds(monkeypatch):
     spent = {"fft": 0.1, "direct": 1.0, "direct contiguous": 1.2}
     calls = []
     monkeypatch.setattr(fftconv_timing, "seconds", lambda function: function())
-    monkeypatch.setattr(fftconv_timing, "rounds", lambda kept, count: calls.append((list(kept), count)) or {})
+    monkeypatch.setattr(fftconv_timing, "rounds", lambda kept, count, settle: calls.append((list(kept), count)) or {})
     got = timed({name: lambda took=took: took for name, took in spent.items()}, budget=4.4)
     assert calls == [(["fft", "direct"], 4)]
     assert got["dropped"] == {"direct contiguous": 1.2}

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pairs as pairs_module
 import pytest
-from pairs import Ratio, interleaved
+from pairs import Ratio, interleaved, rounds
 from scipy.stats import quantile_test
 
 
@@ -40,3 +40,15 @@ def test_really_times():
     got = interleaved(lambda: time.sleep(0.004), lambda: time.sleep(0.001), 5)
     assert got.variant_s > got.baseline_s
     assert got.pairs == 5
+
+
+def test_rounds():
+    calls = []
+    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
+    times = rounds(functions, 2, settle=["b"])
+    assert calls == ["a", "b", "b", "b", "b", "a"]
+    assert {name: len(taken) for name, taken in times.items()} == {"a": 2, "b": 2}
+
+
+def test_verdict_at_least():
+    assert [ratio(5.5, 7).verdict_at_least(bar) for bar in (5, 6, 8)] == ["met", "undecided", "missed"]
