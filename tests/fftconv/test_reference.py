@@ -59,7 +59,7 @@ def test_strides_of_any_kind():
         given,
         input=given.input.transpose(2, 3).contiguous().transpose(2, 3),
         weight=given.weight.repeat_interleave(2, dim=3)[..., ::2],
-        bias=given.bias[:1].expand(4),
+        bias=torch.randn(1, dtype=torch.float64).expand(4),
         grad_output=given.grad_output[:1, :1, :1, :1].expand_as(given.grad_output),
     )
     assert_close(odd.values(reference, make_plan(case)), truth(case, odd))
@@ -115,10 +115,18 @@ def test_what_is_not_finite_stays_in_its_image(name, bad):
 
 @pytest.mark.parametrize("block", [1, 3000, 1 << 30])
 def test_blocks_of_any_size(block, monkeypatch):
-    monkeypatch.setattr(transform, "BLOCK_BYTES", block)
+    monkeypatch.setattr(transform, "CPU_BLOCK", block)
     case = PROBLEMS["same-7x7-even-period"]
     given = tensors(case)
     assert_close(given.values(reference, make_plan(case)), truth(case, given))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precisions_round_once(dtype):
+    half, plan = tensors(WIDE, dtype), make_plan(WIDE)
+    single = half.to(torch.float32).values(reference, plan)
+    for one, other in zip(half.values(reference, plan), single, strict=True):
+        assert torch.equal(one, other.to(dtype))
 
 
 def test_norm_of_the_error_in_float32():

@@ -81,8 +81,7 @@ def make_tables(role: Role, height: Side, width: Side, dtype: torch.dtype, devic
     if role == "output":
         area = height.period * width.period
         full, mirrored = full * (2 / area), mirrored * (_counts(rows)[:, None] / area)
-    with torch.inference_mode(False):
-        return Tables(*(torch.from_numpy(table).to(device, dtype) for table in (sums, differences, full, mirrored)))
+    return Tables(*(torch.from_numpy(table).to(device, dtype) for table in (sums, differences, full, mirrored)))
 
 
 def _folded(side: Side, frequencies: int) -> np.ndarray:

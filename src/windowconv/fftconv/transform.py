@@ -14,7 +14,8 @@ from windowconv.fftconv.samples import Tiling
 from windowconv.fftconv.tables import Role, folds, half, make_tables
 from windowconv.fftconv.workspace import workspace
 
-BLOCK_BYTES = 8 << 20  # of one tensor's spectrum: several of them should share the cache
+CPU_BLOCK = 8 << 20  # bytes of one tensor's spectrum: several of them should share the cache
+OTHER_BLOCK = 256 << 20  # elsewhere what costs is the number of calls
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def blocks(transforms: tuple[Transform, ...]) -> Iterator[Columns]:
     columns = half(width.period)
     last = columns - 1 if width.period % 2 == 0 else columns
     size = max(3 * t.tiling.height.period * t.count * t.dtype.itemsize for t in transforms)
-    step = max(1, BLOCK_BYTES // size)
+    step = max(1, (CPU_BLOCK if transforms[0].device.type == "cpu" else OTHER_BLOCK) // size)
     yield Columns(0, 1, True)
     for start in range(1, last, step):
         yield Columns(start, min(start + step, last), False)
