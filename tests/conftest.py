@@ -1,5 +1,6 @@
-"""What every test starts from: one thread, one seed, reproducible Hypothesis examples."""
+"""What every test starts from: one thread, one seed, reproducible Hypothesis examples, no measured machine."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ settings.register_profile(
 )
 settings.load_profile("windowconv")
 torch.set_num_threads(1)
+os.environ["WINDOWCONV_CALIBRATION"] = "0"  # of subprocesses too
 
 
 @pytest.fixture(autouse=True)
