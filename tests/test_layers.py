@@ -1,6 +1,8 @@
 """The windowed layers: values, gradients, memory formats, signatures, and wrong input."""
 
+import copy
 import inspect
+import pickle
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from cases import CASES, IDS, ONE_OF_EACH, PLAIN, WINDOWED, WRONG, Case, Wrong
 from tolerances import assert_close
 from windowconv.errors import InputError
+from windowconv.fftconv import convolution
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
 from windowconv.learnable import LearnableWindow
 from windowconv.windows import get_window
@@ -89,11 +92,12 @@ def test_gradcheck(case: Case, window):
 
 
 @pytest.mark.parametrize("key", PLAIN, ids=str)
-def test_signatures_are_torchs_and_a_keyword(key):
+def test_signatures_are_torchs_and_two_keywords(key):
     plain = list(inspect.signature(PLAIN[key].__init__).parameters.values())
     windowed = list(inspect.signature(WINDOWED[key].__init__).parameters.values())
-    assert [(p.name, p.default, p.kind) for p in windowed[:-1]] == [(p.name, p.default, p.kind) for p in plain]
-    assert (windowed[-1].name, windowed[-1].kind) == ("window", inspect.Parameter.KEYWORD_ONLY)
+    assert [(p.name, p.default, p.kind) for p in windowed[:-2]] == [(p.name, p.default, p.kind) for p in plain]
+    assert [(p.name, p.default) for p in windowed[-2:]] == [("window", "hamming"), ("algorithm", "auto")]
+    assert {p.kind for p in windowed[-2:]} == {inspect.Parameter.KEYWORD_ONLY}
     forward = inspect.signature(PLAIN[key].forward).parameters
     assert list(inspect.signature(WINDOWED[key].forward).parameters) == list(forward)
     assert issubclass(WINDOWED[key], PLAIN[key])
@@ -138,3 +142,106 @@ def test_torchs_own_errors_remain():
         layer(torch.rand(9, 9))
     with pytest.raises(ValueError, match="padding_mode"):
         WindowedConv2d(3, 4, 7, padding_mode="mirror")
+
+
+# --- algorithms -------------------------------------------------------------------------------------------------------
+
+FORWARD = [case for case in CASES if not case.transposed]
+forward = pytest.mark.parametrize("case", FORWARD, ids=lambda case: case.name)
+
+
+@forward
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+def test_fft_values_and_gradients_are_torchs(case: Case, dtype):
+    windowed, plain = case.windowed(dtype, algorithm="fft"), reference(case)
+    x, y = case.input(dtype).requires_grad_(), case.input().requires_grad_()
+    got, expected = windowed(x), plain(y)
+    assert (got.dtype, got.stride()) == (dtype, expected.stride())
+    assert_close(got, expected, dtype)
+    cotangent = torch.randn_like(expected)
+    got.backward(cotangent.to(dtype))
+    expected.backward(cotangent)
+    assert_close(x.grad, y.grad, dtype, scale=2)
+    assert_close(windowed.weight.grad, plain.weight.grad * values(case), dtype, scale=4)
+    if plain.bias is not None:
+        assert_close(windowed.bias.grad, plain.bias.grad, dtype, scale=4)
+
+
+@forward
+@pytest.mark.parametrize("window", LEARNABLE, ids=str)
+def test_fft_of_learnable_windows(case: Case, window):
+    results = []
+    for algorithm in ("fft", "direct"):
+        layer, x = case.windowed(window=window, algorithm=algorithm), case.input().requires_grad_()
+        got = layer(x)
+        results.append([got, *torch.autograd.grad(got.square().sum(), [x, *layer.parameters()])])
+    assert_close(*results, scale=10)
+
+
+@forward
+def test_fft_of_unbatched_and_empty_batches(case: Case):
+    layer = case.windowed(algorithm="fft")
+    one = layer(case.input(batch=None))
+    assert_close(one, layer(case.input(batch=None)[None])[0])
+    assert layer(case.input(batch=0)).shape == (0, *one.shape)
+
+
+@pytest.mark.parametrize("answer", ["direct", "fft"])
+@forward
+def test_auto_takes_what_is_chosen_for_the_padded_input(case: Case, answer, monkeypatch):
+    layer, asked = case.windowed(torch.float32), []
+    monkeypatch.setattr(convolution, "choose", lambda *args: (asked.append(args), answer)[1])
+    x = case.input(torch.float32)
+    with torch.profiler.profile() as profile:
+        got = layer(x)
+    assert ("windowconv::conv2d" in {event.name for event in profile.events() or []}) == (answer == "fft")
+    assert_close(got, reference(case)(case.input()), torch.float32)
+    problem, *rest = asked[0]
+    assert rest == [torch.float32, torch.device("cpu"), True]
+    outputs = tuple(axis.outputs for axis in problem.axes)
+    assert outputs == {1: (1, *got.shape[2:]), 2: got.shape[2:], 3: got.shape[3:]}[len(case.kernel)]
+    assert sum(axis.before + axis.after > 0 for axis in problem.axes) == 0 or layer.padding_mode == "zeros"
+    with torch.no_grad():
+        layer(x)
+    layer.requires_grad_(False)(x)
+    assert [training for *_, training in asked] == [True, False, False]
+
+
+@pytest.mark.parametrize("key", PLAIN, ids=str)
+def test_the_algorithm_is_checked_kept_and_shown(key):
+    layer = WINDOWED[key](2, 2, 3)
+    assert layer.algorithm == "auto"
+    assert "algorithm" not in repr(layer)
+    layer.algorithm = "direct"
+    assert layer.algorithm == WINDOWED[key](2, 2, 3, algorithm="direct").algorithm == "direct"
+    assert repr(layer).endswith("window=hamming, algorithm=direct)")
+    with pytest.raises(InputError, match="algorithm='ftt' is unknown; did you mean 'fft'"):
+        layer.algorithm = "ftt"
+    with pytest.raises(InputError, match="algorithm=None is unknown"):
+        WINDOWED[key](2, 2, 3, algorithm=None)
+    if key[1]:
+        with pytest.raises(InputError, match="algorithm='fft' is for convolutions; allowed for a transposed one"):
+            WINDOWED[key](2, 2, 3, algorithm="fft")
+    else:
+        layer.algorithm = "fft"
+        assert copy.deepcopy(layer).algorithm == pickle.loads(pickle.dumps(layer)).algorithm == "fft"
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "fft"])
+def test_what_does_not_fit_is_left_to_torch(algorithm, monkeypatch):
+    monkeypatch.setattr(convolution, "choose", lambda *args: "fft")
+    layer = WindowedConv2d(3, 4, 7, algorithm=algorithm)
+    for wrong in (torch.rand(1, 2, 9, 9), torch.rand(9, 9), torch.rand(1, 3, 9, 9).double()):
+        with pytest.raises(RuntimeError) as caught:
+            layer(wrong)
+        with pytest.raises(RuntimeError) as expected:
+            nn.Conv2d(3, 4, 7)(wrong)
+        assert str(caught.value) == str(expected.value)
+
+
+def test_dtypes_that_only_torch_takes():
+    x, layer = torch.rand(1, 2, 9, 9, dtype=torch.complex64), WindowedConv2d(2, 3, 5, dtype=torch.complex64)
+    assert layer(x).dtype == torch.complex64
+    layer.algorithm = "fft"
+    with pytest.raises(InputError, match=r"WindowedConv2d.*algorithm='fft' does not take torch.complex64; allowed"):
+        layer(x)

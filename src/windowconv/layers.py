@@ -1,8 +1,8 @@
 """Windowed convolution layers: torch's own, whose weight is multiplied by a window in every forward pass.
 
 The raw weight is the parameter, so initialisation and weight decay act on it (as in the paper). Parameters,
-state dict keys and signatures are torch's; `window` is keyword-only. Not for inference: `windowconv.fold`
-multiplies the window in once and gives torch's layers back.
+state dict keys and signatures are torch's; `window` and `algorithm` are keyword-only. Not for inference:
+`windowconv.fold` multiplies the window in once and gives torch's layers back.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from windowconv.fftconv.arguments import Algorithm
+from windowconv.routing import convolve
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import as_size
 
@@ -23,6 +25,7 @@ class WindowedConv1d(WindowedMixin, nn.Conv1d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: as in `windowconv.fft_conv1d`; not for what is exported or traced, which is always direct.
 
     Raises:
         InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
@@ -44,17 +47,19 @@ class WindowedConv1d(WindowedMixin, nn.Conv1d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
         self.check_input(input)
-        return self._conv_forward(input, self.effective_weight, self.bias)
+        return convolve(self, input)
 
 
 class WindowedConv2d(WindowedMixin, nn.Conv2d):
@@ -62,6 +67,7 @@ class WindowedConv2d(WindowedMixin, nn.Conv2d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: as in `windowconv.fft_conv2d`; not for what is exported or traced, which is always direct.
 
     Raises:
         InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
@@ -92,17 +98,19 @@ class WindowedConv2d(WindowedMixin, nn.Conv2d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
         self.check_input(input)
-        return self._conv_forward(input, self.effective_weight, self.bias)
+        return convolve(self, input)
 
 
 class WindowedConv3d(WindowedMixin, nn.Conv3d):
@@ -110,6 +118,7 @@ class WindowedConv3d(WindowedMixin, nn.Conv3d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: as in `windowconv.fft_conv3d`; not for what is exported or traced, which is always direct.
 
     Raises:
         InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
@@ -131,17 +140,19 @@ class WindowedConv3d(WindowedMixin, nn.Conv3d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input` with the effective weight."""
         self.check_input(input)
-        return self._conv_forward(input, self.effective_weight, self.bias)
+        return convolve(self, input)
 
 
 class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
@@ -149,9 +160,10 @@ class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: "auto" or "direct", which are the same here.
 
     Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`).
+        InputError: a window or a size that does not work (see `windowconv.get_window`), or algorithm="fft".
     """
 
     def __init__(
@@ -170,6 +182,7 @@ class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
@@ -187,6 +200,7 @@ class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
             dtype,
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""
@@ -208,9 +222,10 @@ class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: "auto" or "direct", which are the same here.
 
     Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`).
+        InputError: a window or a size that does not work (see `windowconv.get_window`), or algorithm="fft".
     """
 
     def __init__(
@@ -229,6 +244,7 @@ class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
@@ -246,6 +262,7 @@ class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
             dtype,
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""
@@ -267,9 +284,10 @@ class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
+        algorithm: "auto" or "direct", which are the same here.
 
     Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`).
+        InputError: a window or a size that does not work (see `windowconv.get_window`), or algorithm="fft".
     """
 
     def __init__(
@@ -288,6 +306,7 @@ class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
         dtype: Any = None,
         *,
         window: LayerWindow = "hamming",
+        algorithm: Algorithm = "auto",
     ) -> None:
         as_size(kernel_size)
         super().__init__(
@@ -305,6 +324,7 @@ class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
             dtype,
         )
         self.set_window(window, stacklevel=4)
+        self.algorithm = algorithm
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution of `input` with the effective weight."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from windowconv.errors import InputError, WindowWarning
+from windowconv.fftconv.arguments import Algorithm, Geometry, check_algorithm, make_geometry
 from windowconv.learnable import LearnableWindow, LearnableWindowModule
 from windowconv.windows import Window, WindowLike, advise, as_window, window_values
 
@@ -33,6 +35,8 @@ def same_window(a: Window | LearnableWindow, b: Window | LearnableWindow, size: 
 
 if TYPE_CHECKING:  # what torch's convolutions have
     from torch.nn.modules.conv import _ConvNd as Convolution
+
+    from windowconv.fftconv.prepared import PreparedKernel
 else:
     Convolution = nn.Module
 
@@ -50,7 +54,8 @@ class WindowedMixin(Convolution):
     learnable_window: LearnableWindowModule | None
     name_in_model: str | None
     plain_class: type[nn.Module]  # what a conversion made this layer from; fold restores it
-    ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model")
+    prepared: PreparedKernel | None = None  # a cache for inference, of `prepare_inference`
+    ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model", "_algorithm", "prepared")
 
     def set_window(
         self, window: LayerWindow, *, name: str | None = None, quiet: bool = False, stacklevel: int = 3
@@ -66,7 +71,7 @@ class WindowedMixin(Convolution):
         if len(self.kernel_size) != len(self.stride):
             raise InputError(f"kernel_size={self.kernel_size!r}; allowed: an int, or {len(self.stride)} ints")
         self._modules.pop("learnable_window", None)
-        self.learnable_window = None
+        self.learnable_window = self.prepared = None
         self.register_buffer("window_values", None, persistent=False)
         self.name_in_model = name
         if isinstance(window, LearnableWindow):
@@ -82,6 +87,18 @@ class WindowedMixin(Convolution):
         self._rebuild_window()
 
     @property
+    def algorithm(self) -> Algorithm:
+        """How the layer convolves: "direct" (torch's own), "fft", or "auto": whichever is expected to be faster."""
+        return self.__dict__.get("_algorithm", "auto")  # a converted layer, or one pickled before, has none
+
+    @algorithm.setter
+    def algorithm(self, algorithm: Algorithm) -> None:
+        check_algorithm(algorithm)
+        if self.transposed and algorithm == "fft":
+            raise InputError("algorithm='fft' is for convolutions; allowed for a transposed one: 'auto', 'direct'")
+        self.__dict__["_algorithm"] = algorithm
+
+    @property
     def effective_weight(self) -> Tensor:
         """The weight that convolves: the raw weight times the window, of the raw weight's shape."""
         if self.learnable_window is not None:
@@ -90,8 +107,35 @@ class WindowedMixin(Convolution):
             return self.weight
         return self.weight * self.window_values
 
+    def weight_and_window(self) -> tuple[Tensor, Tensor | None]:
+        """Two factors of the effective weight: one to be trained, and a fixed window or None."""
+        return (self.weight, self.window_values) if self.learnable_window is None else (self.effective_weight, None)
+
+    def made_of(self) -> list[Tensor]:
+        """The tensors on whose values the effective weight depends."""
+        parts = [self.weight] if self.window_values is None else [self.weight, self.window_values]
+        return parts if self.learnable_window is None else [*parts, *self.learnable_window.parameters()]
+
+    def train(self, mode: bool = True) -> Any:
+        """As torch's; training gives up what was prepared for inference."""
+        if mode:
+            self.prepared = None
+        return super().train(mode)
+
+    def geometry(self) -> Geometry:
+        """Stride, padding with zeros, dilation and groups; other padding goes into the input (`padded`)."""
+        padding = self.padding if self.padding_mode == "zeros" else 0
+        return make_geometry(self.kernel_size, self.stride, padding, self.dilation, self.groups)
+
+    def padded(self, input: Tensor) -> Tensor:
+        """The input, padded where the layer pads with anything but zeros."""
+        if self.padding_mode == "zeros":
+            return input
+        return F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, window={self.window}"
+        chosen = "" if self.algorithm == "auto" else f", algorithm={self.algorithm}"
+        return f"{super().extra_repr()}, window={self.window}{chosen}"
 
     def check_input(self, input: Tensor) -> None:
         """An `InputError` for an input that is too small; torch's own messages name no layer."""
@@ -109,12 +153,12 @@ class WindowedMixin(Convolution):
             limit = {"reflect": n - 1, "circular": n}.get(self.padding_mode)
             if limit is not None and max(before, after) > limit:
                 raise InputError(
-                    f"{self._title()}: padding_mode={self.padding_mode!r} can pad a side of {n} by at most "
+                    f"{self.title()}: padding_mode={self.padding_mode!r} can pad a side of {n} by at most "
                     f"{limit}, not {max(before, after)}; use a larger input, a smaller kernel or 'zeros'"
                 )
             if n + before + after < reach:
                 raise InputError(
-                    f"{self._title()}: an input of {n} with padding {before} + {after} is smaller than the "
+                    f"{self.title()}: an input of {n} with padding {before} + {after} is smaller than the "
                     f"kernel, which reaches over {reach}; use a larger input, more padding or a smaller kernel"
                 )
 
@@ -125,7 +169,8 @@ class WindowedMixin(Convolution):
             input, output_size, self.stride, self.padding, self.kernel_size, axes, self.dilation
         )
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What error messages call the layer."""
         return f"layer {self.name_in_model!r}" if self.name_in_model else f"{self}"
 
     def _by_channel(self, window: Tensor) -> Tensor:
@@ -148,6 +193,7 @@ class WindowedMixin(Convolution):
         self.window_values = values.to(dtype=weight.dtype.to_real()).to(device=weight.device)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self.prepared = None
         super()._apply(fn, recurse)
         self._rebuild_window()
         return self
@@ -160,6 +206,7 @@ class WindowedMixin(Convolution):
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *args: Any, **kwargs: Any
     ) -> None:
+        self.prepared = None
         learnable, weight = self.learnable_window, state_dict.get(prefix + "weight")
         if learnable is not None and isinstance(weight, Tensor):
             # a plain checkpoint sets the start; torch hands the children's part of this dictionary on to them

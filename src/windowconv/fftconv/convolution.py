@@ -126,19 +126,36 @@ def convolve(
     return {1: _row, 2: _picture, 3: _volume}[axes](input, weight, bias, geometry, window, route)
 
 
-def resolve(input: Tensor, weight: Tensor, geometry: Geometry, algorithm: Algorithm) -> Algorithm:
-    """The algorithm that "auto" means for this batched input; it stays "auto" where sizes are not known yet."""
+def resolve(
+    input: Tensor,
+    weight: Tensor,
+    geometry: Geometry,
+    algorithm: Algorithm,
+    shape: tuple[int, ...] | None = None,
+    training: bool | None = None,
+) -> Algorithm:
+    """The algorithm that "auto" means for an input; it stays "auto" where sizes are not known yet.
+
+    Args:
+        shape: that of the batch which will be convolved; None is the input's.
+        training: whether a backward pass follows; None is what torch's gradient mode says.
+    """
     if torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         return "direct"  # torch 2.15 compiles no operator but its own inside `torch.func`
     if algorithm != "auto":
         return algorithm
     dtype = autocast_dtype(input)
-    if torch.compiler.is_exporting() or not ever_faster(weight.shape[2:].numel(), dtype, input.device):
+    if torch.compiler.is_exporting() or weight.shape[2:].numel() == 1 or not _ever_faster(dtype, input.device):
         return "direct"
     if torch.compiler.is_compiling():
         return "auto"
-    problem = make_problem(tuple(input.shape), tuple(weight.shape), geometry)
-    return choose(problem, dtype, input.device, _training(input, weight))
+    problem = make_problem(tuple(shape or input.shape), tuple(weight.shape), geometry)
+    return choose(problem, dtype, input.device, _training(input, weight) if training is None else training)
+
+
+@torch.compiler.assume_constant_result  # a compiler need not look inside
+def _ever_faster(dtype: torch.dtype, device: torch.device) -> bool:
+    return ever_faster(2, dtype, device)
 
 
 def make_problem(input: tuple[int, ...], weight: tuple[int, ...], geometry: Geometry) -> Problem:
