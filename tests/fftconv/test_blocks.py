@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tolerances import assert_close
 
+from tolerances import assert_close
 from windowconv.errors import WindowWarning
 from windowconv.fftconv import blocks, execution
 from windowconv.fftconv.blocks import divide, work_bytes
