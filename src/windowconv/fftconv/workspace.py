@@ -35,7 +35,7 @@ class _Pool:
             fitting = [i for i, b in enumerate(self.idle) if size <= b.numel() <= SPARE * size]
             if fitting:
                 return self.idle.pop(min(fitting, key=lambda i: self.idle[i].numel()))
-        return _fresh(size)
+        return ready(torch.empty(size, dtype=torch.uint8, device="cpu"))
 
     def give_back(self, buffers: list[Tensor]) -> None:
         with self.lock:
@@ -66,12 +66,6 @@ class _Pool:
             drop += 1
         dropped, self.idle = self.idle[:drop], self.idle[drop:]
         return dropped
-
-
-def _fresh(size: int) -> Tensor:
-    # outside inference mode: a tensor made within could not be written to after it
-    with torch.inference_mode(False):
-        return ready(torch.empty(size, dtype=torch.uint8, device="cpu"))
 
 
 _pool = _Pool(1 << 30)
