@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "algorithms": ("algorithm_report", "set_algorithm"),
     "checkpoint": ("load_weights", "save_weights"),
     "conversion": ("convert",),
     "errors": ("InputError", "WindowWarning"),
@@ -23,6 +24,7 @@ _HOMES = {
         "windowed_conv_transpose2d",
         "windowed_conv_transpose3d",
     ),
+    "inference": ("prepare_inference", "release_inference"),
     "layers": (
         "WindowedConv1d",
         "WindowedConv2d",

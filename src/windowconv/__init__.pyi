@@ -1,5 +1,7 @@
 """What `windowconv` exports, for type checkers; `__init__.py` loads it lazily."""
 
+from windowconv.algorithms import algorithm_report as algorithm_report
+from windowconv.algorithms import set_algorithm as set_algorithm
 from windowconv.checkpoint import load_weights as load_weights
 from windowconv.checkpoint import save_weights as save_weights
 from windowconv.conversion import convert as convert
@@ -17,6 +19,8 @@ from windowconv.functional import windowed_conv3d as windowed_conv3d
 from windowconv.functional import windowed_conv_transpose1d as windowed_conv_transpose1d
 from windowconv.functional import windowed_conv_transpose2d as windowed_conv_transpose2d
 from windowconv.functional import windowed_conv_transpose3d as windowed_conv_transpose3d
+from windowconv.inference import prepare_inference as prepare_inference
+from windowconv.inference import release_inference as release_inference
 from windowconv.layers import WindowedConv1d as WindowedConv1d
 from windowconv.layers import WindowedConv2d as WindowedConv2d
 from windowconv.layers import WindowedConv3d as WindowedConv3d

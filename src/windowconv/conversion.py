@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -77,6 +78,7 @@ def convert(
         model, window=window, kernel_size=kernel_size, include=include, exclude=exclude, preserve=preserve
     )
     _check_ties(model, plan)
+    warn_skipped(plan.layers)
     _warn(plan)
     result = model if inplace else copied(model)
     layers = dict(result.named_modules())
@@ -87,11 +89,16 @@ def convert(
         set_geometry(module, layer.size, layer.padding)
         if weight is not None:
             _replace(module, weight)
-        if not isinstance(module, WindowedMixin):
-            module.__dict__["plain_class"] = type(module)
-            module.__class__ = WINDOWED[torch_class(module)]
-        cast(WindowedMixin, module).set_window(layer.window, name=layer.name, quiet=True)
+        become_windowed(module, layer)
     return result
+
+
+def become_windowed(module: nn.Module, layer: LayerPlan) -> None:
+    """Make a convolution a windowed one where it stands, with the planned window."""
+    if not isinstance(module, WindowedMixin):
+        module.__dict__["plain_class"] = type(module)
+        module.__class__ = WINDOWED[torch_class(module)]
+    cast(WindowedMixin, module).set_window(layer.window, name=layer.name, quiet=True)
 
 
 def _new_weight(
@@ -167,9 +174,6 @@ def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
 
 def _warn(plan: ConversionPlan) -> None:
     """One warning a kind, whatever the number of layers."""
-    skipped = [f"{layer.name} ({layer.reason})" for layer in plan.layers if layer.action == "skip"]
-    if skipped:
-        _say(f"{len(skipped)} convolutions are skipped: {', '.join(skipped)}")
     unsuited = defaultdict(list)
     for layer in plan.layers:
         if isinstance(layer.window, Window) and (text := advice(layer.window, layer.size)):
@@ -184,6 +188,13 @@ def _warn(plan: ConversionPlan) -> None:
             f"above {AMPLIFIED:.0f} in {_some([layer.name for layer in amplified])}): weight decay acts on them so "
             "enlarged; grow the kernels more, or fine-tune without weight decay"
         )
+
+
+def warn_skipped(layers: Sequence[LayerPlan]) -> None:
+    """One warning, for the caller's caller, that lists the layers that are skipped."""
+    skipped = [f"{layer.name} ({layer.reason})" for layer in layers if layer.action == "skip"]
+    if skipped:
+        _say(f"{len(skipped)} convolutions are skipped: {', '.join(skipped)}")
 
 
 def _some(names: list[str]) -> str:

@@ -90,13 +90,13 @@ def plan_conversion(
     found = {name: m for name, m in model.named_modules() if isinstance(m, bases)}
     if not found:
         raise InputError(f"model={type(model).__name__} has no convolutions; nothing to convert")
-    included = _matching(found, include, "include")
-    excluded = _matching(found, exclude, "exclude")
+    included = matching(found, include, "include")
+    excluded = matching(found, exclude, "exclude")
     layers = []
     for name, layer in found.items():
         if (include is not None and name not in included) or (exclude is not None and name in excluded):
             continue
-        layers.append(_plan_layer(name, layer, window, kernel_size, include is not None, preserve))
+        layers.append(plan_layer(name, layer, window, kernel_size, include is not None, preserve))
     if isinstance(kernel_size, Mapping):
         sizes = {k for layer in layers if layer.action == "window" for k in layer.old_size}
         if sizes and not sizes & set(kernel_size):
@@ -107,9 +107,10 @@ def plan_conversion(
     return ConversionPlan(tuple(layers), preserve)
 
 
-def _plan_layer(
+def plan_layer(
     name: str, layer: Convolution, window: LayerWindow, kernel_size: KernelSize, chosen: bool, preserve: bool
 ) -> LayerPlan:
+    """One layer's part; `chosen` ones are converted even if patches."""
     old = tuple(layer.kernel_size)
     if (reason := _unfit(layer)) is not None:
         return LayerPlan(name, "skip", reason, old, old, layer.padding)
@@ -176,7 +177,7 @@ def _overridden(layer: nn.Module) -> list[str]:
     return sorted(names, key=lambda name: (name != "forward", name))
 
 
-def _matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str) -> set[str]:
+def matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str) -> set[str]:
     """The names of the layers that a pattern, or one of their ancestors, matches."""
     if patterns is None:
         return set()
@@ -192,7 +193,7 @@ def _matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str)
             f"{argument}={patterns!r}; allowed: a pattern, a list of patterns, or a callable (name, layer)"
         )
     for pattern in names:
-        hits = {n for n in found if fnmatchcase(n, pattern) or fnmatchcase(n, pattern + ".*")}
+        hits = {n for n in found if n == pattern or fnmatchcase(n, pattern) or fnmatchcase(n, pattern + ".*")}
         if not hits:
             raise unknown(argument, pattern, found)
         matched |= hits
