@@ -1,6 +1,6 @@
 """Large kernels in the frequency domain: speed, error and memory, against torch's own and against the bars.
 
-    python benchmarks/fftconv.py            # results/fftconv.{json,md} and fftconv-k.png; half an hour or more
+    python benchmarks/fftconv.py            # results/fftconv.{json,md} and fftconv-k.png; 35 to 45 minutes on 2 cores
     python benchmarks/fftconv.py --quick    # some rows, to try it out: build/quick/; a minute or two
     python benchmarks/fftconv.py --tables   # the tables again from the rows measured
 

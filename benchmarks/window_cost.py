@@ -4,7 +4,8 @@
     python benchmarks/window_cost.py --batch 2 --size 64 --pairs 3 --out /tmp/quick
 
 Both networks start from the same weights and see the same batch. A step is forward, loss, backward and SGD with
-momentum. The bar: the windowed step takes at most 1.02 times the plain one's time.
+momentum. The bar: the windowed step takes at most 1.02 times the plain one's time. Measured for either algorithm: with
+"direct" the product of weight and window is formed, with "fft" the window goes into the kernels' transforms.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from windowconv import WindowedConv2d, convert, fold
+from windowconv import WindowedConv2d, convert, fold, set_algorithm
+from windowconv.fftconv.arguments import Algorithm
 from windowconv.files import replace_file
 from windowconv.lab.runs import environment
 
@@ -32,14 +34,20 @@ BAR = 1.02
 WARMUP = 5  # the first large allocations of a process are slow
 # channels and pixels of ResNet-18's four stages at 224
 LAYERS = ((64, 56), (128, 28), (256, 14), (512, 7))
+ALGORITHMS: tuple[Algorithm, ...] = ("fft", "direct")
+STEP = "{}: whole training step"
+STEM = "conv1"  # of three channels: direct either way
 
 
-def networks(device: torch.device) -> tuple[nn.Module, nn.Module]:
-    """The windowed network and the plain one, of the same effective weights."""
+def networks(device: torch.device, algorithm: Algorithm) -> tuple[nn.Module, nn.Module]:
+    """The windowed network and the one without windows, of the same effective weights and the same algorithm."""
     torch.manual_seed(0)
     windowed = convert(resnet18(), kernel_size={3: 7, 7: 9})
     layout: Any = {"memory_format": torch.channels_last}
-    return windowed.to(device).to(**layout), fold(windowed).to(device).to(**layout)
+    first, second = (
+        set_algorithm(model.to(device).to(**layout), algorithm, exclude=STEM) for model in (windowed, fold(windowed))
+    )
+    return first, second
 
 
 def training_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
@@ -87,7 +95,7 @@ def products_alone(model: nn.Module, repeats: int) -> list[float]:
     return times
 
 
-def by_layer(batch: int, size: int, pairs: int, device: torch.device) -> dict[str, Ratio]:
+def by_layer(batch: int, size: int, pairs: int, device: torch.device, algorithm: Algorithm) -> dict[str, Ratio]:
     """The ratio for one 7x7 layer of each stage."""
     rows = {}
     for channels, at_224 in LAYERS:
@@ -95,10 +103,12 @@ def by_layer(batch: int, size: int, pairs: int, device: torch.device) -> dict[st
         images = torch.rand(batch, channels, pixels, pixels, device=device)
         images = images.to(memory_format=torch.channels_last).requires_grad_()
         layers = []
-        for kind in (WindowedConv2d, nn.Conv2d):
-            layer = kind(channels, channels, 7, padding=3, bias=False, device=device)
+        for window in ("hamming", None):
+            layer = WindowedConv2d(
+                channels, channels, 7, padding=3, bias=False, device=device, window=window, algorithm=algorithm
+            )
             layers.append(layer.to(memory_format=torch.channels_last))
-        name = f"{channels} channels, {pixels}x{pixels}"
+        name = f"{algorithm}: {channels} channels, {pixels}x{pixels}"
         rows[name] = interleaved(layer_step(layers[0], images), layer_step(layers[1], images), pairs)
         print(line(name, rows[name]), flush=True)
     return rows
@@ -119,13 +129,14 @@ def write(rows: dict[str, Ratio], alone: list[float], options: argparse.Namespac
     record["products_alone_s"] = alone
     record["ratios"] = {name: asdict(ratio) for name, ratio in rows.items()}
     replace_file(options.out / "window-cost.json", (json.dumps(record, indent=1) + "\n").encode())
-    step = rows["whole training step"]
+    step = rows[STEP.format("direct")]
+    verdicts = ", ".join(f"{rows[STEP.format(a)].verdict(BAR)} ({a})" for a in ALGORITHMS)
     text = [
         "# What the window costs",
         "",
         f"Time with the Hamming window over time without, 7x7 kernels (ResNet-18's, its stem 9x9), batch "
         f"{options.batch}, {options.size} pixels, float32, channels last; medians of interleaved pairs with "
-        f"their 95 % intervals. The bar for the whole step is {BAR}: **{step.verdict(BAR)}**. "
+        f"their 95 % intervals. The bar for the whole step is {BAR}: **{verdicts}**. "
         "Single layers: forward and both gradients.",
         "",
         f"{where['device']}, {where['threads']} threads, torch {where['torch']}, windowconv {where['windowconv']}. "
@@ -149,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--size", type=int, default=224, help="pixels of the images")
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results")
     options = parser.parse_args()
@@ -157,11 +168,17 @@ def main() -> None:
     images = torch.rand(options.batch, 3, options.size, options.size, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(1000, (options.batch,), device=device)
-    windowed, plain = networks(device)
-    whole = interleaved(training_step(windowed, images, labels), training_step(plain, images, labels), options.pairs)
-    print(line("whole training step", whole), flush=True)
-    rows = {"whole training step": whole, **by_layer(options.batch, options.size, options.pairs, device)}
-    write(rows, products_alone(windowed, options.pairs), options, device)
+    rows: dict[str, Ratio] = {}
+    alone: list[float] = []
+    for algorithm in ALGORITHMS:
+        windowed, plain = networks(device, algorithm)
+        steps = [training_step(model, images, labels) for model in (windowed, plain)]
+        name = STEP.format(algorithm)
+        rows[name] = interleaved(steps[0], steps[1], options.pairs)
+        print(line(name, rows[name]), flush=True)
+        alone = alone or products_alone(windowed, options.pairs)
+        rows |= by_layer(options.batch, options.size, options.pairs, device, algorithm)
+    write(rows, alone, options, device)
 
 
 if __name__ == "__main__":
