@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,15 +33,28 @@ void work(void *data) {
 
 std::atomic<bool> forked{false};
 
+// From the start: a fork may follow on work that torch alone has shared among the runtime's threads.
+__attribute__((constructor)) void watch_forks() {
+    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+}
+
 // The entry that compilers call for `#pragma omp parallel`; libgomp, LLVM's and Intel's runtimes all have it.
 using Parallel = void (*)(void (*)(void *), void *, unsigned, unsigned);
 
 Parallel openmp() {
-    static Parallel found = [] {
-        pthread_atfork(nullptr, nullptr, [] { forked = true; });
-        return reinterpret_cast<Parallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
-    }();
+    static Parallel found = reinterpret_cast<Parallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
     return found;
+}
+
+void work_with_threads(Team &team, int threads) {
+    std::vector<std::thread> others;
+    try {
+        for (int i = 1; i < threads; i++) others.emplace_back(work, &team);
+    } catch (const std::system_error &) {
+        // no more threads to be had: those that there are do it all
+    }
+    work(&team);
+    for (auto &thread : others) thread.join();
 }
 
 }  // namespace
@@ -55,10 +69,7 @@ void run_tasks(int64_t tasks, const wc_run &run, Task task, void *context) {
     } else if (parallel && !forked) {
         parallel(work, &team, unsigned(threads), 0);
     } else {
-        std::vector<std::thread> others;
-        for (int i = 1; i < threads; i++) others.emplace_back(work, &team);
-        work(&team);
-        for (auto &thread : others) thread.join();
+        work_with_threads(team, threads);
     }
 }
 
