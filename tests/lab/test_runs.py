@@ -148,7 +148,7 @@ CPU = torch.device("cpu")
 def test_a_full_disk_while_logging_is_one_line(tiny: ImageData, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    writer = RunWriter(tmp_path / "run", CONFIG, tiny, CPU)
+    writer = RunWriter(tmp_path / "run", CONFIG, tiny, CPU, {"0": "direct"})
     writer._log = Path("/dev/full")
     refused(lambda: writer.log("step", step=1), "run: metrics.jsonl cannot be written", os.strerror(errno.ENOSPC))
 
@@ -201,7 +201,7 @@ def test_a_full_disk_from_the_start_leaves_nothing(
 def test_recording_marks_how_a_run_ended(
     error: BaseException | None, status: str, reason: str | None, tiny: ImageData, tmp_path: Path
 ) -> None:
-    with pytest.raises(type(error)) if error else nullcontext(), recording(tmp_path, CONFIG, tiny, CPU) as writer:
+    with pytest.raises(type(error)) if error else nullcontext(), recording(tmp_path, CONFIG, tiny, CPU, {}) as writer:
         assert Run.open(tmp_path).record["status"] == "running"
         writer.log("step", step=1)
         if error:

@@ -42,6 +42,9 @@ class Training:
     """What the learning rate is multiplied by at each milestone [0.1]."""
     augment: Literal["none", "flip-crop"] = "flip-crop"
     """Random mirroring and crops after a padding of 4 [flip-crop]."""
+    algorithm: Literal["auto", "direct", "fft"] = "auto"
+    """How convolutions are computed: torch's own, by the frequency domain, or whichever is faster for each layer
+    (chosen when a run starts and written into run.json)."""
 
     def __post_init__(self) -> None:
         for name in ("image_size", "train_images", "test_images", "width", "epochs", "batch_size"):
@@ -58,6 +61,8 @@ class Training:
             raise InputError(f"milestones={self.milestones}; allowed: shares of all steps, 0 to 1")
         if self.augment not in ("none", "flip-crop"):
             raise unknown("augment", self.augment, ["none", "flip-crop"])
+        if self.algorithm not in ("auto", "direct", "fft"):
+            raise unknown("algorithm", self.algorithm, ["auto", "direct", "fft"])
 
 
 @dataclass(frozen=True)

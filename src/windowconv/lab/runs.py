@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from windowconv.files import replace_file
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.models import from_header
+from windowconv.lab.numerics import restore_algorithms
 
 SCHEMA_VERSION = 1
 
@@ -141,10 +142,12 @@ class Run:
         return path
 
     def model(self) -> nn.Module:
-        """The trained network, in evaluation mode."""
+        """The trained network, in evaluation mode, computing as in its training: algorithms and memory format."""
         model = from_header(read_header(self.weights))
         load_weights(model, self.weights)
-        return model.eval()
+        restore_algorithms(model, self.record["numerics"]["algorithm"])
+        layout: Any = {"memory_format": torch.channels_last}
+        return model.to(**layout).eval()
 
     def metrics(self, kind: str) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl of one kind: step, epoch or final."""
@@ -171,7 +174,9 @@ class Run:
 class RunWriter:
     """Writes a run folder while the run goes on; `recording` makes one."""
 
-    def __init__(self, folder: Path, config: RunConfig, data: ImageData, device: torch.device) -> None:
+    def __init__(
+        self, folder: Path, config: RunConfig, data: ImageData, device: torch.device, algorithms: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.record: dict[str, Any] = {
             "name": folder.name,
@@ -184,7 +189,7 @@ class RunWriter:
             "seed": config.seed,
             "numerics": {
                 "precision": "float32",
-                "algorithm": {"*": "direct"},
+                "algorithm": dict(algorithms),
                 "memory_format": "channels_last",
                 "deterministic": device.type == "cpu",
             },
@@ -220,9 +225,11 @@ class RunWriter:
 
 
 @contextmanager
-def recording(folder: Path, config: RunConfig, data: ImageData, device: torch.device) -> Iterator[RunWriter]:
+def recording(
+    folder: Path, config: RunConfig, data: ImageData, device: torch.device, algorithms: Mapping[str, str]
+) -> Iterator[RunWriter]:
     """A writer whose run is marked finished, stopped or failed when the block is left."""
-    writer = RunWriter(folder, config, data, device)
+    writer = RunWriter(folder, config, data, device, algorithms)
     try:
         yield writer
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from windowconv.lab.config import RunConfig
 from windowconv.lab.data import Batch, DeviceLoader, ImageData
 from windowconv.lab.evaluate import Evaluation, evaluate, save_evaluation
 from windowconv.lab.models import build, to_header
+from windowconv.lab.numerics import pin_algorithms
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs import Run, RunWriter, recording
 
@@ -56,7 +57,9 @@ def train(
     }
     # channels last is the faster layout for convolutions on CPUs and on tensor cores
     model = build("small", arguments).to(device).to(memory_format=torch.channels_last)
-    with recording(folder, config, data, device) as writer:
+    batch = (min(config.batch_size, len(data.train)), data.channels, *data.image_size)
+    algorithms = pin_algorithms(model, config.algorithm, batch)
+    with recording(folder, config, data, device, algorithms) as writer:
         final = _Trainer(model, config, data, writer, progress).run()
         save_weights(model, folder / "model.safetensors", to_header("small", arguments))
         save_evaluation(folder, "test", final, data.test, data.name)
