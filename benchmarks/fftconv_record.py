@@ -79,8 +79,12 @@ def open_record(path: Path, here: dict[str, Any] | None, sources: str) -> tuple[
 def describe_environment(quick: bool) -> dict[str, Any]:
     """Versions and hardware; two runs with the same can be continued one by the other."""
     set_in_use = instructions() or "none (no native operator)"
-    found = {**environment(torch.device("cpu")), "cores": len(os.sched_getaffinity(0)), "instructions": set_in_use}
+    found = {**environment(torch.device("cpu")), "cores": _cores(), "instructions": set_in_use}
     return {**found, "quick": True} if quick else found
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def digest_of_sources() -> str:
