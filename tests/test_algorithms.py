@@ -93,7 +93,7 @@ def test_windows_stay_and_conversion_keeps_algorithms():
         ({"*": "fft"}, {"include": "stem"}, {"stem": "fft"}),
         ({}, {}, {}),
     ],
-    ids=str,
+    ids=[f"case{i}" for i in range(11)],
 )
 def test_patterns(algorithm, options, expected):
     assert settings(set_algorithm(net(), algorithm, **options)) == expected
