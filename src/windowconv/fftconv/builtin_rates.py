@@ -27,10 +27,14 @@ bfloat16   grouped   forward  5.01e7       192         0       217         0    
 bfloat16   grouped   step     4.02e8       864         0  1.02e3         0      4.57         0      1.88
 bfloat16   depthwise forward  3.95e7      34.9         0  1.17e3         0         0         8         0
 bfloat16   depthwise step     1.37e8         0         0  1.18e5       129         0         0         0
-float64    dense     forward  1.94e7       141         0         0      6.93      30.6         0         0
-float64    dense     step     5.56e7       856         0         0      40.7      88.8         0         0
-float16    dense     forward         0  1.65e3         0       843       125      26.3      13.5         0
-float16    dense     step     2.07e8         0         0  2.47e4         0       458         0         0
+float64    dense     forward  1.94e7       144         0         0       7.3      30.2         0         0
+float64    dense     step     5.68e7       858         0         0      41.8      87.6         0         0
+float64    grouped   forward         0         0         0         0       341         0      23.3      5.16
+float64    grouped   step     1.81e8         0         0         0       928         0        71      17.4
+float64    depthwise forward  8.54e8         0         0  1.57e5       288         0         0         0
+float64    depthwise step     2.21e9  1.58e3         0  3.29e5  1.34e3         0         0         0
+float16    dense     forward  3.74e7  1.27e3         0       331       130      24.5      15.7         0
+float16    dense     step     2.15e8         0         0  2.23e4         0       456         0         0
 float16    depthwise forward  1.57e9  3.29e3         0  2.79e4       164         0         0         0
 float16    depthwise step     6.47e9  4.04e3         0         0       908         0         0         0
 """
@@ -57,14 +61,24 @@ bfloat16   depthwise step     9.62e8       331         0         0      53.9    
 
 _REFERENCE = """
 # dtype    family    phase        call    sample    weight      copy  spectrum    kernel transform   product
-float32    dense     forward  1.38e9         0         0         0       371       119      70.7      13.1
-float32    dense     step     3.64e9         0         0         0       563       208      43.8      7.48
-bfloat16   dense     forward  1.24e9         0       803         0       503      97.4      55.8      11.4
-bfloat16   dense     step     2.91e9         0         0         0       479       122      81.5      10.3
-float64    dense     forward  1.32e9         0       877         0       734       218      85.8      17.6
-float64    dense     step     3.53e9         0       861         0       554       239       122      19.9
-float16    dense     forward  1.24e9         0       305         0       503       228      46.6      5.74
-float16    dense     step      3.1e9         0  2.14e3         0       564       226      40.4      3.77
+float32    dense     forward  1.41e9         0         0         0       413       163      59.7      9.88
+float32    dense     step     3.59e9         0         0         0       543       187      49.5      9.07
+float32    strided   forward         0         0         0         0       378         0       104      15.5
+float32    strided   step            0         0         0         0       437       121      58.8      14.2
+float32    depthwise forward  1.08e9       835         0         0         0   1.5e3      85.2         0
+float32    depthwise step     3.21e9  1.06e3         0         0         0     1e3        90         0
+bfloat16   dense     forward  1.25e9         0       794         0       507      98.6      55.3      11.3
+bfloat16   dense     step     2.87e9         0         0         0       449       116      85.5      10.9
+bfloat16   depthwise forward  9.95e8         0         0         0       368  4.68e3      34.9         0
+bfloat16   depthwise step        3e9         0         0         0  1.11e3       629         0         0
+float64    dense     forward  1.33e9         0       894         0       684       187      97.1      18.1
+float64    dense     step     3.55e9         0       968         0       495       201       136      20.7
+float64    grouped   forward  1.04e9         0       718  5.72e3         0       361         0       205
+float64    grouped   step     3.36e9         0         0  1.74e4      68.8         0       250         0
+float64    depthwise forward  1.34e9         0  1.58e4         0       294         0       110         0
+float64    depthwise step     3.48e9   2.1e3  4.32e4         0       144         0      74.3         0
+float16    dense     forward  1.27e9         0         0         0       401       202      65.7      7.59
+float16    dense     step     3.15e9         0  1.47e3         0       456       197      59.4       5.6
 float16    depthwise forward  1.12e9       737         0         0       538         0         0         0
 float16    depthwise step     3.23e9         0         0         0       460         0      23.5         0
 """

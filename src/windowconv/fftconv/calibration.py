@@ -26,6 +26,7 @@ from torch.utils.data import get_worker_info
 
 from windowconv.errors import InputError
 from windowconv.fftconv import probes
+from windowconv.fftconv.builtin_rates import ROWS
 from windowconv.fftconv.cost import SHARES
 from windowconv.fftconv.native import library
 from windowconv.fftconv.rates import Factors, Rates
@@ -80,6 +81,14 @@ def calibrate() -> Rates:
     return fresh
 
 
+def kept() -> Rates | None:
+    """What was measured before, in this process or by its file; None if nothing was. Nothing is measured."""
+    found = _found.get(_identity(torch.get_num_threads()))
+    if found is None and (factors := read(cache_file())) is not None:
+        found = Rates(factors)
+    return found
+
+
 def enabled() -> bool:
     """Whether the machine is measured."""
     return os.environ.get(OFF) != "0"
@@ -93,6 +102,7 @@ def key() -> Key:
         "torch": torch.__version__,
         "windowconv": version("windowconv"),
         "implementation": library.instructions() or "reference",
+        "built_in": hashlib.sha256(repr(ROWS).encode()).hexdigest()[:16],  # what the factors multiply
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -24,9 +25,10 @@ from windowconv.fftconv.rates import (
     way_of,
 )
 
-SECONDS = 1.5  # rounds stop then, but not before FEWEST
-FEWEST, MOST = 3, 15
-GIVE_UP = 8.0  # seconds; what takes so long is not this machine's own doing
+SECONDS = 1.5  # rounds stop then, but not before FEWEST, and go on to GIVE_UP while times are not steady
+GIVE_UP = 5.0
+FEWEST = 3
+UNSTEADY = 0.1  # by how much the second shortest time exceeds the shortest: a few percent on a machine at rest
 DTYPES = (torch.float32, torch.bfloat16)
 PHASES: tuple[Phase, Phase] = ("forward", "step")
 
@@ -46,17 +48,22 @@ PROBLEMS = (
 
 
 def measure() -> Mapping[str, Factors] | None:
-    """The factors of this machine and thread count, by `rates.group`; None if other work takes all of its time."""
+    """The factors of this machine and thread count, by `rates.group`; None if it is too busy with other things."""
     runs = [run for dtype in DTYPES for problem in PROBLEMS for run in _runs(problem, dtype)]
-    start = time.perf_counter()
-    for done in range(1 + MOST):
-        if done > FEWEST and time.perf_counter() - start > SECONDS:
-            break
+    start, rounds = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS or rounds <= FEWEST or not _steady(runs):
         for run in runs:
             run.time()
             if time.perf_counter() - start > GIVE_UP:
-                return None
+                return _factors(runs) if rounds > FEWEST and _steady(runs) else None
+        rounds += 1
     return _factors(runs)
+
+
+def _steady(runs: Iterable[_Run]) -> bool:
+    """Whether the shortest times can be had again: those of a machine that does nothing else."""
+    shortest = [sorted(seconds)[:2] for run in runs for seconds in run.seconds.values()]
+    return median(second / first for first, second in shortest) < 1 + UNSTEADY
 
 
 class _Run:

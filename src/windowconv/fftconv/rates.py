@@ -69,8 +69,12 @@ def counts_of(problem: Problem, dtype: torch.dtype, way: Way, phase: Phase, limi
     training = phase == "step"
     if way == "direct":
         return direct_counts(problem, dtype.itemsize, training)
-    lanes = library.library().wc_lanes() if way == "native" else 1
-    return fft_counts(problem, max(4, dtype.itemsize), training, lanes, limit)
+    return fft_counts(problem, max(4, dtype.itemsize), training, lanes_of(way), limit)
+
+
+def lanes_of(way: Way) -> int:
+    """In blocks of how many channels an implementation computes."""
+    return library.library().wc_lanes() if way == "native" else 1
 
 
 def group(way: Way, dtype: str, family: Family) -> str:
