@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from windowconv.fftconv import calibration, choice, rates
+from windowconv.fftconv import calibration, choice, fft_conv2d, rates
 from windowconv.fftconv.choice import choose, estimate, ever_faster
 from windowconv.fftconv.native import library
 from windowconv.fftconv.problem import Axis, Problem
@@ -107,6 +108,14 @@ def test_other_devices_and_dtypes_stay_direct():
     assert not ever_faster(49, torch.int8, CPU)
     assert not ever_faster(1, FLOAT, CPU)
     assert ever_faster(49, FLOAT, CPU)
+
+
+def test_traced_sizes_stay_direct():
+    def convolve(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return fft_conv2d(x, w, padding=3, algorithm="auto")
+
+    graph = make_fx(convolve, tracing_mode="symbolic")(torch.rand(8, 64, 14, 14), torch.rand(64, 64, 7, 7)).graph
+    assert "aten.convolution.default" in [str(node.target) for node in graph.nodes]
 
 
 def test_where_work_space_is_too_small_direct():

@@ -34,9 +34,17 @@ def choose(problem: Problem, dtype: torch.dtype, device: torch.device, training:
         dtype, device: the input's.
         training: whether a backward pass follows.
     """
-    if problem.batch == 0 or not ever_faster(problem.axes[0].taps * problem.axes[1].taps, dtype, device):
+    if not ever_faster(problem.axes[0].taps * problem.axes[1].taps, dtype, device):
+        return "direct"
+    if not _sizes_known(problem) or problem.batch == 0:
         return "direct"
     return estimate(problem, dtype, device, training).choice
+
+
+def _sizes_known(problem: Problem) -> bool:
+    """Whether no size is a tracer's symbol, which can neither be looked up nor compared."""
+    sizes = (problem.batch, problem.in_channels, *(axis.size for axis in problem.axes))
+    return not any(isinstance(size, torch.SymInt) for size in sizes)
 
 
 def ever_faster(taps: int, dtype: torch.dtype, device: torch.device) -> bool:
