@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
@@ -71,13 +71,17 @@ def laid_out(tensors: Tensors, layout: str, weights: str | None = None) -> Tenso
     )
 
 
-def check(problem: Problem, tensors: Tensors, plan: Plan | None = None) -> None:
-    """Output and both gradients, to 1e-6 of their norm; in bfloat16 besides the rounding of the result itself."""
-    got = tensors.values(native, plan or make_plan(problem))
-    for name, one, true in zip(("output", "input", "weight"), got, truth(problem, tensors), strict=True):
+def check(problem: Problem, tensors: Tensors, plan: Plan | None = None, like: Tensors | None = None) -> None:
+    """Output and both gradients, to 1e-6 of their norm; in bfloat16 besides the rounding of the result itself.
+
+    The norm is that of the results of `like` if it is given.
+    """
+    got, trues = tensors.values(native, plan or make_plan(problem)), truth(problem, tensors)
+    norms = [t.norm() for t in (truth(problem, like) if like else trues)]
+    for name, one, true, norm in zip(("output", "input", "weight"), got, trues, norms, strict=True):
         assert one.dtype == tensors.input.dtype
         assert one.shape == true.shape
-        allowed = 1e-6 * true.norm()
+        allowed = 1e-6 * norm
         if one.dtype == torch.bfloat16:
             allowed += rounding(problem) * (true.bfloat16() - true).norm()
         error = (one - true).norm()
@@ -245,7 +249,10 @@ def convolutions(draw):
     return case, Plan(case, height, width), given
 
 
+@settings(max_examples=200)
 @given(convolution=convolutions())
 def test_any_convolution(convolution):
     case, plan, given = convolution
-    check(case, given, plan)
+    # a single number may be what is left of terms that cancel: its error is measured by them
+    positive = {name: None if t is None else t.abs() for name, t in vars(given).items()}
+    check(case, given, plan, like=replace(given, **positive))
