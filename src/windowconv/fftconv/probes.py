@@ -61,9 +61,13 @@ def measure() -> Mapping[str, Factors] | None:
 
 
 def _steady(runs: Iterable[_Run]) -> bool:
-    """Whether the shortest times can be had again: those of a machine that does nothing else."""
-    shortest = [sorted(seconds)[:2] for run in runs for seconds in run.seconds.values()]
-    return median(second / first for first, second in shortest) < 1 + UNSTEADY
+    """Whether each group's shortest times can be had again: those of a machine that does nothing else."""
+    ratios: dict[str, list[float]] = {}
+    for run in runs:
+        for seconds in run.seconds.values():
+            first, second = sorted(seconds)[:2]
+            ratios.setdefault(run.group, []).append(second / first)
+    return all(median(of_group) < 1 + UNSTEADY for of_group in ratios.values())
 
 
 class _Run:
@@ -72,6 +76,7 @@ class _Run:
     def __init__(self, problem: Problem, dtype: torch.dtype, way: Way, layout: torch.memory_format) -> None:
         self.problem, self.dtype = problem, dtype
         self.way: Way = way
+        self.group = group(way, name_of(dtype), family(problem))
         self.seconds: dict[Phase, list[float]] = {}
         generator = torch.Generator().manual_seed(0)  # not the user's
         height, width = problem.axes
@@ -121,7 +126,7 @@ def _factors(runs: Iterable[_Run]) -> Mapping[str, Factors]:
     """Each group's factors; of torch's two layouts the faster one counts."""
     best: dict[str, dict[tuple[Problem, Phase], Probe]] = {}
     for run in runs:
-        of_group = best.setdefault(group(run.way, name_of(run.dtype), family(run.problem)), {})
+        of_group = best.setdefault(run.group, {})
         for phase in PHASES:
             probe = run.probe(phase)
             known = of_group.get((run.problem, phase))

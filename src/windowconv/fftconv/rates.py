@@ -26,7 +26,7 @@ Phase = Literal["forward", "step"]
 Factors = Mapping[str, float]
 
 PULL = 0.3  # how much three factors that differ cost, against a probe that is off by as much
-FURTHEST = 3.0  # a factor from all three's mean
+FURTHEST = 2.0  # a factor from all three's mean
 UNLIMITED = 1 << 62
 
 
