@@ -112,8 +112,6 @@ def make_problem(
 
 
 def _resolve(algorithm: str, problem: Problem, input: Tensor, training: bool) -> str:
-    if problem.batch == 0:  # nothing to transform
-        return "direct"
     return choose(problem, input.dtype, input.device, training) if algorithm == "auto" else algorithm
 
 
