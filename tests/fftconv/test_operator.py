@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from conv_problems import CONTIGUOUS, LAST, PROBLEMS, Tensors, tensors, truth
 from tolerances import assert_close
-from windowconv.fftconv import backend, execution, operator, reference
+from windowconv.fftconv import backend, operator
 from windowconv.fftconv.function import Convolution, Gradients
 from windowconv.fftconv.problem import Problem
 
@@ -286,13 +286,19 @@ def test_auto_is_decided_at_every_call(answer, monkeypatch):
     assert bool(done) == (answer == "fft")
 
 
-@both
-def test_autocast_does_not_change_what_the_operators_compute_in(algorithm, monkeypatch):
-    monkeypatch.setattr(execution, "implementation", lambda *args: reference)
-    given = tensors(SMALL, torch.float32)
+def test_autocast_does_not_change_what_the_operators_compute_in(monkeypatch):
+    """An implementation's own matrix products would be rounded."""
+    given, seen = tensors(SMALL, torch.float32), []
+
+    def spied(call):
+        return lambda *args: (seen.append(torch.is_autocast_enabled("cpu")), call(*args))[1]
+
+    monkeypatch.setattr(backend, "convolve", spied(backend.convolve))
+    monkeypatch.setattr(backend, "gradients", spied(backend.gradients))
     with torch.autocast("cpu", torch.bfloat16):
-        output, _ = operator.conv2d(*forward_arguments(SMALL, given, algorithm))
-        grads = operator.conv2d_backward(*backward_arguments(SMALL, given, (True, True), algorithm))
+        output, _ = operator.conv2d(*forward_arguments(SMALL, given))
+        grads = operator.conv2d_backward(*backward_arguments(SMALL, given, (True, True)))
+    assert seen == [False, False]
     assert_close((output, *grads), truth(SMALL, given), torch.float32)
 
 
