@@ -100,16 +100,12 @@ class Transform:
     def spectrum(self, columns: Columns, take: workspace) -> Tensor:
         """The spectrum of a block of columns."""
         spectrum = self.empty_spectrum(columns, take)
-        planes = spectrum.view(3, self._table(columns).shape[0], -1)
-        first, second, third = self._planes(planes)
-        torch.mm(self._table(columns), self._block(0, columns), out=first)
-        torch.mm(self._table(columns), self._block(1, columns), out=second)
-        if self.role == "input":
-            torch.sub(first, second, out=third)
-        else:
-            torch.add(first, second, out=third)
+        real, imaginary, both = self._planes(spectrum, columns)
+        torch.mm(self._table(columns), self._block(0, columns), out=real)
+        torch.mm(self._table(columns), self._block(1, columns), out=imaginary)
+        torch.add(real, imaginary, alpha=-1 if self.role == "input" else 1, out=both)
         if self.role == "output":
-            first.sub_(second)
+            real.sub_(imaginary)
         return spectrum
 
     def empty_spectrum(self, columns: Columns, take: workspace) -> Tensor:
@@ -119,25 +115,20 @@ class Transform:
 
     def collect(self, spectrum: Tensor, columns: Columns) -> None:
         """The transpose of `spectrum`, which is used up: a block's share of the rows becomes its gradient."""
-        planes = spectrum.view(3, self._table(columns).shape[0], -1)
-        first, second, third = self._planes(planes)
+        real, imaginary, both = self._planes(spectrum, columns)
         if self.role == "output":
-            second.sub_(first).add_(third)
-            first.add_(third)
-        elif self.role == "input":
-            first.add_(third)
-            second.sub_(third)
-        else:
-            first.add_(third)
-            second.add_(third)
-        torch.mm(self._table(columns).t(), first, out=self._block(0, columns))
-        torch.mm(self._table(columns).t(), second, out=self._block(1, columns))
+            imaginary.sub_(real)
+        real.add_(both)
+        imaginary.add_(both, alpha=-1 if self.role == "input" else 1)
+        torch.mm(self._table(columns).t(), real, out=self._block(0, columns))
+        torch.mm(self._table(columns).t(), imaginary, out=self._block(1, columns))
 
-    def _planes(self, planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Those that real and imaginary parts go to, and that of their sum."""
-        order = (0, 2, 1) if self.role == "output" else (0, 1, 2)
-        first, second, third = (planes[plane] for plane in order)
-        return first, second, third
+    def _planes(self, spectrum: Tensor, columns: Columns) -> tuple[Tensor, Tensor, Tensor]:
+        """The three forms as (frequencies along the height, all else): where a, b and their sum or difference go."""
+        planes = spectrum.view(3, self._table(columns).shape[0], -1)
+        if self.role == "output":
+            return planes[0], planes[2], planes[1]
+        return planes[0], planes[1], planes[2]
 
     def _widen(self, table: Tensor, row: _Row, index: int) -> None:
         torch.mm(table, row.matrix, out=self.rows[index].view(2 * self.columns, self.count))
