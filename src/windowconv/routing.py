@@ -100,5 +100,7 @@ def _fits(layer: WindowedMixin, input: Tensor) -> bool:
     axes = len(layer.kernel_size)
     if input.ndim not in (axes + 1, axes + 2) or input.shape[-axes - 1] != layer.in_channels:
         return False
-    one, other = convolution.autocast_dtype(input), convolution.autocast_dtype(layer.weight)
-    return one == other and input.device == layer.weight.device
+    weight = layer.weight
+    if input.dtype != weight.dtype and convolution.autocast_dtype(input) != convolution.autocast_dtype(weight):
+        return False
+    return input.device == weight.device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -16,6 +17,9 @@ from windowconv.windows import Window, WindowLike, advise, as_window, window_val
 
 LayerWindow = WindowLike | LearnableWindow
 METADATA_KEY = "window"
+
+
+_geometry = lru_cache(maxsize=4096)(make_geometry)
 
 
 def window_from_json(text: str) -> Window | LearnableWindow:
@@ -125,7 +129,8 @@ class WindowedMixin(Convolution):
     def geometry(self) -> Geometry:
         """Stride, padding with zeros, dilation and groups; other padding goes into the input (`padded`)."""
         padding = self.padding if self.padding_mode == "zeros" else 0
-        return make_geometry(self.kernel_size, self.stride, padding, self.dilation, self.groups)
+        make = make_geometry if torch.compiler.is_compiling() else _geometry  # a compiler sees through the cache
+        return make(self.kernel_size, self.stride, padding, self.dilation, self.groups)
 
     def padded(self, input: Tensor) -> Tensor:
         """The input, padded where the layer pads with anything but zeros."""

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from windowconv.fftconv import operator, settings
 from windowconv.fftconv.arguments import (
+    DTYPES,
     Algorithm,
     Geometry,
     Ints,
@@ -145,10 +146,10 @@ def resolve(
     if algorithm != "auto":
         return algorithm
     dtype = autocast_dtype(input)
-    if torch.compiler.is_exporting() or weight.shape[2:].numel() == 1 or not _ever_faster(dtype, input.device):
+    if dtype not in DTYPES or weight.shape[2:].numel() == 1 or torch.compiler.is_exporting():
         return "direct"
     if torch.compiler.is_compiling():
-        return "auto"
+        return "auto" if _ever_faster(dtype, input.device) else "direct"
     problem = make_problem(tuple(shape or input.shape), tuple(weight.shape), geometry)
     return choose(problem, dtype, input.device, _training(input, weight) if training is None else training)
 
