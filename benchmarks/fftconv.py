@@ -11,6 +11,7 @@ convolution's code has changed since (`--keep` keeps it), all of them when the m
 from __future__ import annotations
 
 import argparse
+import gc
 import time
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -51,6 +52,7 @@ def measure(jobs: Iterable[Job], record: Record, keep: bool, say: Callable[[str]
     for i, job in enumerate(todo):
         before = time.monotonic()
         record.add(job.key, job.measure())
+        gc.collect()  # a network's steps hold each other, and gigabytes
         now = time.monotonic()
         say(f"{i + 1}/{len(todo)}  {now - start:5.0f} s  {job.key}  ({now - before:.1f} s)")
 
