@@ -3,6 +3,7 @@
     python benchmarks/fftconv.py            # results/fftconv.{json,md} and fftconv-k.png; 35 to 45 minutes on 2 cores
     python benchmarks/fftconv.py --quick    # some rows, to try it out: build/quick/; a minute or two
     python benchmarks/fftconv.py --tables   # the tables again from the rows measured
+    python benchmarks/fftconv.py --keep --unsteady    # rows again that something else on the machine disturbed
 
 Every row is kept as soon as it is measured; a run that was cut goes on where it was. A row is measured again when the
 convolution's code has changed since (`--keep` keeps it), all of them when the machine or a version has.
@@ -25,6 +26,7 @@ import fftconv_others
 import fftconv_prepared
 import fftconv_rates
 import fftconv_scaling
+from fftconv_figures import UNSTEADY, spread
 from fftconv_picture import draw
 from fftconv_record import Job, Record, describe_environment, digest_of_sources, open_record
 from fftconv_tables import PAGE, PICTURE, page
@@ -45,9 +47,12 @@ PARTS = (
 )
 
 
-def measure(jobs: Iterable[Job], record: Record, keep: bool, say: Callable[[str], None] = print) -> None:
-    """Measure what is not there yet."""
-    todo = [job for job in jobs if not record.has(job.key, keep)]
+def measure(
+    jobs: Iterable[Job], record: Record, keep: bool, say: Callable[[str], None] = print, unsteady: bool = False
+) -> None:
+    """Measure what is not there yet, and with `unsteady` what was disturbed."""
+    disturbed = {key for key, row in record.rows.items() if unsteady and spread(row) > UNSTEADY}
+    todo = [job for job in jobs if job.key in disturbed or not record.has(job.key, keep)]
     start = time.monotonic()
     for i, job in enumerate(todo):
         before = time.monotonic()
@@ -74,6 +79,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few rows and rounds")
     parser.add_argument("--tables", action="store_true", help="measure nothing")
     parser.add_argument("--keep", action="store_true", help="keep rows that were measured with other code")
+    parser.add_argument("--unsteady", action="store_true", help="measure rows again whose times vary twofold or more")
     parser.add_argument("--only", default="", help="rows whose key begins so, such as layers/float32/training")
     parser.add_argument("--out", type=Path, help="a folder")
     options = parser.parse_args()
@@ -83,7 +89,8 @@ def main() -> None:
     print(said, flush=True)
     jobs = chain.from_iterable(part.jobs(options.quick) for part in PARTS)
     if not options.tables:
-        measure([job for job in jobs if job.key.startswith(options.only)], record, options.keep, _say)
+        wanted = [job for job in jobs if job.key.startswith(options.only)]
+        measure(wanted, record, options.keep, _say, options.unsteady)
     write(record, missing(), out)
     print(f"Written to {out}: fftconv.json, {PAGE}, {PICTURE}")
 

@@ -10,6 +10,7 @@ from fftconv_record import Row
 from pairs import Ratio, ratio
 
 Timed = dict[str, Any]
+UNSTEADY = 2.0  # a row with a larger spread had better be measured again
 
 
 def fastest(timed: Timed, name: str) -> str:
@@ -53,6 +54,12 @@ def loss_of_auto(row: Row) -> Ratio:
 def smallest_direct(row: Row) -> int:
     """Of a row of memory, the bytes of the direct 7x7 network in the better layout."""
     return min(size for variant, size in row["bytes"].items() if variant.startswith("direct"))
+
+
+def spread(row: Row) -> float:
+    """The largest ratio of a variant's times to each other in a row: large where the machine was disturbed."""
+    groups = [row[name]["samples"] for name in ("small", "same") if name in row]
+    return max((max(times) / min(times) for samples in groups for times in samples.values()), default=1.0)
 
 
 def exact(value: float) -> Ratio:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from statistics import median
 
 from fftconv_bars import BARS, Verdict, judge, name_of
-from fftconv_figures import Timed, against_same, against_small, loss_of_auto, slowdown, smallest_direct, speedup
+from fftconv_cells import cell, milliseconds, table
+from fftconv_figures import (
+    UNSTEADY,
+    against_same,
+    against_small,
+    loss_of_auto,
+    slowdown,
+    smallest_direct,
+    speedup,
+    spread,
+)
 from fftconv_layers import IN_PICTURE
 from fftconv_rates import REPEATS
 from fftconv_record import Record, Row
-from pairs import Ratio
 
 PAGE = "fftconv.md"
 PICTURE = "fftconv-k.png"
@@ -26,7 +35,13 @@ def page(record: Record, notes: Sequence[str] = ()) -> str:
         f"Python {e['python']}. {len(record.rows)} rows. Made by `python benchmarks/fftconv.py`."
     )
     parts = [
-        ["# Large kernels in the frequency domain, in time, error and memory", where, READING, *notes],
+        [
+            "# Large kernels in the frequency domain, in time, error and memory",
+            where,
+            READING,
+            *notes,
+            *_unsteady(record),
+        ],
         ["## Bars", *_bars(record)],
         ["## Time against the kernel's size", f"![Training step against k]({PICTURE})", *_against_kernel(record)],
         *_layers(record),
@@ -52,28 +67,14 @@ READING = (
 )
 
 
-# --- pieces -----------------------------------------------------------------------------------------------------------
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; nothing without rows."""
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return ["\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines])] if lines else []
-
-
-def cell(figure: Ratio, times: bool = False, n: bool = True) -> str:
-    """A ratio with its interval and pairs."""
-    digits = 1 if times else 2
-    low, high = f"{figure.low:.{digits}f}", f"{figure.high:.{digits}f}"
-    counted = f"; n={figure.pairs}" if n else ""
-    return f"{figure.median:.{digits}f}{'x' if times else ''} ({low} to {high}{counted})"
-
-
-def milliseconds(timed: Timed, variant: str) -> str:
-    """A variant's median, from the warm-up if it was not timed further."""
-    samples = timed["samples"].get(variant)
-    value = median(samples) if samples else timed["dropped"].get(variant)
-    return "" if value is None else f"{1e3 * value:.{1 if value < 0.1 else 0}f}{'' if samples else '*'}"
+def _unsteady(record: Record) -> list[str]:
+    found = [f"{key} ({spread(row):.1f})" for key, row in record.rows.items() if spread(row) > UNSTEADY]
+    if not found:
+        return []
+    text = (
+        f"{len(found)} of {len(record.rows)} rows were disturbed: some variant's times vary more than {UNSTEADY:g}-fold"
+    )
+    return [f"{text}, largest over smallest in brackets: {', '.join(found)}."]
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,17 @@ def test_rows_of_other_code(tmp_path, keep, expected):
     assert opened.rows["a"]["sources"] == ("digest" if keep else "other")
 
 
+def test_disturbed_rows_again(tmp_path):
+    record, calls = Record(tmp_path / "fftconv.json", ENVIRONMENT, "digest"), []
+    for key, times in {"a": [1.0, 3.0], "b": [1.0, 1.1]}.items():
+        record.add(key, {"small": {"samples": {"fft": times}}})
+    jobs = [job("a", calls), job("b", calls)]
+    fftconv.measure(jobs, record, False, say=lambda line: None)
+    assert calls == []
+    fftconv.measure(jobs, record, False, say=lambda line: None, unsteady=True)
+    assert calls == ["a"]
+
+
 def test_another_machine_starts_afresh(tmp_path):
     path, calls = tmp_path / "fftconv.json", []
     run(path, [job("a", calls), job("b", calls)])

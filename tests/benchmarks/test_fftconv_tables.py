@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from fftconv_bars import BARS, judge
-from fftconv_figures import against_same, against_small, fastest, loss_of_auto, slowdown
+from fftconv_cells import cell, table
+from fftconv_figures import against_same, against_small, fastest, loss_of_auto, slowdown, spread
 from fftconv_picture import draw
 from fftconv_record import Record
-from fftconv_tables import cell, page, table
+from fftconv_tables import page
 from pairs import Ratio
 
 ENVIRONMENT = {
@@ -147,6 +148,15 @@ def test_picture(tmp_path):
     assert (tmp_path / "k.png").read_bytes().startswith(b"\x89PNG")
     assert not draw(record(tmp_path, one=layer(1, 1, 1)), tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_disturbed_rows_are_named(tmp_path):
+    quiet, disturbed = layer(1.0, 10.0, 2.0), layer(1.0, 10.0, 2.0)
+    disturbed["same"]["samples"]["direct"][3] = 25.0
+    assert (spread(quiet), spread(disturbed), spread({"bytes": {}})) == (1.0, 2.5, 1.0)
+    text = page(record(tmp_path, quiet=quiet, disturbed=disturbed))
+    assert "1 of 2 rows were disturbed" in text
+    assert "brackets: layers/float32/training/disturbed (2.5)." in text
 
 
 def test_cells():
