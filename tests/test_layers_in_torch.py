@@ -252,13 +252,11 @@ def test_auto_compiles_to_torchs_own_where_nothing_is_to_gain(monkeypatch):
 @pytest.mark.slow
 def test_fft_by_inductor(algorithm):
     layer, x = WindowedConv2d(3, 4, 7, padding=3, algorithm=algorithm), torch.rand(2, 3, 9, 9)
-    model = nn.Sequential(layer, nn.BatchNorm2d(4), nn.ReLU())
+    model = nn.Sequential(layer, nn.Tanh(), nn.MaxPool2d(2))
     got, expected = torch.compile(model, fullgraph=True)(x), model(x)
     assert_close(got, expected, scale=2)
-    torch.testing.assert_close(
-        torch.autograd.grad(got.square().sum(), layer.weight),
-        torch.autograd.grad(expected.square().sum(), layer.weight),
-    )
+    grads = [torch.autograd.grad(output.square().sum(), layer.weight) for output in (got, expected)]
+    assert_close(*grads, scale=4)
 
 
 def test_fft_func_grad_and_vmap_over_stacked_modules(algorithm):
