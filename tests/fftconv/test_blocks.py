@@ -51,7 +51,10 @@ def _smallest_limit(plan, itemsize):
 def _all(problem, tensors, window):
     x, w, b, g = tensors
     y, spectrum = execution.convolve(problem, x, w, b, window, False)
-    return y, *execution.gradients(problem, g, x, w, window, spectrum, (True, True))
+    for_input, for_weight = execution.gradients(problem, g, x, w, window, spectrum, (True, True))
+    assert for_input is not None
+    assert for_weight is not None
+    return y, for_input, for_weight
 
 
 @pytest.mark.parametrize("window", ["none", "shared", "by-channel"])

@@ -38,10 +38,11 @@ def preparation(problem: Problem, dtype: torch.dtype) -> Preparation | None:
     plan = make_plan(steps[-1].after if steps else problem)
     if not all(axis.touching for axis in plan.problem.axes):
         return None
-    if len(list((division.blocks(plan.problem) if (division := divide(plan, workspace_limit())) else []))) != 1:
+    division = divide(plan, workspace_limit())
+    if division is None or len(list(division.blocks(plan.problem))) != 1:
         return None
     without = replace(plan, problem=replace(plan.problem, batch=0))
-    return Preparation(problem, plan, native.packed_bytes(plan), training_cost(without) / 3)
+    return Preparation(problem, plan, native.packed_bytes(plan, dtype), training_cost(without) / 3)
 
 
 class PreparedKernel:
