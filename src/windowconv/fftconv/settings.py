@@ -10,7 +10,7 @@ _keep = False
 def set_keep_spectra(keep: bool) -> None:
     """Whether a forward pass keeps its input's spectrum, for the weight's gradient.
 
-    Kept spectra save the backward pass one transform in five and cost memory, at 7x7 kernels about three times the
+    Kept spectra save the backward pass one transform in five and cost memory, at 7x7 kernels one to two times the
     input's; recomputed ones (the default) cost none. Results are the same.
 
     Raises:
