@@ -145,7 +145,6 @@ class Runner:
         run = self._run(self.library.wc_multiply_scratch(*three, mode))
         _check(self.library.wc_multiply(*three, mode, packed, byref(run)))
 
-
     def packed_size(self, kernel: Spectrum) -> int:
         """Elements of a packed kernel."""
         return self.library.wc_packed_size(byref(kernel.struct))
