@@ -210,8 +210,16 @@ def test_func_transforms(case: Case):
         assert_close(got, expected, scale=10)
 
 
-@each
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize(
+    ("case", "dynamic"),
+    [
+        # of free sizes on three axes torch takes ten seconds to reason about
+        pytest.param(case, dynamic, marks=[pytest.mark.slow] if dynamic and len(case.kernel) == 3 else [])
+        for case in ONE_OF_EACH
+        for dynamic in (False, True)
+    ],
+    ids=[f"{case.name}-{kind}" for case in ONE_OF_EACH for kind in ("static", "dynamic")],
+)
 @pytest.mark.parametrize("algorithm", ["fft", "auto", "direct"])
 def test_compile_in_one_graph(case: Case, dynamic, algorithm):
     torch.compiler.reset()
