@@ -1,6 +1,7 @@
 """`fft_conv1d/2d/3d` against torch's own: values, gradients, options, errors, and what torch does with functions."""
 
 import re
+import weakref
 from itertools import product
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 import windowconv
@@ -299,6 +301,25 @@ def test_operations_are_counted_as_torchs(case: Case):
 def test_meta_tensors(algorithm):
     x, w = torch.empty(2, 64, 9, 9, device="meta"), torch.empty(64, 64, 5, 5, device="meta")
     assert fft_conv2d(x, w, algorithm=algorithm).shape == (2, 64, 5, 5)
+
+
+@pytest.mark.parametrize("recompute", [False, True], ids=["saved", "checkpoint"])
+def test_nothing_is_held_longer_than_by_torchs(recompute):
+    def held(call):
+        """Whether the input lives after the forward pass, and after the backward pass."""
+        x, w, inputs = torch.rand(2, 3, 9, 9, requires_grad=True), torch.rand(4, 3, 5, 5, requires_grad=True), []
+
+        def convolve(x):
+            doubled = 2 * x
+            inputs.append(weakref.ref(doubled))
+            return call(doubled, w)
+
+        output = checkpoint(convolve, x, use_reentrant=False) if recompute else convolve(x)
+        yield [ref() is not None for ref in inputs]
+        output.sum().backward()
+        yield [ref() is not None for ref in inputs]
+
+    assert list(held(fft_conv2d)) == list(held(F.conv2d))
 
 
 # --- what is chosen ---------------------------------------------------------------------------------------------------
