@@ -42,7 +42,7 @@ def preparation(problem: Problem, dtype: torch.dtype) -> Preparation | None:
     if division is None or len(list(division.blocks(plan.problem))) != 1:
         return None
     without = replace(plan, problem=replace(plan.problem, batch=0))
-    return Preparation(problem, plan, native.packed_bytes(plan, dtype), training_cost(without) / 3)
+    return Preparation(problem, plan, native.packed_bytes(plan), training_cost(without) / 3)
 
 
 class PreparedKernel:
