@@ -59,11 +59,11 @@ class Spectrum:
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:
     """Where `function` changes its sign between two frequencies, by Brent's method."""
-    from scipy.optimize import brentq  # slow to import
+    from scipy.optimize import root_scalar  # slow to import
 
     if function(low) * function(high) > 0:  # both are rounding
         return (low + high) / 2
-    return float(brentq(function, low, high, xtol=1e-12))
+    return float(root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-12).root)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from windowconv.errors import InputError
@@ -67,7 +68,7 @@ class WindowFigures:
         return self.size / self.enbw
 
 
-def window_figures(values: Sequence[float] | Array | Tensor) -> WindowFigures:
+def window_figures(values: Sequence[float] | npt.NDArray[Any] | Tensor) -> WindowFigures:
     """The figures of merit of a window that is given by its values.
 
     The main lobe is the one around frequency 0. It ends at the first minimum of |W| beyond its half-power
