@@ -29,6 +29,13 @@ ACCURACY = {"3x3": [60.0, 62.0], "7x7": torch.tensor([59.5])}
 WINDOW = np.outer([0.08, 0.54, 1, 0.54, 0.08], [0.08, 0.54, 1, 0.54, 0.08])
 WEIGHT = np.random.default_rng(0).standard_normal((6, 3, 5, 5))
 
+WINDOWS = {
+    "boxcar": np.ones(7),
+    "hann": 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(7) / 6),
+    "1, 2, 1": [0, 0, 1, 2, 1, 0, 0],
+    "one tap": torch.eye(7)[3],
+}
+
 FIGURES = {
     "learning_curves": lambda: plots.learning_curves(CURVES),
     "leakage_curves": lambda: plots.leakage_curves(SHARES, RADII),
@@ -36,6 +43,7 @@ FIGURES = {
     "accuracy_by_arm": lambda: plots.accuracy_by_arm(ACCURACY),
     "kernels": lambda: plots.kernels(WEIGHT, WINDOW, count=6),
     "window_figure": lambda: plots.window_figure(WINDOW[2], "hamming"),
+    "windows_figure": lambda: plots.windows_figure(WINDOWS),
 }
 
 
@@ -146,6 +154,24 @@ def test_window_figure_shows_taps_and_the_known_side_lobe():
     assert plain[frequency > 0.15].max() == pytest.approx(-12.7, abs=0.1)
 
 
+def test_windows_figure_marks_the_lobes_and_the_dead_taps():
+    figure = plots.windows_figure(WINDOWS, title="At 7")
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == list(WINDOWS)
+    taps, spectrum = figure.axes[2:4]
+    np.testing.assert_array_equal(np.asarray(taps.lines[-1].get_xdata()), [0, 6])  # hollow
+    assert "hollow" in figure.axes[-2].get_xlabel()
+    this = line(spectrum, "this window")
+    drawn = {str(one.get_label()): one for one in spectrum.lines}
+    width, level = (np.asarray(one.get_xdata()) for one in (drawn["main lobe's width"], drawn["highest side lobe"]))
+    np.testing.assert_allclose(np.interp(width, this.get_xdata(), this.get_ydata()), -6.02, atol=0.01)
+    np.testing.assert_allclose(np.asarray(drawn["highest side lobe"].get_ydata()), -33.6, atol=0.1)
+    assert list(level) == [0, 1]  # across the whole panel
+    words = [axes.get_title(loc="right") for axes in figure.axes[1::2]]
+    assert words[1] == "main lobe 0.33 wide, side lobe −33.6 dB"
+    assert words[2].endswith("no side lobe")
+    assert words[3] == "never falls to half its peak, no side lobe"
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_can_be_read(name):
     """At least 8 points high, inside the figure, and not over other text."""
@@ -201,6 +227,9 @@ def test_arms_have_one_colour_whatever_the_order_and_can_be_overruled():
         (lambda: plots.kernels(WEIGHT, count=0), "count=0"),
         (lambda: plots.window_figure([[1, 2]], "x"), "values has the shape"),
         (lambda: plots.window_figure([1, np.nan], "x"), "values holds 1 NaN"),
+        (lambda: plots.windows_figure({}), "windows is empty"),
+        (lambda: plots.windows_figure({"a": [1, 1], "b": [1]}), r"windows\['b'\] has the shape \(1,\); wanted \(2\)"),
+        (lambda: plots.windows_figure({"a": [1, -1]}), r"windows\['a'\]: values have the sum 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(draw, message):

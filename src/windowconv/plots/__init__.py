@@ -7,8 +7,9 @@ into a file.
 
 from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_curves
 from .export import png, svg
-from .filters import kernels, window_figure
+from .filters import kernels
 from .style import arm_colours
+from .windows import window_figure, windows_figure
 
 __all__ = [
     "accuracy_by_arm",
@@ -20,4 +21,5 @@ __all__ = [
     "png",
     "svg",
     "window_figure",
+    "windows_figure",
 ]

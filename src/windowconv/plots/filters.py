@@ -1,4 +1,4 @@
-"""Figures of kernels and windows, each beside its frequency response."""
+"""Figures of kernels, each beside its frequency response."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite
-from .style import GREY, PALETTE, panels, styled
+from .style import panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FLOOR = -40.0  # dB, of the kernels' responses
-WINDOW_FLOOR = -80.0  # dB: a Blackman window's side lobes lie at -58
 
 
 @styled()
@@ -63,7 +62,7 @@ def _strongest(weight: Array, count: int) -> list[tuple[int, int]]:
     return [(int(f), int(energy[f].argmax())) for f in filters]
 
 
-def _decibels(spectrum: Array, floor: float) -> Array:
+def decibels(spectrum: Array, floor: float) -> Array:
     """20 log10 |spectrum / its peak|, not below `floor`; `floor` throughout if the spectrum is zero."""
     peak = spectrum.max()
     return 20 * np.log10(np.maximum(spectrum / (peak or 1.0), 10 ** (floor / 20)))
@@ -75,7 +74,7 @@ def _show_response(axes: Axes, kernel: Array) -> Any:
     # Cells are centred on their frequencies: -1/2, ..., 1/2 - 1/size.
     low, high = -0.5 - 0.5 / size, 0.5 - 0.5 / size
     extent = (low, high, high, low)
-    return axes.imshow(_decibels(spectrum, FLOOR), cmap="magma", vmin=FLOOR, vmax=0, extent=extent)
+    return axes.imshow(decibels(spectrum, FLOOR), cmap="magma", vmin=FLOOR, vmax=0, extent=extent)
 
 
 def _ticks(grid: np.ndarray[Any, Any], x: list[float], y: list[float]) -> None:
@@ -88,33 +87,3 @@ def _ticks(grid: np.ndarray[Any, Any], x: list[float], y: list[float]) -> None:
         axes.spines[:].set_visible(False)
     for axes in grid[-1]:
         axes.tick_params(labelbottom=True)
-
-
-@styled()
-def window_figure(values: Numbers, name: str) -> Figure:
-    """A window's taps, and its spectrum beside that of the rectangular window of the same length.
-
-    `values` (N,) are the taps; each spectrum is in dB of its own peak, against cycles/sample. An `InputError`
-    names taps that are not a row of finite numbers.
-    """
-    taps = finite(values, "values", None)
-    figure, ((left, right),) = panels(7.2, 3.0, columns=2)
-    stem = left.stem(np.arange(len(taps)), taps, basefmt=" ")
-    for part in (stem.stemlines, stem.markerline):
-        part.set_color(PALETTE[0])
-    left.set(xlabel=f"tap of {len(taps)}", ylabel="value")
-    left.set_ylim(min(0.0, taps.min() * 1.08), max(0.0, taps.max() * 1.08))
-    left.xaxis.get_major_locator().set_params(integer=True)
-    size = max(4096, 8 * len(taps))
-    frequency = np.fft.rfftfreq(size)
-    for tap, label, line in (
-        (np.ones(len(taps)), "rectangular", {"color": GREY, "linestyle": "--", "linewidth": 1}),
-        (taps, name, {"color": PALETTE[0], "linewidth": 1.8}),
-    ):
-        spectrum = np.abs(np.fft.rfft(tap, size))
-        right.plot(frequency, _decibels(spectrum, WINDOW_FLOOR), label=label, **line)
-    right.set(xlabel="frequency (cycles/sample)", ylabel="spectrum (dB of its peak)")
-    right.set(xlim=(0, 0.5), ylim=(WINDOW_FLOOR, 3))
-    right.grid()
-    figure.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-    return figure
