@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from windowconv.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,3 +20,30 @@ class Info:
         from windowconv.cli.info import report
 
         print(report(calibrate=self.calibrate))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Windows at a kernel's size: their figures of merit, which taps they kill, what leaks, and which to take."""
+
+    size: int = 7
+    """Taps of the kernel's side."""
+    names: tuple[str, ...] = ()
+    """Windows of SciPy's, such as hamming or kaiser:8.6; by default those that people ask for."""
+    out: Path | None = None
+    """Draw the windows and their spectra into this file, .svg or .png."""
+    harris: bool = False
+    """Print the table of Harris 1978 instead: 44 large periodic windows."""
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> None:
+        """Print, and draw if wanted."""
+        from windowconv.cli.windows import harris_report, report
+
+        if self.harris:
+            if self.names or self.out:
+                raise InputError("harris: its table has windows and a size of its own; pass no names and no out")
+            print(harris_report(self.json))
+        else:
+            print(report(self.size, self.names, self.out, self.json))

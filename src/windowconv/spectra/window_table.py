@@ -25,7 +25,11 @@ COLUMNS = {
     "overlap_75": ("75 %", "z.1f"),
     "overlap_50": ("50 %", "z.1f"),
 }
-UNITS = "Levels and losses in dB, fall-off in dB/octave, ENBW and widths in bins, correlation at overlap in %."
+UNITS = {
+    "coherent_gain": "Levels and losses in dB, ENBW and widths in bins",
+    "falloff_db": "fall-off in dB/octave",
+    "overlap_50": "correlation at overlaps in %",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class WindowTable:
             [row["window"], *("-" if row[key] is None else format(row[key], COLUMNS[key][1]) for key in shown)]
             for row in self.rows()
         ]
-        return format_table(header, rows, [False] + [True] * len(shown)) + f"\n{UNITS}"
+        units = ", ".join(words for key, words in UNITS.items() if key in shown)
+        return format_table(header, rows, [False] + [True] * len(shown)) + f"\n{units}."
 
 
 def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: int, sym: bool = False) -> WindowTable:
@@ -77,7 +82,7 @@ def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: i
     window   side lobe   ISLR   gain  ENBW  3 dB  6 dB  null  scalloping  worst case
     boxcar       -12.7  -10.0  1.000  1.00  0.89  1.22  2.00        3.85        3.85
     hamming      -32.4  -35.6  0.474  1.52  1.44  2.02  5.54        1.45        3.26
-    Levels and losses in dB, fall-off in dB/octave, ENBW and widths in bins, correlation at overlap in %.
+    Levels and losses in dB, ENBW and widths in bins.
     """
     if isinstance(names, str) or not names:
         raise InputError(f"names={names!r}; allowed: a list of one or more windows, or a mapping from labels to them")

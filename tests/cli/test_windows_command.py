@@ -1,0 +1,103 @@
+"""`windowconv windows`: numbers against the library's own, advice that rests on them, one line for bad input."""
+
+import json
+
+import pytest
+import torch
+
+from windowconv.cli.library import Windows
+from windowconv.cli.windows import parse_window, sentences, usual
+from windowconv.errors import InputError
+from windowconv.spectra.leakage import leakage_curve
+from windowconv.spectra.window_figures import window_figures
+from windowconv.windows import Window, get_window, window_values
+
+
+def words(capsys: pytest.CaptureFixture[str], **options: object) -> str:
+    Windows(**options).run()
+    return capsys.readouterr().out
+
+
+def test_the_table_and_the_advice_at_seven(capsys):
+    out = words(capsys)
+    lines = out.splitlines()
+    assert lines[0] == "Symmetric windows of 7 taps"
+    assert next(line for line in lines if line.startswith("hamming")).split()[1:4] == ["-32.4", "-35.6", "0.474"]
+    assert "Not hann: 24 of 49 taps are dead, and about 4.0 of 7 taps an axis count; take hamming" in out
+    assert "Not hamming" not in out
+    assert max(map(len, lines)) <= 120
+
+
+def test_json_holds_what_the_library_computes(capsys):
+    found = json.loads(words(capsys, size=9, names=("hamming", "kaiser:8.6", "boxcar"), json=True))
+    assert (found["size"], found["sym"]) == (9, True)
+    rows = {row["window"]: row for row in found["windows"]}
+    for name, window in (("hamming", "hamming"), ("kaiser:8.6", ("kaiser", 8.6)), ("boxcar", "boxcar")):
+        taps = get_window(window, 9, dtype=torch.float64)
+        figures = window_figures(taps)
+        assert rows[name]["sidelobe_db"] == figures.sidelobe_db
+        assert rows[name]["effective_taps"] == pytest.approx(figures.effective_taps)
+        curve = leakage_curve(torch.outer(taps, taps)[None, None])
+        for r in (1 / 8, 1 / 4):
+            assert rows[name]["leakage"][f"1/{round(1 / r)}"] == pytest.approx(curve.at(r).item(), rel=1e-9)
+    assert found["advice"]
+
+
+def test_at_three_hardly_anything_is_left(capsys):
+    out = words(capsys, size=3)
+    assert "Not hann: 8 of 9 taps are dead, and about 1.0 of 3 taps an axis count; take a larger kernel" in out
+    assert "Not hamming: about 1.3 of 3 taps an axis count" in out
+    assert "none of them helps a flat kernel of this size" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 31, 33])
+def test_the_usual_windows_exist_at_every_size(size):
+    for name in usual(size):
+        assert window_values(parse_window(name), (size,)).max() > 0
+    assert sentences([], size) == []
+
+
+def test_a_kernel_of_one_tap_and_one_beyond_the_common_grid(capsys):
+    assert words(capsys, size=1).endswith("A kernel of one tap has nothing to taper.\n")
+    assert "Beyond r = 1/4" in words(capsys, size=41)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_figure_is_written(capsys, tmp_path, suffix):
+    out = tmp_path / "new" / f"windows{suffix}"
+    words(capsys, names=("hamming", "hann"), out=out)
+    assert out.read_bytes()[:4] in (b"<svg", b"\x89PNG")
+
+
+def test_harris_table(capsys):
+    out = words(capsys, harris=True)
+    assert len([line for line in out.splitlines() if line[:1].isalnum()]) == 1 + 1 + 44 + 1
+    assert len(json.loads(words(capsys, harris=True, json=True))["windows"]) == 44
+
+
+def test_words_for_windows():
+    assert parse_window("general_hamming:0.75") == Window("general_hamming", (0.75,))
+    assert parse_window("general_gaussian:1,2.5") == Window("general_gaussian", (1.0, 2.5))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size=0; allowed"),
+        ({"size": 1000}, "size=1000; allowed"),
+        ({"names": ("haming",)}, "did you mean 'hamming'"),
+        ({"names": ("Kaiser 8",)}, "names: 'Kaiser 8'; allowed"),
+        ({"names": ("kaiser:1-2",)}, "'1-2' are no numbers"),
+        ({"names": ("kaiser",)}, "it takes parameters"),
+        ({"names": ("hann",), "size": 2}, "zero at every tap at size 2"),
+        ({"harris": True, "names": ("hann",)}, "pass no names"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        Windows(**options).run()
+
+
+def test_a_figure_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"allowed: a file that ends in \.svg or \.png"):
+        Windows(out=tmp_path / "windows.pdf").run()
