@@ -107,6 +107,7 @@ def test_feature_spectra_go_from_dark_to_light_and_name_the_layers():
     brightness = [np.dot(drawn.get_color()[:3], (0.3, 0.6, 0.1)) for drawn in axes.lines]
     assert brightness == sorted(brightness)
     assert [label.get_text() for label in bar.get_yticklabels()] == list(SPECTRA)
+    assert bar.get_ylim() == (3.5, -0.5)  # the first layer on top
     many = {f"stage{i // 9}.block{i}.conv": SPECTRA["layer0"] for i in range(60)}
     assert len(frequencies.feature_spectra(many).axes[1].get_yticklabels()) == 20
 
