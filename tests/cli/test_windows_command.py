@@ -9,7 +9,7 @@ from windowconv.cli.library import Windows
 from windowconv.cli.windows import parse_window, sentences, usual
 from windowconv.errors import InputError
 from windowconv.spectra.leakage import leakage_curve
-from windowconv.spectra.window_figures import window_figures
+from windowconv.spectra.merit import window_figures
 from windowconv.windows import Window, get_window, window_values
 
 
@@ -69,6 +69,15 @@ def test_the_figure_is_written(capsys, tmp_path, suffix):
     assert out.read_bytes()[:4] in (b"<svg", b"\x89PNG")
 
 
+def test_the_page_holds_tables_advice_figure_and_explorer(capsys, tmp_path):
+    words(capsys, size=5, out=tmp_path / "windows.html")
+    html = (tmp_path / "windows.html").read_text(encoding="utf-8")
+    for part in ("Not hann: 16 of 25 taps", "<svg", 'class="explorer"', "−26.8", "<h1>Windows at 5 taps"):
+        assert part in html
+    words(capsys, size=4, out=tmp_path / "even.html")  # which has no explorer
+    assert 'class="explorer"' not in (tmp_path / "even.html").read_text(encoding="utf-8")
+
+
 def test_harris_table(capsys):
     out = words(capsys, harris=True)
     assert len([line for line in out.splitlines() if line[:1].isalnum()]) == 1 + 1 + 44 + 1
@@ -99,5 +108,5 @@ def test_bad_options(options, message):
 
 
 def test_a_figure_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"allowed: a file that ends in \.svg or \.png"):
+    with pytest.raises(InputError, match=r"allowed: a file that ends in \.svg, \.png or \.html"):
         Windows(out=tmp_path / "windows.pdf").run()

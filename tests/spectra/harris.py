@@ -10,7 +10,7 @@ digits was made by our code.
 from functools import cache
 
 from windowconv.spectra.harris import harris_windows
-from windowconv.spectra.window_figures import WindowFigures, window_figures
+from windowconv.spectra.merit import WindowFigures, window_figures
 
 COLUMNS = (
     "sidelobe_db",

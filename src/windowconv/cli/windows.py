@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -17,7 +17,7 @@ from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.spectra.harris import SIZE, harris_windows
 from windowconv.spectra.leakage import GRID, leakage_curve
-from windowconv.spectra.window_table import WindowTable, window_table
+from windowconv.spectra.merit_table import WindowTable, window_table
 from windowconv.tables import format_table
 from windowconv.windows import Window, advice, window_values
 
@@ -131,7 +131,7 @@ def report(size: int, names: Sequence[str], out: Path | None, as_json: bool) -> 
     each = [at_size(window, name, size) for name, window in windows.items()]
     advised = sentences(each, size) if size > 1 else ["A kernel of one tap has nothing to taper."]
     if out is not None:
-        draw(windows, size, out)
+        draw(windows, table, each, advised, out)
     if as_json:
         rows = [row | _plain(one) for row, one in zip(table.rows(), each, strict=True)]
         return json.dumps({"size": size, "sym": True, "windows": rows, "advice": advised}, indent=2)
@@ -161,14 +161,22 @@ def harris_report(as_json: bool) -> str:
     return f"The windows of Harris 1978, periodic, of {SIZE:,} values (docs/harris.md)\n\n{table}"
 
 
-def draw(windows: dict[str, Window], size: int, out: Path) -> None:
-    """The figure of the windows, as the ending of `out` says."""
+def draw(
+    windows: Mapping[str, Window], table: WindowTable, each: Sequence[AtSize], advised: list[str], out: Path
+) -> None:
+    """The figure of the windows, or a page with everything, as the ending of `out` says."""
     from windowconv import plots
 
-    if out.suffix not in (".svg", ".png"):
-        raise InputError(f"out={str(out)!r}; allowed: a file that ends in .svg or .png")
-    figure = plots.windows_figure({name: window_values(window, (size,)) for name, window in windows.items()})
-    if out.suffix == ".png":
+    if out.suffix not in (".svg", ".png", ".html"):
+        raise InputError(f"out={str(out)!r}; allowed: a file that ends in .svg, .png or .html")
+    values = {name: window_values(window, (table.size,)) for name, window in windows.items()}
+    figure = plots.windows_figure(values)
+    if out.suffix == ".html":
+        from windowconv.cli.windows_page import page
+        from windowconv.report import write
+
+        write(page(table, each, advised, plots.svg(figure)), out)
+    elif out.suffix == ".png":
         plots.png(figure, out)
     else:
         replace_file(out, plots.svg(figure).encode())

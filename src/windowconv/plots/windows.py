@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from windowconv.spectra.window_figures import WindowFigures
+    from windowconv.spectra.merit import WindowFigures
 
 WINDOW_FLOOR = -80.0  # dB: a Blackman window's side lobes lie at -58
 DEAD = 1e-6  # of the largest value, as in `windowconv.windows.advice`
@@ -59,7 +59,7 @@ def windows_figure(windows: Mapping[str, Numbers], title: str | None = None) -> 
     The main lobe's width is marked at half amplitude (-6 dB). An `InputError` names taps that are not a row of
     finite numbers, of another length, or whose sum is 0.
     """
-    from windowconv.spectra.window_figures import window_figures  # needs torch
+    from windowconv.spectra.merit import window_figures  # needs torch
 
     size = len(finite(next(iter(some(windows, "windows").values())), "windows", None))
     rows = {label: finite(values, f"windows[{label!r}]", size) for label, values in windows.items()}

@@ -8,6 +8,7 @@ PosixPath('study.html')
 """
 
 from .blocks import Block, Cell, Column, Figure, Page, Section, Table, Text
+from .explorer import Explorer
 from .render import render, write
 
-__all__ = ["Block", "Cell", "Column", "Figure", "Page", "Section", "Table", "Text", "render", "write"]
+__all__ = ["Block", "Cell", "Column", "Explorer", "Figure", "Page", "Section", "Table", "Text", "render", "write"]

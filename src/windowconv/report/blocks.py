@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from windowconv.errors import InputError
 
+from .explorer import Explorer
+
 Cell: TypeAlias = str | float | None
 MISSING = "–"
 
@@ -105,7 +107,7 @@ class Text:
         return [part.strip() for part in self.text.split("\n\n") if part.strip()]
 
 
-Block: TypeAlias = Table | Figure | Text
+Block: TypeAlias = Table | Figure | Text | Explorer
 
 
 @dataclass(frozen=True)

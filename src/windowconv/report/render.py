@@ -11,6 +11,7 @@ from windowconv.errors import require
 from windowconv.files import replace_file
 
 from .blocks import Page
+from .explorer import Explorer
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -20,7 +21,8 @@ HERE = Path(__file__).parent
 
 def render(page: Page) -> str:
     """`page` as one HTML document: style, script and figures inside, nothing fetched, everything escaped."""
-    return _environment().get_template("page.html").render(page=page, anchors=_anchors(page))
+    explorers = any(isinstance(block, Explorer) for section in page.sections for block in section.blocks)
+    return _environment().get_template("page.html").render(page=page, anchors=_anchors(page), explorers=explorers)
 
 
 def write(page: Page, path: str | Path) -> Path:

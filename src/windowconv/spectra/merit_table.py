@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from windowconv.errors import InputError
-from windowconv.spectra.window_figures import WindowFigures, window_figures
+from windowconv.spectra.merit import WindowFigures, window_figures
 from windowconv.tables import format_table
 from windowconv.windows import Window, WindowLike, as_size, as_window, window_values
 
@@ -53,15 +53,22 @@ class WindowTable:
         pairs = zip(self.labels, self.figures, strict=True)
         return [{"window": label, **asdict(figures)} for label, figures in pairs]
 
+    def shown(self) -> list[str]:
+        """The fields that at least one of the windows has, in the order of the table."""
+        return [key for key in COLUMNS if any(getattr(one, key) is not None for one in self.figures)]
+
+    def units(self) -> str:
+        """One line that says what the columns are measured in."""
+        return ", ".join(words for key, words in UNITS.items() if key in self.shown()) + "."
+
     def __str__(self) -> str:
-        shown = [key for key in COLUMNS if any(getattr(one, key) is not None for one in self.figures)]
+        shown = self.shown()
         header = ["window", *(COLUMNS[key][0] for key in shown)]
         rows = [
             [row["window"], *("-" if row[key] is None else format(row[key], COLUMNS[key][1]) for key in shown)]
             for row in self.rows()
         ]
-        units = ", ".join(words for key, words in UNITS.items() if key in shown)
-        return format_table(header, rows, [False] + [True] * len(shown)) + f"\n{units}."
+        return format_table(header, rows, [False] + [True] * len(shown)) + f"\n{self.units()}"
 
 
 def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: int, sym: bool = False) -> WindowTable:

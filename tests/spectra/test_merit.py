@@ -23,8 +23,8 @@ from scipy.signal import windows
 from spectra import harris
 from windowconv.errors import InputError
 from windowconv.spectra.harris import harris_windows
-from windowconv.spectra.window_figures import window_figures
-from windowconv.spectra.window_table import window_table
+from windowconv.spectra.merit import window_figures
+from windowconv.spectra.merit_table import window_table
 from windowconv.windows import Window
 
 ROOT = Path(__file__).parents[2]
