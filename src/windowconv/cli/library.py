@@ -31,7 +31,7 @@ class Windows:
     names: tuple[str, ...] = ()
     """Windows of SciPy's, such as hamming or kaiser:8.6; by default those that people ask for."""
     out: Path | None = None
-    """Draw the windows and their spectra into this file, .svg or .png."""
+    """Draw the windows and their spectra into this file, .svg or .png; .html is a page with everything."""
     harris: bool = False
     """Print the table of Harris 1978 instead: 44 large periodic windows."""
     json: bool = False
