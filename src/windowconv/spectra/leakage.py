@@ -12,18 +12,21 @@ the kernel's size and the window, so that measure would call a flat 3x3 kernel c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, unknown
 
 GRID = 64  # frequencies an axis; one fixed grid, so that kernels of all sizes compare
 RADII = tuple(i / 64 for i in range(33))  # 0 to 1/2 cycles/pixel
-TIE = 1e-9  # peaks this close (relative) are one height: the lower frequency counts
+TIE = 1e-9  # relative: peaks much closer than this are one height, and the lower frequency counts
 BATCH_BYTES = 256 * 2**20
+MOST_TAPS = 256  # of a kernel whose taps are multiplied with each other
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class LeakageCurve:
 def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     """The energy spectrum of each filter, summed over its input channels.
 
-    |W(g)|^2 is the transform of the kernel's autocorrelation, so the channels are summed at the autocorrelation's
-    small size and only one large transform a filter remains.
+    |W(g)|^2 is the transform of the kernel's autocorrelation, so channels are summed as products of taps, a matrix
+    product a filter, and only one transform a filter remains.
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes, real.
@@ -71,32 +74,54 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     Raises:
         InputError: a weight of other dimensions, complex, with NaN or infinities, or too large for the grid.
     """
-    axes = weight.ndim - 2
-    if not 1 <= axes <= 3 or weight.numel() == 0:
+    check_weight(weight)
+    axes, size = weight.ndim - 2, tuple(weight.shape[2:])
+    needed = 2 * max(size) - 1
+    if needed > grid:
+        raise InputError(f"grid={grid} is too coarse for a kernel of {size}: at least {needed}")
+    taps, channels = math.prod(size), weight.shape[1]
+    by_taps = channels > 1 and taps <= MOST_TAPS
+    numbers = grid**axes * (4 if by_taps else 4 * channels) + (2 * taps**2 if by_taps else 0)
+    spectra = []
+    for part in weight.detach().split(max(1, BATCH_BYTES // (8 * numbers))):
+        filters = part.double()
+        spectra.append(_of_correlation(filters, grid) if by_taps else _summed(filters, grid))
+    return torch.cat(spectra)
+
+
+def _of_correlation(filters: Tensor, grid: int) -> Tensor:
+    """By products of taps, each added where its lag is."""
+    axes = filters.ndim - 2
+    places = torch.cartesian_prod(*[torch.arange(k, device=filters.device) for k in filters.shape[2:]]).view(-1, axes)
+    lags = (places[:, None] - places[None]).remainder(grid)
+    index = (lags * torch.tensor([grid**i for i in reversed(range(axes))], device=filters.device)).sum(2)
+    taps = filters.flatten(2)
+    correlation = filters.new_zeros(len(filters), grid**axes)
+    correlation.index_add_(1, index.flatten(), torch.bmm(taps.mT, taps).flatten(1))
+    spectrum = torch.fft.fftn(correlation.view(-1, *[grid] * axes), dim=tuple(range(-axes, 0)))
+    return spectrum.real.clamp(min=0)
+
+
+def _summed(filters: Tensor, grid: int) -> Tensor:
+    """By the transform of each kernel: one channel, or so many taps that their products would be more work."""
+    axes = filters.ndim - 2
+    spectrum = torch.fft.fftn(filters, s=[grid] * axes, dim=tuple(range(-axes, 0)))
+    return (spectrum.real.square() + spectrum.imag.square()).sum(1)
+
+
+def check_weight(weight: Tensor) -> None:
+    """An `InputError` unless `weight` is (filters, channels, *kernel), real and finite."""
+    if not 3 <= weight.ndim <= 5 or weight.numel() == 0:
         raise InputError(f"weight of shape {tuple(weight.shape)}; allowed: (filters, channels, *kernel), 1 to 3 axes")
     if weight.is_complex():
         raise InputError(f"weight of {weight.dtype}; allowed: real, whose peaks come in pairs +f and -f")
     if not torch.isfinite(weight).all():
         raise InputError("weight has NaN or infinite values; allowed: finite numbers")
-    small = [2 * k - 1 for k in weight.shape[2:]]
-    if max(small) > grid:
-        raise InputError(f"grid={grid} is too coarse for a kernel of {tuple(weight.shape[2:])}: at least {max(small)}")
-    dims = tuple(range(-axes, 0))
-    spectra = []
-    per_filter = 16 * weight.shape[1] * torch.Size(small).numel() + 16 * grid**axes
-    for part in weight.detach().split(max(1, BATCH_BYTES // per_filter)):
-        coarse = torch.fft.rfftn(part.double(), s=small, dim=dims).abs().square().sum(1)
-        correlation = torch.fft.irfftn(coarse, s=small, dim=dims)
-        # lags beyond the middle are negative ones: centre them, pad to the grid, and put lag 0 first again
-        padded = part.new_zeros(len(part), *[grid] * axes, dtype=torch.float64)
-        inside = tuple(slice(0, n) for n in small)
-        padded[(slice(None), *inside)] = torch.roll(correlation, [n // 2 for n in small], dims)
-        padded = torch.roll(padded, [-(n // 2) for n in small], dims)
-        spectra.append(torch.fft.fftn(padded, dim=dims).real.clamp(min=0))
-    return torch.cat(spectra)
 
 
-def leakage_curve(weight: Tensor, radii: Sequence[float] = RADII, grid: int = GRID) -> LeakageCurve:
+def leakage_curve(
+    weight: Tensor, radii: Sequence[float] = RADII, grid: int = GRID, per: Literal["filter", "pair"] = "filter"
+) -> LeakageCurve:
     """The leakage curve of each filter of a layer.
 
     Not for judging a network by one number: leakage says how selective filters are, not how good.
@@ -105,9 +130,12 @@ def leakage_curve(weight: Tensor, radii: Sequence[float] = RADII, grid: int = GR
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         radii: distances from the peak in cycles/pixel, each in [0, 1/2 sqrt(axes)].
         grid: frequencies an axis; keep the default where curves are compared.
+        per: `"filter"`: the channels' energies are summed, and a filter has one peak: what the filter passes from
+            inputs whose channels are independent. `"pair"`: each kernel by itself, with its own peak, in the
+            order (filter, channel).
 
     Raises:
-        InputError: as `power_spectrum`; a negative radius, or NaN.
+        InputError: as `power_spectrum`; a negative radius, or NaN; another `per`.
 
     Source: the measure is this project's; the argument that small kernels leak is Tomen & van Gemert's, 2021.
 
@@ -116,41 +144,56 @@ def leakage_curve(weight: Tensor, radii: Sequence[float] = RADII, grid: int = GR
     >>> print([round(float(v), 3) for v in leakage_curve(flat, radii=[1 / 8, 1 / 4]).leakage[0]])
     [0.19, 0.084]
     """
+    if per not in ("filter", "pair"):
+        raise unknown("per", per, ("filter", "pair"))
     r = torch.tensor(list(radii), dtype=torch.float64, device=weight.device)
     if r.ndim != 1 or len(r) == 0 or not bool((r >= 0).all()):
         raise InputError(f"radii={list(radii)!r}; allowed: one or more distances of 0 or above, in cycles/pixel")
-    power = power_spectrum(weight, grid)
-    axes = power.ndim - 1
-    peak = _peaks(power, grid)
-    total = power.sum(tuple(range(1, axes + 1)))
-    curves = []
+    if per == "pair" and weight.ndim > 2:
+        weight = weight.flatten(0, 1).unsqueeze(1)
+    return curve_of(power_spectrum(weight, grid), r)
+
+
+def curve_of(power: Tensor, radii: Tensor) -> LeakageCurve:
+    """The leakage curves of energy spectra (filters, *[grid] * axes), at radii (R,)."""
+    axes, grid = power.ndim - 1, power.shape[-1]
+    peak = peaks(power)
     step = max(1, BATCH_BYTES // (24 * grid**axes))
-    for some_power, some_peak in zip(power.split(step), peak.split(step), strict=True):
-        distance = torch.minimum(_distance(some_peak, grid), _distance(-some_peak, grid))
-        # half a step of float64 above r, so that grid points at distance r exactly count as inside
-        outside = [(some_power * (distance > value + 1e-12)).flatten(1).sum(1) for value in r]
-        curves.append(torch.stack(outside, 1))
-    leakage = torch.cat(curves) / total[:, None]
-    return LeakageCurve(r, leakage, peak, total / grid**axes)
+    curves = [_outside(*some, radii) for some in zip(power.split(step), peak.split(step), strict=True)]
+    total = power.flatten(1).sum(1)
+    return LeakageCurve(radii, torch.cat(curves) / total[:, None], peak, total / grid**axes)
 
 
-def _peaks(power: Tensor, grid: int) -> Tensor:
-    """The frequency of each filter's largest energy; among equals the one nearest to 0."""
-    axes = power.ndim - 1
+def _outside(power: Tensor, peak: Tensor, radii: Tensor) -> Tensor:
+    """The energy farther than each radius from the nearer peak, (filters, R): rings of energy, summed from outside."""
+    grid = power.shape[-1]
+    square = torch.minimum(_square_distance(peak, grid), _square_distance(-peak, grid)).flatten(1)
+    ascending, order = radii.sort()
+    # half a step of float64 above r, so that grid points at distance r exactly count as inside
+    ring = torch.searchsorted((ascending + 1e-12).square(), square)
+    energy = power.new_zeros(len(power), len(radii) + 1).scatter_add_(1, ring, power.flatten(1))
+    outside = energy.flip(1).cumsum(1).flip(1)[:, 1:]
+    return torch.empty_like(outside).index_copy_(1, order, outside)
+
+
+def peaks(power: Tensor) -> Tensor:
+    """The frequency of each filter's largest energy, (filters, axes); among equals the one nearest to 0."""
+    axes, grid = power.ndim - 1, power.shape[-1]
     frequencies = torch.fft.fftfreq(grid, dtype=torch.float64, device=power.device)
     mesh = torch.stack(torch.meshgrid(*[frequencies] * axes, indexing="ij")).flatten(1)
     order = mesh.square().sum(0).argsort(stable=True)
-    flat = power.flatten(1)[:, order]
-    high = flat >= flat.amax(1, keepdim=True) * (1 - TIE)
-    return mesh[:, order[high.int().argmax(1)]].T
+    # a little less for each frequency that lies farther out, so that the nearest of equals is the largest
+    handicap = torch.empty_like(mesh[0])
+    handicap[order] = torch.linspace(1, 1 - TIE, len(order), dtype=torch.float64, device=power.device)
+    return mesh[:, (power.flatten(1) * handicap).argmax(1)].T
 
 
-def _distance(peak: Tensor, grid: int) -> Tensor:
-    """From each grid frequency to a peak, on the torus: (filters, *[grid] * axes)."""
+def _square_distance(peak: Tensor, grid: int) -> Tensor:
+    """From each grid frequency to a peak, on the torus, squared: (filters, *[grid] * axes)."""
     axes = peak.shape[1]
     frequencies = torch.fft.fftfreq(grid, dtype=torch.float64, device=peak.device)
     square = peak.new_zeros(len(peak), *[1] * axes)
     for axis in range(axes):
         apart = (frequencies[None] - peak[:, axis : axis + 1] + 0.5).remainder(1) - 0.5
         square = square + apart.square().view(len(peak), *[grid if i == axis else 1 for i in range(axes)])
-    return square.sqrt()
+    return square

@@ -1,0 +1,76 @@
+"""The filters of a model's convolutions: which layers there are, and their effective weights in one order of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from windowconv.errors import InputError, unknown
+from windowconv.grow import Convolution
+from windowconv.layers import WINDOWED
+from windowconv.windowed import WindowedMixin
+
+
+def convolutions(model: nn.Module) -> dict[str, Convolution]:
+    """All convolutions of a model by name, transposed ones too, each once."""
+    return {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
+
+
+def filters_of(name: str, layer: Convolution) -> Tensor:
+    """A layer's filters as (filters, channels, *kernel): the effective weight, dilated, one filter an output channel.
+
+    Raises:
+        InputError: a lazy layer that has not run; NaN or infinite values. Each names the layer.
+    """
+    title = f"layer {name!r}" if name else f"the model ({type(layer).__name__})"
+    if is_lazy(layer.weight) or layer.weight.is_meta:
+        raise InputError(f"{title} has no weight yet; run the model once on an example, or load its weights")
+    weight = (layer.effective_weight if isinstance(layer, WindowedMixin) else layer.weight).detach()
+    if not torch.isfinite(weight).all():
+        bad = int((~torch.isfinite(weight)).sum())
+        raise InputError(f"{title} has {bad:,} NaN or infinite weights; allowed: finite numbers")
+    if layer.transposed:
+        split = weight.unflatten(0, (layer.groups, -1))  # groups, inputs a group, outputs a group, kernel
+        weight = split.transpose(1, 2).flatten(0, 1)
+    return _dilated(weight, tuple(layer.dilation))
+
+
+def sampled(weight: Tensor, count: int) -> Tensor:
+    """Single kernels (pairs, 1, *kernel) of filters: `count` of them, drawn at random but always the same, or all."""
+    kernels = weight.flatten(0, 1).unsqueeze(1)
+    if len(kernels) <= count:
+        return kernels
+    drawn = torch.randperm(len(kernels), generator=torch.Generator().manual_seed(0))[:count]
+    return kernels[drawn.to(kernels.device)]
+
+
+def _dilated(weight: Tensor, dilation: tuple[int, ...]) -> Tensor:
+    if max(dilation) == 1:
+        return weight
+    size = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    spread = weight.new_zeros(*weight.shape[:2], *size)
+    spread[(slice(None), slice(None), *(slice(None, None, d) for d in dilation))] = weight
+    return spread
+
+
+def chosen(found: Mapping[str, Convolution], names: Sequence[str] | None) -> dict[str, Convolution]:
+    """The layers with these names, or within modules of these names; all for None.
+
+    Raises:
+        InputError: a name that is not there, with the nearest that is.
+    """
+    if names is None:
+        return dict(found)
+    if isinstance(names, str):
+        raise InputError(f"layers={names!r} is one string; allowed: a list of names")
+    for wanted in names:
+        if not any(_within(name, wanted) for name in found):
+            raise unknown("layers", wanted, found)
+    return {name: layer for name, layer in found.items() if any(_within(name, wanted) for wanted in names)}
+
+
+def _within(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")

@@ -1,0 +1,234 @@
+"""A network's filters layer by layer: what they select and what they leak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError, unknown
+from windowconv.grow import Convolution
+from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
+from windowconv.spectra.kernels import KernelFigures, figures_of
+from windowconv.spectra.leakage import GRID, RADII, curve_of, power_spectrum
+from windowconv.tables import by_sign, format_table
+from windowconv.windowed import WindowedMixin
+
+SCALARS = (1 / 8, 1 / 4)  # the radii whose leakage is a figure of its own, in cycles/pixel
+GRIDS = {1: GRID, 2: GRID, 3: GRID // 2}  # frequencies an axis, by axes: 64^3 a filter would be slow
+PAIRS = 512  # single kernels a layer: the mean's standard error is then below 0.01
+BATCH_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class LayerLeakage:
+    """One convolution's filters.
+
+    Attributes:
+        name, kind, kernel, stride, groups: of the layer.
+        window: in words, None for a plain layer.
+        filters: how many, and `dead`, how many of them are zero throughout.
+        curve: the mean of the filters' leakage curves at the network's radii; None where all filters are dead.
+        leakage: L(1/8) and L(1/4) of each filter, its channels summed in energy, (filters, 2).
+        pair_curve, pair_leakage: the same of single kernels, each with its own peak: (pairs, 2) for a sample of
+            them in layers that have more.
+        figures: the other figures of each filter; `aliased` is what the layer's stride would fold of white noise,
+            NaN for transposed layers.
+    """
+
+    name: str
+    kind: str
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    groups: int
+    window: str | None
+    filters: int
+    dead: int
+    curve: tuple[float, ...] | None
+    leakage: Tensor
+    pair_curve: tuple[float, ...] | None
+    pair_leakage: Tensor
+    figures: KernelFigures
+
+    def means(self) -> dict[str, float | None]:
+        """The means over the filters that are not zero; None where none has the figure."""
+        held = {
+            "leakage_1/8": self.leakage[:, 0],
+            "leakage_1/4": self.leakage[:, 1],
+            "pair_leakage_1/8": self.pair_leakage[:, 0],
+            "pair_leakage_1/4": self.pair_leakage[:, 1],
+            "frequency": self.figures.frequency,
+            "bandwidth": self.figures.bandwidth,
+            "flatness": self.figures.flatness,
+            "aliased": self.figures.aliased,
+            "support": self.figures.support,
+        }
+        return {name: _mean(values) for name, values in held.items()}
+
+
+@dataclass(frozen=True)
+class NetworkLeakage:
+    """All convolutions of a network that have a kernel; prints as a table.
+
+    Attributes:
+        layers: in the model's order.
+        skipped: layers without figures, with the reason.
+        grid: frequencies an axis, the same for all layers.
+        radii: of the curves, in cycles/pixel.
+    """
+
+    layers: tuple[LayerLeakage, ...]
+    skipped: dict[str, str]
+    grid: int
+    radii: tuple[float, ...] = RADII
+
+    def __getitem__(self, name: str) -> LayerLeakage:
+        """The layer of this name; an `InputError` that suggests the nearest if there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise unknown("layer", name, [layer.name for layer in self.layers])
+
+    def __str__(self) -> str:
+        header = ["layer", "kernel", "stride", "window", "filters", "L(1/8)", "L(1/4)", "pairs 1/8", "pairs 1/4"]
+        header += ["peak", "bandwidth", "flatness", "aliased", "support"]
+        rows = []
+        for layer in self.layers:
+            cells = [layer.name or "(the model)", by_sign(layer.kernel), by_sign(layer.stride), layer.window or "-"]
+            shown = ["-" if mean is None else f"{mean:.3f}" for mean in layer.means().values()]
+            rows.append([*cells, f"{layer.filters:,}", *shown])
+        table = format_table(header, rows, [False] * 4 + [True] * 10)
+        return f"{table}\n{self.legend()}"
+
+    def legend(self) -> str:
+        """What the columns are."""
+        return (
+            "Means over filters. L(r): share of spectral energy farther than r cycles/pixel from the peaks, channels "
+            "summed; pairs: the same of single kernels; peak and bandwidth in cycles/pixel; aliased: share above the "
+            "stride's Nyquist frequency; support: radius in taps."
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One plain dictionary a layer, for JSON or a data frame; means over filters."""
+        return [
+            {
+                "layer": layer.name,
+                "class": layer.kind,
+                "kernel": list(layer.kernel),
+                "stride": list(layer.stride),
+                "groups": layer.groups,
+                "window": layer.window,
+                "filters": layer.filters,
+                "dead": layer.dead,
+                **layer.means(),
+            }
+            for layer in self.layers
+        ]
+
+
+def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = PAIRS) -> NetworkLeakage:
+    """Measure what the filters of a network leak, layer by layer.
+
+    A layer's effective weight counts: a windowed layer and its folded one agree. Dilated kernels are measured with
+    their gaps, since these repeat the passband. Layers of one tap have no spectrum and are left out.
+
+    Not for judging a network by one number: leakage says how selective filters are, not how good.
+
+    Args:
+        model: any module tree; nothing is run.
+        layers: names of layers, or of modules that hold layers; all if None.
+        pairs: single kernels that are measured in a layer, drawn at random (the same in each call) where it has more.
+
+    Returns:
+        Figures by layer: leakage at 1/8 and 1/4 cycles/pixel, peak, bandwidth, flatness, aliasing, support.
+
+    Raises:
+        InputError: fewer than one pair; no convolution with a kernel; a name that is not there (the nearest is
+            suggested); a weight with NaN or infinite values, or one that is not made yet, with the layer's name.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> _ = torch.manual_seed(0)
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 7, stride=2))
+    >>> print(str(leakage(net)).split("Means")[0].strip())
+    layer  kernel  stride  window  filters  L(1/8)  L(1/4)  pairs 1/8  pairs 1/4   peak  bandwidth  flatness ...
+    0      3x3     1x1     -             8   0.842   0.556      0.768      0.419  0.268      0.625     0.846 ...
+    2      7x7     2x2     -             8   0.894   0.644      0.809      0.584  0.356      0.646     0.943 ...
+    """
+    if pairs < 1:
+        raise InputError(f"pairs={pairs}; allowed: 1 or more")
+    wanted = chosen(convolutions(model), layers)
+    skipped = {name: "one tap" for name, layer in wanted.items() if max(layer.kernel_size) == 1}
+    kernels = {name: (layer, filters_of(name, layer)) for name, layer in wanted.items() if name not in skipped}
+    if not kernels:
+        raise InputError(f"model={type(model).__name__} has no convolutions with more than one tap to measure")
+    grid = common_grid([weight for _, weight in kernels.values()])
+    measured = tuple(_measure(name, layer, weight, grid, pairs) for name, (layer, weight) in kernels.items())
+    return NetworkLeakage(measured, skipped, grid)
+
+
+def common_grid(weights: Sequence[Tensor]) -> int:
+    """One grid for kernels of several sizes: the usual one, or the next power of two that holds the largest."""
+    needed = max(2 * max(weight.shape[2:]) - 1 for weight in weights)
+    usual = min(GRIDS[weight.ndim - 2] for weight in weights)
+    return max(usual, 1 << (needed - 1).bit_length())
+
+
+def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: int) -> LayerLeakage:
+    """All figures of a layer."""
+    curves, figures = _filters(weight, 1 if layer.transposed else tuple(layer.stride), grid)
+    if layer.transposed:
+        figures.aliased.fill_(torch.nan)
+    kernels = sampled(weight, pairs)
+    pair_curves = torch.cat([_curves(power_spectrum(some, grid)) for some in _parts(kernels, grid)])
+    at = [RADII.index(r) for r in SCALARS]
+    return LayerLeakage(
+        name,
+        type(layer).__name__,
+        tuple(layer.kernel_size),
+        tuple(layer.stride),
+        layer.groups,
+        str(layer.window) if isinstance(layer, WindowedMixin) else None,
+        len(curves),
+        int(curves[:, 0].isnan().sum()),
+        _mean_curve(curves),
+        curves[:, at],
+        _mean_curve(pair_curves),
+        pair_curves[:, at],
+        figures,
+    )
+
+
+def _filters(weight: Tensor, stride: int | tuple[int, ...], grid: int) -> tuple[Tensor, KernelFigures]:
+    """The curves and figures of all filters, by parts where their spectra together would be large."""
+    curves, each = [], []
+    for some in _parts(weight, grid):
+        power = power_spectrum(some, grid)
+        curves.append(_curves(power))
+        each.append([column.cpu() for column in _columns(figures_of(power, some, stride))])
+    return torch.cat(curves), KernelFigures(*(torch.cat(columns) for columns in zip(*each, strict=True)))
+
+
+def _parts(weight: Tensor, grid: int) -> tuple[Tensor, ...]:
+    return weight.split(max(1, BATCH_BYTES // (8 * grid ** (weight.ndim - 2))))
+
+
+def _curves(power: Tensor) -> Tensor:
+    return curve_of(power, torch.tensor(RADII, dtype=torch.float64, device=power.device)).leakage.cpu()
+
+
+def _mean_curve(curves: Tensor) -> tuple[float, ...] | None:
+    mean = curves.nanmean(0)
+    return None if bool(mean.isnan().any()) else tuple(mean.tolist())
+
+
+def _columns(figures: KernelFigures) -> tuple[Tensor, ...]:
+    return tuple(getattr(figures, name) for name in KernelFigures.__dataclass_fields__)
+
+
+def _mean(values: Tensor) -> float | None:
+    mean = float(values.nanmean())
+    return None if mean != mean else mean

@@ -1,0 +1,99 @@
+"""What a window would change in the filters of a network as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError
+from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
+from windowconv.spectra.leakage import leakage_curve
+from windowconv.spectra.network import PAIRS, SCALARS, common_grid
+from windowconv.windowed import WindowedMixin
+from windowconv.windows import Window, WindowLike, as_window, window_values
+
+SMALLEST = 5  # taps an axis: below, a tapering window leaves one tap or so
+GROWN = 7  # what smaller kernels are grown to, as in the paper
+
+
+@dataclass(frozen=True)
+class WindowEffect:
+    """A layer without a window, and what one would change there.
+
+    Attributes:
+        layer, kernel: its name and its kernel's size.
+        now: L(1/8) and L(1/4), the mean over single kernels.
+        after: the same of the present kernels times the window; None where the kernel is too small for one.
+        kept: the share of the kernels' energy that the window leaves; None likewise.
+        least: the same of the window itself: what a pure grating leaks under it, at `size`.
+        size: the kernel's size, or the size to grow it to first.
+    """
+
+    layer: str
+    kernel: tuple[int, ...]
+    now: tuple[float, float]
+    after: tuple[float, float] | None
+    kept: float | None
+    least: tuple[float, float]
+    size: tuple[int, ...]
+
+    @property
+    def change(self) -> float | None:
+        """Of L(1/4), by the window on the present kernels; negative is less leakage."""
+        return None if self.after is None else self.after[1] - self.now[1]
+
+
+def window_effects(
+    model: nn.Module, window: WindowLike = "hamming", layers: Sequence[str] | None = None
+) -> tuple[WindowEffect, ...]:
+    """What a window would change in each convolution that has none, those it would change most first.
+
+    Kernels of fewer than five taps an axis are too small for a tapering window (it leaves little more than the
+    middle tap): they come after the others, those that leak most first, with the size to grow them to.
+
+    It says what the window does to the present kernels, not how accurate the network would be: train it and see.
+
+    Args:
+        model: any module tree; nothing is run.
+        window: as in `as_window`.
+        layers: names of layers, or of modules that hold layers; all if None.
+
+    Raises:
+        InputError: as `leakage`; a window that cannot be made at a layer's size.
+    """
+    effects = []
+    for name, layer in chosen(convolutions(model), layers).items():
+        windowed = isinstance(layer, WindowedMixin) and layer.window != Window("boxcar")
+        if windowed or layer.transposed or max(layer.kernel_size) == 1 or max(layer.dilation) > 1:
+            continue
+        weight = filters_of(name, layer)
+        if bool((weight == 0).all()):
+            continue
+        effects.append(_effect(name, sampled(weight, PAIRS), window))
+    return tuple(sorted(effects, key=lambda e: (e.change is None, e.change or 0.0, -e.now[1])))
+
+
+def _effect(name: str, kernels: Tensor, window: WindowLike) -> WindowEffect:
+    """Of single kernels (pairs, 1, *kernel)."""
+    size = tuple(kernels.shape[2:])
+    fits = min(k for k in size if k > 1) >= SMALLEST
+    target = size if fits else tuple(k if k == 1 else max(k, GROWN) for k in size)
+    values = torch.tensor(window_values(as_window(window, target), target))
+    least = _means(values[None, None])
+    now = _means(kernels)
+    if not fits:
+        return WindowEffect(name, size, now, None, None, least, target)
+    under = kernels.double() * values.to(kernels.device)
+    kept = float(under.square().sum() / (kernels.double().square().sum() * values.square().max()))
+    if kept == 0 or math.isnan(kept):
+        raise InputError(f"window={window!r} leaves nothing of the kernels of layer {name!r}")
+    return WindowEffect(name, size, now, _means(under), kept, least, size)
+
+
+def _means(kernels: Tensor) -> tuple[float, float]:
+    low, high = leakage_curve(kernels, SCALARS, common_grid([kernels])).leakage.nanmean(0).tolist()
+    return low, high
