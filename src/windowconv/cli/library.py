@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from windowconv.errors import InputError
 
@@ -47,3 +50,40 @@ class Windows:
             print(harris_report(self.json))
         else:
             print(report(self.size, self.names, self.out, self.json))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """What a network's filters select and leak, layer by layer: a page, JSON, and the convert call to try.
+
+    MODEL is a run folder, torchvision/NAME, timm/NAME, or package.module:function.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """The network."""
+    against: str | None = None
+    """A second network to compare it with, named likewise."""
+    weights: str | None = None
+    """A file of weights (.safetensors, .pt, .pth), or "pretrained" for those that torchvision and timm download."""
+    against_weights: str | None = None
+    """The same for the second network."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """The folder for report.html and inspection.json; inspect/MODEL if not given."""
+    images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """A folder of images, or a data set's name: adds aliasing, spectra of feature maps, and shift consistency."""
+    count: int = 64
+    """Images to take from it."""
+    size: int | None = None
+    """Pixels a side; the network's own if not given."""
+    heat_map: bool = False
+    """Also the Fourier heat map, on the images: minutes for large networks."""
+    receptive_field: bool = False
+    """Also the effective receptive field of the last convolution."""
+    device: str = "cpu"
+    """A torch device: cpu, cuda, cuda:1, mps."""
+
+    def run(self) -> None:
+        """Measure, write, and say it."""
+        from windowconv.cli.inspect import inspect
+
+        inspect(self)

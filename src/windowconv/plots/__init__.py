@@ -8,17 +8,29 @@ into a file.
 from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_curves
 from .export import png, svg
 from .filters import kernels
+from .frequencies import feature_spectra, new_energy, selectivity_curves
+from .gallery import curves_by_size, kernel_gallery, leakage_by_depth
+from .maps import heat_map, heat_map_difference, receptive_field
 from .style import arm_colours
 from .windows import window_figure, windows_figure
 
 __all__ = [
     "accuracy_by_arm",
     "arm_colours",
+    "curves_by_size",
+    "feature_spectra",
+    "heat_map",
+    "heat_map_difference",
+    "kernel_gallery",
     "kernels",
+    "leakage_by_depth",
     "leakage_by_layer",
     "leakage_curves",
     "learning_curves",
+    "new_energy",
     "png",
+    "receptive_field",
+    "selectivity_curves",
     "svg",
     "window_figure",
     "windows_figure",

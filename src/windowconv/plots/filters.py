@@ -42,7 +42,7 @@ def kernels(weight: Numbers, window: Numbers | None = None, count: int = 8, titl
     for row, (name, tap) in enumerate(taps.items()):
         for axes, below, (f, c) in zip(grid[row], grid[half + row], chosen, strict=True):
             kernel_image = axes.imshow(raw[f, c] * tap, cmap="RdBu_r", vmin=-largest, vmax=largest)
-            response_image = _show_response(below, raw[f, c] * tap)
+            response_image = show_response(below, raw[f, c] * tap)
         grid[row, 0].set_ylabel(f"{name}\n(pixels)")
         grid[half + row, 0].set_ylabel(f"{name}\n(cycles/pixel)")
     for axes, (f, c) in zip(grid[0], chosen, strict=True):
@@ -68,7 +68,8 @@ def decibels(spectrum: Array, floor: float) -> Array:
     return 20 * np.log10(np.maximum(spectrum / (peak or 1.0), 10 ** (floor / 20)))
 
 
-def _show_response(axes: Axes, kernel: Array) -> Any:
+def show_response(axes: Axes, kernel: Array) -> Any:
+    """Draw |the kernel's Fourier transform| in dB of its peak, -1/2 to 1/2 cycles/pixel; returns the image."""
     size = max(64, 2 * max(kernel.shape))  # even, so that zero frequency has a cell
     spectrum = np.fft.fftshift(np.abs(np.fft.fft2(kernel, s=(size, size))))
     # Cells are centred on their frequencies: -1/2, ..., 1/2 - 1/size.

@@ -1,0 +1,91 @@
+"""The parts of the page that show a network at work: on images, on gratings, and its receptive field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from windowconv import plots
+from windowconv.inspection.measure import Inspection
+from windowconv.report import Column, Figure, Section, Table
+from windowconv.tables import by_sign
+
+
+def on_images(both: Sequence[Inspection]) -> list[Section]:
+    """What subsampling folds, what feature maps hold, and which noise changes the class; nothing without images."""
+    if not both[0].images:
+        return []
+    blocks: list[Any] = []
+    for each in both:
+        blocks += [*_aliasing(each), *_features(each), *_heat_map(each)]
+    return [Section("On images", blocks)]
+
+
+def _aliasing(each: Inspection) -> list[Table]:
+    if each.aliasing is None or not each.aliasing.layers:
+        return []
+    columns = ["layer", "class", "stride", "before", Column("folded", ".1%"), Column("sd", ".1%", numeric=True)]
+    rows = [
+        [a.name, a.kind, by_sign(a.stride), by_sign(a.size), _finite(a.folded), a.folded_sd]
+        for a in each.aliasing.layers
+    ]
+    note = "Share of the energy of the layer's output at stride 1, its mean left out, above the Nyquist frequency of "
+    note += f"the stride; mean and standard deviation over {each.images} images."
+    return [Table(f"{each.subject.name}: what subsampling folds", columns, rows, note, sortable=True)]
+
+
+def _features(each: Inspection) -> list[Figure]:
+    if each.features is None or not each.features.layers:
+        return []
+    lines = {la.name or "(the model)": (la.frequencies, la.relative) for la in each.features.layers}
+    figure = plots.feature_spectra(lines, title=each.subject.name)
+    caption = (
+        f"Feature maps of {each.subject.name}: mean log amplitude relative to zero frequency, from early layers to "
+    )
+    caption += "late; a falling line is a layer that blurs."
+    return [Figure(plots.svg(figure), caption, f"Spectra of the feature maps of {each.subject.name}")]
+
+
+def _heat_map(each: Inspection) -> list[Figure]:
+    if (found := each.changed) is None:
+        return []
+    figure = plots.heat_map(found.error, found.rows, found.columns, title=each.subject.name)
+    caption = (
+        f"Share of {found.images} images whose class changes under noise of one frequency, of norm {found.norm:g} "
+    )
+    caption += "a channel, added before normalisation."
+    return [Figure(plots.svg(figure), caption, f"Fourier heat map of {each.subject.name}")]
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value else None
+
+
+def receptive_fields(both: Sequence[Inspection]) -> list[Section]:
+    blocks = []
+    for each in both:
+        if each.field is not None:
+            found = each.field
+            figure = plots.receptive_field(found.map, found.centre, found.radii, title=each.subject.name)
+            caption = (
+                f"Effective receptive field of the central unit of {found.layer}: radii of 50 % and 95.45 % of the "
+            )
+            caption += f"gradient's mass {found.radii[0]:.1f} and {found.radii[1]:.1f} pixels, {found.samples} samples."
+            blocks.append(Figure(plots.svg(figure), caption, f"Effective receptive field of {each.subject.name}"))
+    return [Section("Effective receptive field", blocks)] if blocks else []
+
+
+def on_gratings(both: Sequence[Inspection]) -> list[Section]:
+    """The first layer's answers to gratings."""
+    blocks = []
+    for each in both:
+        if each.gratings is not None:
+            name, found = each.gratings
+            caption = (
+                f"{name} of {each.subject.name}: the measured answer of the filters that answer most to gratings of "
+            )
+            caption += "every frequency and orientation (channels driven one by one), and along the one they prefer."
+            alt = f"Selectivity of {name}"
+            blocks.append(Figure(plots.svg(plots.selectivity_curves(found.maps())), caption, alt))
+    intro = "A filter that leaks answers to gratings far from the one that it prefers."
+    return [Section("Gratings", blocks, intro)] if blocks else []

@@ -1,0 +1,202 @@
+"""All that `inspect` measures of one network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.errors import InputError
+from windowconv.inspection.subject import Subject
+from windowconv.observe import evaluating
+from windowconv.spectra.features import FeatureSpectra, feature_spectra
+from windowconv.spectra.filters import convolutions
+from windowconv.spectra.forward import logits
+from windowconv.spectra.heat_map import FourierHeatMap, fourier_heat_map
+from windowconv.spectra.network import NetworkLeakage, leakage
+from windowconv.spectra.receptive_field import ReceptiveField, effective_receptive_field
+from windowconv.spectra.responses import Selectivity, selectivity
+from windowconv.spectra.shift import ShiftConsistency, shift_consistency
+from windowconv.spectra.subsampling import Aliasing, aliasing
+from windowconv.spectra.what_if import WindowEffect, window_effects
+
+GRATING = 32  # pixels of a grating's side
+MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one
+FIELD_SIZE = 64  # pixels of a receptive field's input, where the network's own is unknown
+MAP_FREQUENCIES = 15  # a side of the heat map: the lowest frequencies, as many as a large image affords
+NORMS = (4.0, 15.7)  # of the heat map's noise, as Yin et al. for 32 and 224 pixels
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One network's figures; what was not measured is None.
+
+    Attributes:
+        gratings: the first two-dimensional layer's name, and its answers to gratings.
+        changed: the Fourier heat map of the share of images whose class changes.
+        seconds: what each measure took.
+    """
+
+    subject: Subject
+    leakage: NetworkLeakage
+    effects: tuple[WindowEffect, ...]
+    gratings: tuple[str, Selectivity] | None
+    images: int
+    aliasing: Aliasing | None
+    features: FeatureSpectra | None
+    shift: ShiftConsistency | None
+    changed: FourierHeatMap | None
+    field: ReceptiveField | None
+    seconds: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON: numbers, strings, lists, dictionaries."""
+        subject = self.subject
+        found: dict[str, Any] = {
+            "model": subject.name,
+            "weights": subject.weights,
+            "trained": subject.trained,
+            **({"facts": subject.facts} if subject.facts else {}),
+            "grid": self.leakage.grid,
+            "radii": list(self.leakage.radii),
+            "layers": [
+                {**row, "curve": layer.curve, "pair_curve": layer.pair_curve}
+                for row, layer in zip(self.leakage.rows(), self.leakage.layers, strict=True)
+            ],
+            "skipped": self.leakage.skipped,
+            "window_effects": [asdict(effect) for effect in self.effects],
+        }
+        for name in ("aliasing", "features", "shift", "changed", "field"):
+            if (measured := getattr(self, name)) is not None:
+                found[name] = _plain(asdict(measured))
+        return {**found, "images": self.images, "seconds": self.seconds}
+
+
+def inspect_subject(
+    subject: Subject,
+    images: Tensor | None = None,
+    *,
+    heat_map: bool = False,
+    receptive_field: bool = False,
+    say: Say = lambda text: None,
+) -> Inspection:
+    """Measure a network.
+
+    Args:
+        subject: the network.
+        images: (N, C, H, W) in [0, 1], for what needs images: aliasing, spectra of feature maps, shift consistency.
+        heat_map: also the Fourier heat map, which takes hundreds of passes over the images.
+        receptive_field: also the effective receptive field of the output.
+        say: told what is being measured, and how far it is.
+
+    Raises:
+        InputError: what the measures raise; a heat map without images.
+    """
+    if heat_map and images is None:
+        raise InputError("the heat map needs images: pass --images DIR")
+    clock = _Clock(say)
+    model = subject.model
+    measured = clock.time("leakage of the kernels", lambda: leakage(model))
+    effects = clock.time("what a window would change", lambda: window_effects(model))
+    gratings = clock.time("gratings", lambda: _gratings(model))
+    found: dict[str, Any] = dict.fromkeys(("aliasing", "features", "shift", "changed"))
+    if images is not None:
+        found = _with_images(subject, images, heat_map, clock)
+    field = clock.time("receptive field", lambda: _field(subject, say)) if receptive_field else None
+    count = 0 if images is None else len(images)
+    return Inspection(subject, measured, effects, gratings, count, field=field, seconds=clock.seconds, **found)
+
+
+def _gratings(model: nn.Module) -> tuple[str, Selectivity] | None:
+    """Of the first layer, which sees images; None where it is no layer for pictures, or a large one."""
+    name, layer = next(((n, la) for n, la in convolutions(model).items() if max(la.kernel_size) > 1))
+    strides = layer.stride
+    size = GRATING * math.lcm(*strides) // math.gcd(GRATING, math.lcm(*strides))
+    if not isinstance(layer, nn.Conv2d) or layer.in_channels > MOST_CHANNELS or size > 2 * GRATING:
+        return None
+    try:
+        return name, selectivity(layer, size, phases=1)
+    except InputError:  # kernels beyond the grating's size
+        return None
+
+
+def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock) -> dict[str, Any]:
+    model, ready = subject.model, subject.normalize(images)
+    found: dict[str, Any] = {
+        "aliasing": clock.time("aliasing", lambda: aliasing(model, ready)),
+        "features": clock.time("spectra of feature maps", lambda: feature_spectra(model, ready)),
+        "shift": None,
+        "changed": None,
+    }
+    if _classifies(model, ready[:1]):
+        found["shift"] = clock.time("shift consistency", lambda: shift_consistency(model, ready))
+        if heat_map:
+            found["changed"] = clock.time("heat map", lambda: _heat_map(subject, images, clock.say))
+    elif heat_map:
+        raise InputError(f"{subject.name} does not put out one score a class: a heat map cannot be made of it")
+    return found
+
+
+def _classifies(model: nn.Module, images: Tensor) -> bool:
+    with evaluating(model):
+        try:
+            return logits(model, images).shape[1] > 1
+        except InputError:
+            return False
+
+
+def _heat_map(subject: Subject, images: Tensor, say: Say) -> FourierHeatMap:
+    """Of the predictions themselves: which share of them changes. So it needs no labels."""
+    model = subject.model
+    with evaluating(model):
+        own = torch.cat([logits(model, subject.normalize(some)).argmax(1) for some in images.split(64)])
+    size = min(MAP_FREQUENCIES, *images.shape[2:])
+    norm = NORMS[min(images.shape[2:]) > 96]
+    progress = _told("heat map", say)
+    return fourier_heat_map(
+        model, images, own, norm, size=size, normalize=subject.normalize, batch_size=64, progress=progress
+    )
+
+
+def _field(subject: Subject, say: Say) -> ReceptiveField:
+    """Of the last convolution that has a kernel: a classifier's output is no map."""
+    layers = [name for name, layer in convolutions(subject.model).items() if max(layer.kernel_size) > 1]
+    size = subject.size or FIELD_SIZE
+    progress = _told("receptive field", say)
+    return effective_receptive_field(subject.model, layers[-1], size, channels=subject.channels, progress=progress)
+
+
+def _told(what: str, say: Say) -> Callable[[int, int], None]:
+    return lambda done, total: say(f"{what}: {done} of {total}")
+
+
+class _Clock:
+    """Says what is being measured, and keeps how long it took."""
+
+    def __init__(self, say: Say) -> None:
+        self.say, self.seconds = say, {}
+
+    def time(self, what: str, measure: Callable[[], Any]) -> Any:
+        self.say(what)
+        start = time.perf_counter()
+        result = measure()
+        self.seconds[what] = round(time.perf_counter() - start, 3)
+        return result
+
+
+def _plain(value: Any) -> Any:
+    """Tensors as lists, NaN as None, so that it is JSON."""
+    if isinstance(value, Tensor):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,168 @@
+"""What is inspected: a network by name, with the images that it takes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from windowconv.checkpoint import load_weights
+from windowconv.errors import InputError, require, unknown
+from windowconv.spectra.filters import convolutions
+
+GROUP = "windowconv.models"  # entry points: functions (text) -> Subject, or None where the text is none of theirs
+PRETRAINED = "pretrained"
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision's mean and standard deviation
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to look at.
+
+    Attributes:
+        name: as it is shown.
+        model: in evaluation mode.
+        channels, size: of the images that it takes, pixels a side; None if unknown.
+        mean, std: what images in [0, 1] are normalised by; empty if the network takes them as they are.
+        weights: where its weights are from, in words.
+        trained: whether they are a trained network's.
+        data: the images that it was trained on, in words that `images` takes; None if unknown.
+    """
+
+    name: str
+    model: nn.Module
+    channels: int | None = None
+    size: int | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    weights: str = "random"
+    trained: bool = False
+    data: str | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Images in [0, 1] as the network takes them."""
+        if not self.mean:
+            return images
+        mean, std = images.new_tensor(self.mean), images.new_tensor(self.std)
+        return (images - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
+
+
+def open_subject(text: str, weights: str | None = None) -> Subject:
+    """The network that MODEL on the command line names.
+
+    Args:
+        text: `torchvision/NAME`, `timm/NAME`, `package.module:function` (called without arguments, from the
+            current folder too), or what an installed package registers, such as a run folder.
+        weights: a file of weights, or `"pretrained"` for those that torchvision or timm downloads.
+
+    Raises:
+        InputError: nothing of the kind; a function that fails; weights that do not fit.
+    """
+    family, _, name = text.partition("/")
+    if family in FAMILIES and name:
+        subject = FAMILIES[family](name, weights == PRETRAINED)
+    elif (subject := _registered(text)) is None:
+        if ":" not in text:
+            raise InputError(
+                f"model={text!r} is no run folder; allowed: a run folder, torchvision/NAME, timm/NAME, or "
+                "package.module:function"
+            )
+        subject = _from_function(text)
+    if weights == PRETRAINED and family not in FAMILIES:
+        raise InputError(f"weights='pretrained' is for torchvision/NAME and timm/NAME; model={text!r} has its own")
+    subject.model.eval()
+    if weights is not None and weights != PRETRAINED:
+        load_weights(subject.model, weights)
+        changed: dict[str, Any] = {"weights": Path(weights).name, "trained": True}
+        subject = Subject(**{**subject.__dict__, **changed})
+    if not convolutions(subject.model):
+        raise InputError(f"model={text!r} ({type(subject.model).__name__}) has no convolutions to inspect")
+    return subject
+
+
+def _registered(text: str) -> Subject | None:
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        if (found := entry.load()(text)) is not None:
+            return found
+    return None
+
+
+def _torchvision(name: str, pretrained: bool) -> Subject:
+    models = require("torchvision", "lab").models
+    if name not in models.list_models():
+        raise unknown("model", name, models.list_models())
+    try:
+        model = models.get_model(name, weights="DEFAULT" if pretrained else None)
+        preset = models.get_model_weights(name).DEFAULT.transforms()
+        mean, std = tuple(preset.mean), tuple(preset.std)
+        size = preset.crop_size[0] if isinstance(preset.crop_size, list) else int(preset.crop_size)
+    except AttributeError:  # no weights, or a preset for other things than classifying images
+        mean, std, size = (*IMAGENET, 224)
+    except OSError as error:
+        raise _no_download(name, error) from None
+    source = "torchvision's pretrained ones" if pretrained else "random"
+    return Subject(f"torchvision/{name}", model, 3, size, mean, std, source, pretrained)
+
+
+def _timm(name: str, pretrained: bool) -> Subject:
+    timm = require("timm", "dev")
+    if not timm.is_model(name):
+        raise unknown("model", name, timm.list_models())
+    try:
+        model = timm.create_model(name, pretrained=pretrained)
+    except (OSError, RuntimeError) as error:
+        raise _no_download(name, error) from None
+    made: dict[str, Any] = model.pretrained_cfg
+    channels, size = made.get("input_size", (3, 224, 224))[:2]
+    mean, std = (tuple(made.get(key, default)) for key, default in zip(("mean", "std"), IMAGENET, strict=True))
+    source = "timm's pretrained ones" if pretrained else "random"
+    return Subject(f"timm/{name}", model, channels, size, mean, std, source, pretrained)
+
+
+FAMILIES: dict[str, Callable[[str, bool], Subject]] = {"torchvision": _torchvision, "timm": _timm}
+
+
+def _no_download(name: str, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:200]
+    return InputError(
+        f"weights='pretrained' of {name} cannot be had: {reason}; download them elsewhere and pass --weights FILE"
+    )
+
+
+def _from_function(text: str) -> Subject:
+    """The model that `package.module:function` returns, with its channels from the first convolution."""
+    place, _, name = text.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as python -m has it: the user's own files
+    try:
+        module = importlib.import_module(place)
+    except ImportError as error:
+        raise InputError(f"model={text!r}: {place!r} cannot be imported: {error}") from None
+    except Exception as error:
+        raise InputError(f"model={text!r}: importing {place!r} fails: {_said(error)}") from error
+    function = getattr(module, name, None)
+    if function is None:
+        raise unknown(f"model: the function in {place}", name, [n for n in vars(module) if not n.startswith("_")])
+    try:
+        model = function() if callable(function) and not isinstance(function, nn.Module) else function
+    except Exception as error:
+        raise InputError(f"model={text!r}: {name}() fails: {_said(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model={text!r} gives a {type(model).__name__}; allowed: a torch.nn.Module")
+    return Subject(text, model, _channels(model), weights=f"as {name}() makes them")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _channels(model: nn.Module) -> int | None:
+    found = list(convolutions(model).values())
+    return found[0].in_channels if found else None
