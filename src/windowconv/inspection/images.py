@@ -39,10 +39,8 @@ def _features(each: Inspection) -> list[Figure]:
         return []
     lines = {la.name or "(the model)": (la.frequencies, la.relative) for la in each.features.layers}
     figure = plots.feature_spectra(lines, title=each.subject.name)
-    caption = (
-        f"Feature maps of {each.subject.name}: mean log amplitude relative to zero frequency, from early layers to "
-    )
-    caption += "late; a falling line is a layer that blurs."
+    caption = f"Feature maps of {each.subject.name}: mean log amplitude relative to zero frequency, from early layers "
+    caption += "to late; a falling line is a layer that blurs."
     return [Figure(plots.svg(figure), caption, f"Spectra of the feature maps of {each.subject.name}")]
 
 
@@ -50,10 +48,8 @@ def _heat_map(each: Inspection) -> list[Figure]:
     if (found := each.changed) is None:
         return []
     figure = plots.heat_map(found.error, found.rows, found.columns, title=each.subject.name)
-    caption = (
-        f"Share of {found.images} images whose class changes under noise of one frequency, of norm {found.norm:g} "
-    )
-    caption += "a channel, added before normalisation."
+    caption = f"Share of {found.images} images whose class changes under noise of one frequency, of norm "
+    caption += f"{found.norm:g} a channel, added before normalisation."
     return [Figure(plots.svg(figure), caption, f"Fourier heat map of {each.subject.name}")]
 
 
@@ -82,9 +78,9 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
         if each.gratings is not None:
             name, found = each.gratings
             caption = (
-                f"{name} of {each.subject.name}: the measured answer of the filters that answer most to gratings of "
+                f"{name} of {each.subject.name}: the measured answer of the filters that answer most, to gratings "
             )
-            caption += "every frequency and orientation (channels driven one by one), and along the one they prefer."
+            caption += "of every frequency and orientation (channels driven one by one), and along the preferred one."
             alt = f"Selectivity of {name}"
             blocks.append(Figure(plots.svg(plots.selectivity_curves(found.maps())), caption, alt))
     intro = "A filter that leaks answers to gratings far from the one that it prefers."

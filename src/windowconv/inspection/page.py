@@ -86,11 +86,12 @@ def _layers(inspection: Inspection) -> Section:
         named = [layer.name or "(the model)", by_sign(layer.kernel), by_sign(layer.stride), layer.window or "none"]
         rows.append([*named, layer.filters, *single, noise, *summed, *others])
     note = (
-        "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from the nearer of its two peaks, "
-        f"the mean over a layer's kernels ({PAIRS} drawn at random in larger layers); noise: of random kernels of that "
-        "size; summed: of whole filters, the energies of their channels summed, which is nearly white in wide layers. "
-        "The rest are means over filters: peak and bandwidth in cycles/pixel; flatness 1 is a single tap; aliased: share "
-        "above the stride's Nyquist frequency, of white noise; support: the radius in taps that holds 90 % of the energy."
+        "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from the nearer of its two "
+        f"peaks, the mean over a layer's kernels ({PAIRS} drawn at random in larger layers); noise: of random kernels "
+        "of that size; summed: of whole filters, the energies of their channels summed, which is nearly white in wide "
+        "layers. The rest are means over filters: peak and bandwidth in cycles/pixel; flatness 1 is a single tap; "
+        "aliased: share above the stride's Nyquist frequency, of white noise; support: the radius in taps that holds "
+        "90 % of the energy."
     )
     return Section("Layer by layer", [Table("All convolutions with a kernel", columns, rows, note, sortable=True)])
 

@@ -100,13 +100,14 @@ def _torchvision(name: str, pretrained: bool) -> Subject:
         raise unknown("model", name, models.list_models())
     try:
         model = models.get_model(name, weights="DEFAULT" if pretrained else None)
+    except OSError as error:
+        raise _no_download(name, error) from None
+    try:
         preset = models.get_model_weights(name).DEFAULT.transforms()
         mean, std = tuple(preset.mean), tuple(preset.std)
         size = preset.crop_size[0] if isinstance(preset.crop_size, list) else int(preset.crop_size)
     except AttributeError:  # no weights, or a preset for other things than classifying images
         mean, std, size = (*IMAGENET, 224)
-    except OSError as error:
-        raise _no_download(name, error) from None
     source = "torchvision's pretrained ones" if pretrained else "random"
     return Subject(f"torchvision/{name}", model, 3, size, mean, std, source, pretrained)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def kernel_gallery(kernels: Numbers, leakage: Numbers, columns: int = 8, title: 
     rows = -(-len(order) // columns)
     across = min(columns, len(order))
     figure, grid = panels(0.98 * across + 0.9, 2.05 * rows + 0.5, 2 * rows, across)
-    response = None
-    for axes in grid.flat:
+    response: Any = None
+    for axes in grid.ravel().tolist():
         axes.set_axis_off()
     for place, i in enumerate(order):
         row, column = divmod(place, columns)
