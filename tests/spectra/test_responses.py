@@ -1,0 +1,184 @@
+"""Measured responses against NumPy's transform of the padded kernel; new energy against closed forms."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from windowconv.errors import InputError
+from windowconv.layers import WindowedConv2d
+from windowconv.spectra import forward, power_spectrum, responses
+from windowconv.spectra.gratings import grating_images
+from windowconv.spectra.responses import selectivity
+
+SIZE = 12
+LAYERS = {
+    "plain": lambda: nn.Conv2d(3, 4, 3),
+    "even": lambda: nn.Conv2d(2, 3, (4, 2), bias=False),
+    "circular": lambda: nn.Conv2d(2, 3, 5, padding=2, padding_mode="circular"),
+    "groups": lambda: nn.Conv2d(4, 6, 3, groups=2, padding=1),
+    "depthwise": lambda: nn.Conv2d(4, 4, 3, groups=4),
+    "dilated": lambda: nn.Conv2d(2, 3, 3, dilation=2),
+    "stride": lambda: nn.Conv2d(2, 3, 3, stride=(2, 3)),
+    "windowed": lambda: WindowedConv2d(3, 4, 7, window="hamming"),
+}
+
+
+def analytic(layer, together=False) -> np.ndarray:
+    """(filters, SIZE, SIZE): what the kernel's transform says, in the order of fftfreq."""
+    weight = layer.effective_weight if isinstance(layer, WindowedConv2d) else layer.weight
+    weight = weight.detach().double().numpy()
+    (dy, dx), (height, width) = layer.dilation, weight.shape[2:]
+    spread = np.zeros((*weight.shape[:2], dy * (height - 1) + 1, dx * (width - 1) + 1))
+    spread[:, :, ::dy, ::dx] = weight
+    spectrum = np.fft.fft2(spread, s=(SIZE, SIZE))
+    return np.abs(spectrum.sum(1)) if together else np.sqrt((np.abs(spectrum) ** 2).sum(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", LAYERS)
+def test_response_is_the_transform_of_the_kernel(name, dtype):
+    layer = LAYERS[name]().to(dtype)
+    for channels in ("separate", "together"):
+        found = selectivity(layer, SIZE, channels=channels)
+        index = (found.frequencies * SIZE).round().long()
+        expected = analytic(layer, channels == "together")[:, index[:, 0], index[:, 1]]
+        np.testing.assert_allclose(found.response.numpy(), expected, rtol=0, atol=1e-12)
+        assert found.response.dtype == torch.float64
+
+
+def test_separate_channels_are_the_power_spectrum():
+    layer = nn.Conv2d(3, 4, 5)
+    expected = torch.fft.fftshift(power_spectrum(layer.weight, SIZE), (1, 2)).sqrt()
+    torch.testing.assert_close(selectivity(layer, SIZE).maps(), expected, rtol=0, atol=1e-10)
+
+
+def test_a_linear_layer_makes_no_new_frequencies():
+    found = selectivity(nn.Conv2d(2, 3, 3), SIZE)
+    assert found.before.new().abs().max() < 1e-12
+    torch.testing.assert_close(found.before.total, found.before.kept, rtol=1e-10, atol=1e-14)
+
+
+def test_a_rectified_grating_has_the_share_of_new_energy_of_the_rectified_cosine():
+    """Half wave: mean square 1/4, of which 1/8 stay at f and 1/pi^2 are the mean."""
+    layer = nn.Conv2d(2, 3, 3, bias=False)
+    k = torch.tensor([[0, 1], [1, 0], [3, 1]])
+    found = selectivity(layer, 64, frequencies=k, phases=8)
+    torch.testing.assert_close(found.after.new(), torch.full((3,), 0.5, dtype=torch.float64), rtol=0, atol=1e-3)
+    without = (1 / 8 - 1 / np.pi**2) / (1 / 4 - 1 / np.pi**2)
+    assert found.after.new(with_mean=False).numpy() == pytest.approx(without, abs=2e-3)
+    other = selectivity(layer, 64, frequencies=k, phases=8, amplitude=0.01)
+    torch.testing.assert_close(other.after.new(), found.after.new())  # without bias contrast does not matter
+
+
+def test_a_large_bias_keeps_the_rectifier_linear():
+    layer = nn.Conv2d(1, 2, 3)
+    nn.init.constant_(layer.bias, 5.0)
+    found = selectivity(layer, SIZE, amplitude=0.1)
+    assert found.after.new(with_mean=False)[1:].max() < 1e-9
+    assert found.after.new()[1:].min() > 0.99  # the bias itself
+    nn.init.constant_(layer.bias, -5.0)
+    assert selectivity(layer, SIZE, amplitude=0.1).after.new().isnan().all()
+
+
+@pytest.mark.parametrize("stride", [2, (1, 3)])
+@pytest.mark.parametrize("channels", ["separate", "together"])
+def test_energies_are_those_of_the_layer_itself(stride, channels):
+    layer = nn.Conv2d(3, 4, 3, stride=stride, padding=1, padding_mode="circular").double()
+    found = selectivity(layer, SIZE, channels=channels, phases=2, amplitude=0.7)
+    for at, k in enumerate((found.frequencies * SIZE).round().long()):
+        held = all(2 * abs(n) * s <= SIZE for n, s in zip(k.tolist(), layer.stride, strict=True))
+        total, kept, mean = np.zeros((3, 4))
+        for wave in grating_images(k[None], SIZE, (0.0, np.pi))[0]:
+            for driven in [[0], [1], [2]] if channels == "separate" else [[0, 1, 2]]:
+                image = torch.zeros(1, 3, SIZE, SIZE, dtype=torch.float64)
+                image[0, driven] = 0.7 * wave
+                with torch.no_grad():
+                    output = layer(image)[0].relu().numpy()
+                spectrum = np.abs(np.fft.fft2(output) / output[0].size) ** 2
+                total += spectrum.sum((1, 2)) / 2
+                own = {tuple(sign * k.numpy() % output.shape[1:]) for sign in (1, -1)}
+                kept += sum(spectrum[:, row, column] for row, column in own) / 2 if held else 0
+                mean += spectrum[:, 0, 0] / 2 if k.any() else 0
+        np.testing.assert_allclose(found.after.total[:, at].numpy(), total, atol=1e-12)
+        np.testing.assert_allclose(found.after.kept[:, at].numpy(), kept, atol=1e-12)
+        np.testing.assert_allclose(found.after.mean[:, at].numpy(), mean, atol=1e-12)
+
+
+def test_what_a_stride_cannot_hold_is_new():
+    found = selectivity(nn.Conv2d(1, 2, 3, stride=2, bias=False), SIZE)
+    above = (found.frequencies.abs() > 1 / 4 + 1e-9).any(1)
+    assert above.any()
+    assert (found.before.new()[above] > 1 - 1e-12).all()
+    assert (found.before.new()[~above] < 1e-12).all()
+
+
+def test_a_module_is_the_nonlinearity_in_float64_and_left_as_it_was():
+    norm = nn.BatchNorm2d(3)
+    mean = norm.get_buffer("running_mean").add_(1)
+    after = nn.Sequential(norm, nn.ReLU())
+    layer = nn.Conv2d(2, 3, 3)
+    found = selectivity(layer, SIZE, nonlinearity=after)
+    assert norm.training
+    assert mean.tolist() == [1, 1, 1]
+    scale = 1 / np.sqrt(1 + norm.eps)
+    expected = selectivity(layer, SIZE, nonlinearity=lambda x: ((x - 1) * scale).relu())
+    torch.testing.assert_close(found.after.total, expected.after.total)
+
+
+def test_batches_do_not_matter_and_progress_ends_at_the_total(monkeypatch):
+    layer = nn.Conv2d(2, 3, 3)
+    whole = selectivity(layer, SIZE)
+    calls = []
+    monkeypatch.setattr(responses, "BATCH_BYTES", 2**19)
+    parts = selectivity(layer, SIZE, progress=lambda *done: calls.append(done))
+    torch.testing.assert_close(parts.response, whole.response, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(parts.after.new(), whole.after.new(), rtol=1e-12, atol=1e-14)
+    assert len(calls) > 2
+    assert calls[-1] == (74, 74)
+    assert calls == sorted(calls)
+
+
+def test_preferred_frequency_and_maps():
+    wave = grating_images(torch.tensor([[2, -3]]), SIZE)[0]
+    layer = nn.Conv2d(1, 1, SIZE, bias=False)
+    layer.weight.data[0] = wave.float()
+    found = selectivity(layer, SIZE)
+    assert (SIZE * found.preferred()).round().tolist() in ([[2, -3]], [[-2, 3]])
+    peaks = np.argwhere(found.maps()[0].numpy() > 1)
+    assert (peaks - SIZE // 2).tolist() == [[-2, 3], [2, -3]]
+    some = selectivity(layer, SIZE, frequencies=torch.tensor([[0, 1]])).maps()
+    assert int((~some.isnan()).sum()) == 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "message"),
+    [
+        (nn.Conv1d(1, 1, 3), {}, "Conv1d; allowed: Conv2d"),
+        (nn.ConvTranspose2d(1, 1, 3), {}, "ConvTranspose2d"),
+        (nn.Conv2d(1, 1, 7), {"size": 6}, "size=6; .* reach, 7 and 7"),
+        (nn.Conv2d(1, 1, 3, stride=2), {"size": 13}, "multiple of the stride 2x2"),
+        (nn.Conv2d(1, 1, 3), {"channels": "all"}, "channels='all'"),
+        (nn.Conv2d(1, 1, 3), {"phases": 0}, "phases=0"),
+        (nn.Conv2d(1, 1, 3), {"amplitude": float("nan")}, "amplitude=nan"),
+        (nn.Conv2d(1, 1, 3), {"nonlinearity": lambda x: x.mean()}, "changes the shape"),
+        (nn.Conv2d(1, 1, 3), {"frequencies": torch.ones(2, 2)}, "frequencies="),
+        (nn.Conv2d(1, 1, 3), {"frequencies": torch.tensor([[0, 9]])}, "within half the size"),
+    ],
+)
+def test_bad_input(layer, options, message):
+    with pytest.raises(InputError, match=message):
+        selectivity(layer, **({"size": SIZE} | options))
+
+
+def test_weights_and_biases_must_be_finite_and_results_must_fit(monkeypatch):
+    layer = nn.Conv2d(1, 1, 3)
+    nn.init.constant_(layer.get_parameter("bias"), torch.nan)
+    with pytest.raises(InputError, match="biases"):
+        selectivity(layer, SIZE)
+    layer.weight.data[0] = torch.nan
+    with pytest.raises(InputError, match="weights"):
+        selectivity(layer, SIZE)
+    monkeypatch.setattr(forward, "LARGEST", 2**16)
+    with pytest.raises(InputError, match="GiB"):
+        selectivity(nn.Conv2d(1, 64, 3), SIZE)
