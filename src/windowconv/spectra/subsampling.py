@@ -1,0 +1,181 @@
+"""What folds where a network subsamples: energy above the new Nyquist frequency, on real images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
+
+from windowconv.errors import InputError
+from windowconv.observe import observe
+from windowconv.spectra.batches import BATCH, Images, image_batches
+from windowconv.spectra.forward import checked_home, run
+from windowconv.spectra.network import convolutions
+from windowconv.tables import by_sign, format_table
+from windowconv.windowed import WindowedMixin
+
+POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+FFT_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class LayerAliasing:
+    """What one layer folds.
+
+    Attributes:
+        name, kind, stride: of the layer.
+        size: pixels of its output before subsampling; a layer called with several sizes has a row for each.
+        images: how many images; those whose output is zero (or, without the mean, constant) are left out.
+        folded: the share of the output's energy above the new Nyquist frequency, each channel's mean removed:
+            the images' mean, `folded_sd` their standard deviation; NaN and None where no image or one has a share.
+        with_mean: the same share of all energy, with zero frequency in the sum, and `with_mean_sd`.
+    """
+
+    name: str
+    kind: str
+    stride: tuple[int, ...]
+    size: tuple[int, ...]
+    images: int
+    folded: float
+    folded_sd: float | None
+    with_mean: float
+    with_mean_sd: float | None
+
+
+@dataclass(frozen=True)
+class Aliasing:
+    """What each subsampling layer folds, in the order in which they run; prints as a table."""
+
+    layers: tuple[LayerAliasing, ...]
+
+    def __str__(self) -> str:
+        header = ["layer", "class", "stride", "before", "images", "folded", "sd", "with mean", "sd"]
+        rows = []
+        for layer in self.layers:
+            spread = ["-" if sd is None else f"{sd:.3f}" for sd in (layer.folded_sd, layer.with_mean_sd)]
+            shares = [f"{layer.folded:.3f}", spread[0], f"{layer.with_mean:.3f}", spread[1]]
+            named = [layer.name or "(the model)", layer.kind, by_sign(layer.stride), by_sign(layer.size)]
+            rows.append([*named, layer.images, *shares])
+        return format_table(header, rows, [False] * 4 + [True] * 5)
+
+
+def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batch_size: int = BATCH) -> Aliasing:
+    """The share of energy that each subsampling layer folds onto lower frequencies.
+
+        folded = sum of |F(g)|^2 over g with |g_a| > 1/(2 stride_a) on any axis a, over the sum of all but g = 0
+
+    with F the transform of what the layer would put out at stride 1, on the layer's own input, and energies summed
+    over channels. The mean is left out: it cannot fold, a batch norm takes it away again, and a bias or a rectifier
+    before a pooling changes it at will, so that `with_mean` can be made as small as one likes. Energy at the new
+    Nyquist frequency itself does not count. Maps are not tapered: the jump between opposite edges adds a little to
+    every share, so compare networks on the same images.
+
+    Seen are convolutions and max and average pooling, modules all, with stride above 1; windowed layers act with
+    their effective weight. Subsampling by slicing, `interpolate` or adaptive pooling is not seen. A max pooling
+    makes frequencies itself before it subsamples, and these are counted. Not for judging accuracy: what folds can
+    still be useful.
+
+    Args:
+        model: run in evaluation mode, where it is; its modes are left as they were.
+        images: a tensor (N, C, *size) as the model takes it, or an iterable of batches (`image_batches`).
+        limit: stop after so many images.
+        batch_size: images run together; a layer of stride s is computed at s times the points an axis.
+
+    Raises:
+        InputError: no layer that subsamples, or none that is called; weights or images that are not finite;
+            images that do not go through.
+
+    Source: Zhang, "Making convolutional networks shift-invariant again", ICML 2019; Vasconcelos et al., "Impact of
+    aliasing on generalization in deep convolutional networks", ICCV 2021.
+
+    >>> x = torch.arange(32.0)
+    >>> waves = torch.cos(2 * torch.pi * x / 16) + 0.5 * torch.cos(2 * torch.pi * 3 * x / 8)  # at 1/16 and 3/8
+    >>> net = nn.Conv1d(1, 1, 1, stride=2, bias=False)
+    >>> print(aliasing(net, waves[None, None]))
+    layer        class   stride  before  images  folded  sd  with mean  sd
+    (the model)  Conv1d  2       32           1   0.200   -      0.200   -
+    """
+    device, dtype = checked_home(model)
+    watched = _subsampling(model)
+    if not watched:
+        raise InputError(f"model={type(model).__name__} has no convolution or pooling module with a stride above 1")
+    rows: dict[tuple[str, tuple[int, ...]], list[Tensor]] = {}
+
+    def look(name: str, layer: nn.Module, given: Any) -> None:
+        axes = len(_stride(layer))
+        batched = given if given.ndim == axes + 2 else given[None]
+        dense = _at_stride_one(layer, batched)
+        rows.setdefault((name, tuple(dense.shape[2:])), []).append(_energies(dense, _stride(layer)))
+
+    runner = _Runner(model)
+    for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2, 3)):
+        observe(runner, watched, [batch.to(device, dtype)], look)
+    if not rows:
+        raise InputError(f"model={type(model).__name__} calls none of its subsampling layers: {', '.join(watched)}")
+    return Aliasing(tuple(_row(name, watched[name], size, torch.cat(held)) for (name, size), held in rows.items()))
+
+
+class _Runner(nn.Module):
+    """The model, with an `InputError` for images that do not go through."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Any:
+        return run(self.model, images)
+
+
+def _subsampling(model: nn.Module) -> dict[str, nn.Module]:
+    found = convolutions(model)
+    kept = {}
+    for name, module in model.named_modules():
+        subsamples = name in found and not isinstance(module, _ConvTransposeNd)
+        if (subsamples or isinstance(module, POOLS)) and max(_stride(module)) > 1:
+            kept[name] = module
+    return kept
+
+
+def _stride(layer: Any) -> tuple[int, ...]:
+    given = layer.stride
+    return tuple(given) if isinstance(given, tuple | list) else (given,) * int(type(layer).__name__[-2])
+
+
+def _at_stride_one(layer: nn.Module, given: Tensor) -> Tensor:
+    """What the layer would put out without subsampling; its own output is every stride-th value of this."""
+    twin: Any = object.__new__(type(layer))  # shares the weights; parametrised layers refuse copy.copy
+    twin.__dict__.update(layer.__dict__)
+    twin.stride = (1,) * len(_stride(layer))
+    twin.return_indices = False
+    if isinstance(twin, WindowedMixin):
+        twin.prepared = None  # made for the layer's own stride
+    return type(layer).forward(twin, given)
+
+
+def _energies(maps: Tensor, stride: tuple[int, ...]) -> Tensor:
+    """Energies above the new Nyquist frequency, at zero, and of all, of maps (N, C, *size): (N, 3)."""
+    axes = len(stride)
+    above = torch.zeros((1,) * axes, dtype=torch.bool, device=maps.device)
+    for axis, (n, s) in enumerate(zip(maps.shape[2:], stride, strict=True)):
+        k = torch.fft.fftfreq(n, 1 / n, device=maps.device).round().abs()
+        above = above | (2 * s * k > n).view([-1 if i == axis else 1 for i in range(axes)])
+    kept = []
+    for part in maps.split(max(1, FFT_BYTES // (40 * maps[0].numel()))):
+        # squares first: a map's energy is then one sum, whatever its number of channels
+        power = torch.fft.fftn(part.double(), dim=tuple(range(2, part.ndim))).abs().square().sum(1).flatten(1)
+        kept.append(torch.stack([power[:, above.flatten()].sum(1), power[:, 0], power.sum(1)], 1))
+    return torch.cat(kept).cpu()
+
+
+def _row(name: str, layer: nn.Module, size: tuple[int, ...], energies: Tensor) -> LayerAliasing:
+    above, mean, total = energies.T
+    varied = total - mean
+    real = varied > 1e-12 * total  # not a constant map's rounding
+    shares = [(above[real] / varied[real]), (above[total > 0] / total[total > 0])]
+    figures: list[Any] = []
+    for share in shares:
+        figures += [share.mean().item(), share.std().item() if len(share) > 1 else None]
+    return LayerAliasing(name, type(layer).__name__, _stride(layer), size, len(energies), *figures)
