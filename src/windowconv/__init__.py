@@ -36,6 +36,7 @@ _HOMES = {
     "learnable": ("LearnableWindow",),
     "plan": ("plan_conversion",),
     "model_summary": ("summary",),
+    "spectra.network": ("leakage",),
     "windows": ("Window", "as_window", "get_window"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -30,6 +30,7 @@ from windowconv.layers import WindowedConvTranspose3d as WindowedConvTranspose3d
 from windowconv.learnable import LearnableWindow as LearnableWindow
 from windowconv.model_summary import summary as summary
 from windowconv.plan import plan_conversion as plan_conversion
+from windowconv.spectra.network import leakage as leakage
 from windowconv.windows import Window as Window
 from windowconv.windows import as_window as as_window
 from windowconv.windows import get_window as get_window

@@ -60,7 +60,8 @@ def difference(inspection: Inspection, other: Inspection) -> str:
     turns = [float(r[i + 1]) for i in range(len(signs) - 1) if signs[i] * signs[i + 1] < 0]
     at = {label: gap[list(radii).index(value)] for label, value in (("1/8", 1 / 8), ("1/4", 1 / 4))}
     text = f"Mean over layers of single kernels' leakage, {names[0]} less {names[1]}: "
-    text += ", ".join(f"{100 * value:+.1f} points beyond {label} cycles/pixel" for label, value in at.items()) + ". "
+    points = {label: f"{100 * value:+.1f}".replace("-", "−") for label, value in at.items()}
+    text += ", ".join(f"{value} points beyond {label} cycles/pixel" for label, value in points.items()) + ". "
     if turns:
         where = ", ".join(f"{turn:.2f}" for turn in turns)
         text += f"The sign changes at r of about {where} cycles/pixel. "
@@ -68,4 +69,4 @@ def difference(inspection: Inspection, other: Inspection) -> str:
         text += "The sign is the same at every r. "
     if inspection.shift is not None and other.shift is not None:
         text += f"Shift consistency {inspection.shift.share:.1%} against {other.shift.share:.1%}. "
-    return text.replace("-", "−")
+    return text

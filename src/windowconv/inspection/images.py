@@ -17,8 +17,8 @@ def on_images(both: Sequence[Inspection]) -> list[Section]:
         return []
     blocks: list[Any] = []
     for each in both:
-        blocks += [*_aliasing(each), *_features(each), *_heat_map(each)]
-    return [Section("On images", blocks)]
+        blocks += [*_aliasing(each), *_features(each)]
+    return [Section("On images", [*blocks, *_heat_maps(both)])]
 
 
 def _aliasing(each: Inspection) -> list[Table]:
@@ -44,13 +44,25 @@ def _features(each: Inspection) -> list[Figure]:
     return [Figure(plots.svg(figure), caption, f"Spectra of the feature maps of {each.subject.name}")]
 
 
-def _heat_map(each: Inspection) -> list[Figure]:
-    if (found := each.changed) is None:
+def _heat_maps(both: Sequence[Inspection]) -> list[Figure]:
+    """All on one scale, and the difference of two."""
+    maps = {each.subject.name: each.changed for each in both if each.changed is not None}
+    if not maps:
         return []
-    figure = plots.heat_map(found.error, found.rows, found.columns, title=each.subject.name)
-    caption = f"Share of {found.images} images whose class changes under noise of one frequency, of norm "
-    caption += f"{found.norm:g} a channel, added before normalisation."
-    return [Figure(plots.svg(figure), caption, f"Fourier heat map of {each.subject.name}")]
+    most = 100 * max(float(found.error.max()) for found in maps.values())  # per cent
+    blocks = []
+    for name, found in maps.items():
+        figure = plots.heat_map(found.error, found.rows, found.columns, title=name, limits=(0.0, most or 1.0))
+        caption = f"Share of {found.images} images whose class changes under noise of one frequency, of norm "
+        caption += f"{found.norm:g} a channel, added before normalisation."
+        blocks.append(Figure(plots.svg(figure), caption, f"Fourier heat map of {name}"))
+    if len(maps) == 2:
+        (name, first), (other, second) = maps.items()
+        if first.error.shape == second.error.shape:
+            title = f"{name} less {other}"
+            figure = plots.heat_map_difference(first.error, second.error, first.rows, first.columns, title=title)
+            blocks.append(Figure(plots.svg(figure), f"Difference: {title}.", f"Difference of heat maps, {title}"))
+    return blocks
 
 
 def _finite(value: float) -> float | None:

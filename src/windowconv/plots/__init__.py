@@ -9,7 +9,7 @@ from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_cu
 from .export import png, svg
 from .filters import kernels
 from .frequencies import feature_spectra, new_energy, selectivity_curves
-from .gallery import curves_by_size, kernel_gallery, leakage_by_depth
+from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
 from .maps import heat_map, heat_map_difference, receptive_field
 from .style import arm_colours
 from .windows import window_figure, windows_figure
@@ -24,6 +24,7 @@ __all__ = [
     "kernel_gallery",
     "kernels",
     "leakage_by_depth",
+    "leakage_by_epoch",
     "leakage_by_layer",
     "leakage_curves",
     "learning_curves",

@@ -76,6 +76,32 @@ def leakage_by_depth(
 
 
 @styled()
+def leakage_by_epoch(
+    layers: Mapping[str, tuple[Numbers, Numbers]], r: float = 0.25, colours: Mapping[str, str] | None = None
+) -> Figure:
+    """What each layer leaks while a network is trained: one line a layer, from early (dark) to late.
+
+    `layers` holds, for each layer in the network's order, epochs (E,) and shares of energy farther than `r`
+    cycles/pixel (E,) within [0, 1], as `LeakageRecorder.by_layer` gives them.
+    """
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis"](np.linspace(0, 0.9, len(some(layers, "layers"))))
+    figure, ((axes,),) = panels(6.4, 3.8)
+    for (name, (epochs, values)), shade in zip(layers.items(), shades, strict=True):
+        steps = finite(epochs, f"layers[{name!r}] epochs", None)
+        held = shares(values, f"layers[{name!r}]", len(steps))[0]
+        axes.plot(steps, held, color=(colours or {}).get(name, shade), marker="o", markersize=3, label=name)
+    axes.set(xlabel="epoch (0: before training)")
+    axes.set_ylabel(f"share of energy farther than r\n(r = {r:g} cycles/pixel)")
+    axes.set_ylim(0, 1.06 * axes.dataLim.y1)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y")
+    legend_above(figure, axes, "layers")
+    return figure
+
+
+@styled()
 def curves_by_size(curves: Mapping[str, Numbers], radii: Numbers, noise: Mapping[str, Numbers] | None = None) -> Figure:
     """The leakage curve of each group of layers (by kernel size, say), thin lines for layers, thick for their mean.
 

@@ -1,0 +1,116 @@
+"""What is measured of a network, and in which words and page it is said."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from windowconv import convert
+from windowconv.errors import InputError
+from windowconv.inspection.comparison import difference
+from windowconv.inspection.measure import inspect_subject
+from windowconv.inspection.page import make_page
+from windowconv.inspection.subject import Subject
+from windowconv.inspection.words import calls, summary
+from windowconv.report import render
+from windowconv.spectra.network import leakage
+
+
+def test_without_images(subject):
+    found = inspect_subject(subject)
+    assert (found.images, found.aliasing, found.features, found.shift, found.changed, found.field) == (0, *[None] * 5)
+    assert found.leakage.rows() == leakage(subject.model).rows()
+    assert found.gratings is not None
+    assert found.gratings[0] == "0"
+
+
+def test_with_everything(subject, images):
+    said = []
+    found = inspect_subject(subject, images, heat_map=True, receptive_field=True, say=said.append)
+    assert found.images == 6
+    assert found.aliasing is not None
+    assert [layer.name for layer in found.aliasing.layers] == ["0"]
+    assert found.shift is not None
+    assert found.shift.pairs == 6
+    assert found.changed is not None
+    assert found.changed.clean_error == 0  # its labels are the network's own answers
+    assert found.field is not None
+    assert found.field.layer == "2"
+    assert "heat map: 113 of 113" in said
+    json.dumps(found.as_dict(), allow_nan=False)
+    html = render(make_page(found))
+    for title in ("In words", "Layer by layer", "What a window would change", "Kernels", "Gratings", "On images"):
+        assert f">{title}</h2>" in html
+
+
+def test_a_network_that_is_no_classifier(images):
+    net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval()
+    found = inspect_subject(Subject("maps", net, 3, 16), images)
+    assert found.shift is None
+    assert found.features is not None
+    with pytest.raises(InputError, match="one score a class"):
+        inspect_subject(Subject("maps", net, 3, 16), images, heat_map=True)
+
+
+def test_a_heat_map_needs_images(subject):
+    with pytest.raises(InputError, match="--images"):
+        inspect_subject(subject, heat_map=True)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_other_axes(axes):
+    layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    found = inspect_subject(Subject("axes", nn.Sequential(layer(2, 3, 5), nn.ReLU()).eval()))
+    assert found.gratings is None
+    assert "axes" in render(make_page(found))
+
+
+def test_summary_says_the_figures(subject):
+    found = inspect_subject(subject)
+    text = " ".join(summary(found))
+    assert "2 convolutions with a kernel (1 of 5x5, 1 of 3x3), none of them windowed" in text
+    assert "The weights are random: nothing here is about a trained network" in text
+    mean = found.leakage["0"].means()["pair_leakage_1/4"]
+    assert f"5x5 kernels {mean:.1%}" in text
+    assert "1 layer of 3x3 is too small for a tapering window" in text
+
+
+def test_the_calls_can_be_made(subject):
+    found = inspect_subject(subject)
+    made = calls(found)
+    assert made
+    for call in made:
+        given = eval(call, {"windowconv": __import__("windowconv"), "model": subject.model})
+        assert leakage(given).layers
+
+
+def test_nothing_to_try_where_all_is_windowed(subject):
+    net = convert(subject.model, window="hamming", kernel_size={3: 7, 5: 7})
+    found = inspect_subject(Subject("windowed", net.eval(), 3, 16))
+    assert calls(found) == []
+    assert "Every layer with a kernel has a window already." in render(make_page(found))
+    assert "2 of them windowed" in summary(found)[0]
+
+
+def test_comparison(subject):
+    net = convert(subject.model, window="hamming", kernel_size={3: 7, 5: 7}, preserve=False)
+    first, second = inspect_subject(Subject("7x7-hamming", net.eval(), 3, 16)), inspect_subject(subject)
+    text = difference(first, second)
+    mine, its = (
+        sum(layer.means()["pair_leakage_1/4"] or 0 for layer in each.leakage.layers) / 2 for each in (first, second)
+    )
+    assert "7x7-hamming less small: " in text
+    assert f"{100 * (mine - its):+.1f}".replace("-", "−") + " points beyond 1/4" in text
+    html = render(make_page(first, second))
+    assert "The two compared</h2>" in html
+    assert "Layers of the same name" in html
+
+
+def test_dead_filters_are_said(subject):
+    with torch.no_grad():
+        subject.model[0].weight[1] = 0
+    found = inspect_subject(subject)
+    assert "1 filter is zero throughout" in " ".join(summary(found))
+    json.dumps(found.as_dict(), allow_nan=False)
+    render(make_page(found))
