@@ -129,7 +129,7 @@ def test_the_page_is_whole_and_fetches_nothing(page: str) -> None:
 
 
 def test_the_page_has_every_figure_the_commands_and_the_facts(page: str, result: StudyResult) -> None:
-    assert page.count("<svg") == 3 + 3 + 2 * len(ARMS)  # accuracy, leakage, two convolutions an arm
+    assert page.count("<svg") == 3 + 4 + 2 * len(ARMS)  # accuracy, leakage, two convolutions an arm
     text = unescape(page)
     for arm in ARMS:
         assert f"Kernels of {arm}" + (" before and after the window" if arm != "3x3" else "") in text

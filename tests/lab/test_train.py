@@ -24,6 +24,7 @@ from windowconv.lab.models import small_network
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs import Run
 from windowconv.lab.train import learning_rate, train
+from windowconv.spectra.network import leakage
 
 Make = Callable[..., Run]
 
@@ -119,13 +120,12 @@ def test_it_is_sgd_on_the_raw_weights(arm: str, make_run: Make, tiny: ImageData)
 def test_the_metrics_are_lines_of_steps_epochs_and_one_final(make_run: Make) -> None:
     run = make_run()
     lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["kind"] for line in lines] == ["epoch", "step", "epoch", "final"]
+    assert [line["kind"] for line in lines] == ["leakage", "epoch", "leakage", "step", "epoch", "leakage", "final"]
     for line in lines:
         assert {"kind", "step", "epoch", "time_s"} <= line.keys()
-        assert all(math.isfinite(v) for k, v in line.items() if k != "kind")
-    assert [line["step"] for line in lines] == [5, 10, 10, 10]
-    assert [line["time_s"] for line in lines] == sorted(line["time_s"] for line in lines)
-    assert {**lines[-1], "kind": "epoch"} == lines[-2]
+        assert all(math.isfinite(v) for k, v in line.items() if k not in ("kind", "leakage"))
+    assert [line["step"] for line in lines] == [0, 5, 5, 10, 10, 10, 10]
+    assert {**lines[-1], "kind": "epoch"} == lines[-3]
     assert run.final() == lines[-1]
     assert run.final()["test_accuracy"] == run.evaluation()["figures"]["accuracy"]
 
@@ -179,6 +179,19 @@ def test_an_interrupted_run_says_so(settings: Training, tiny: ImageData, tmp_pat
     assert (record["status"], record["reason"]) == ("stopped", "interrupted")
 
 
+def test_leakage_is_recorded_by_epoch(make_run: Make) -> None:
+    run = make_run()
+    lines = run.metrics("leakage")
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    last = leakage(run.model())
+    assert list(lines[-1]["leakage"]) == [layer.name for layer in last.layers]
+    for layer in last.layers:
+        means = layer.means()
+        expected = [means["pair_leakage_1/8"], means["pair_leakage_1/4"]]
+        assert lines[-1]["leakage"][layer.name] == pytest.approx(expected, abs=1e-6)
+        assert lines[0]["leakage"][layer.name] != pytest.approx(expected, abs=1e-6)
+
+
 def test_a_run_that_begins_again_leaves_nothing_of_the_earlier_one(
     make_run: Make, tiny: ImageData, tmp_path: Path
 ) -> None:
@@ -186,7 +199,7 @@ def test_a_run_that_begins_again_leaves_nothing_of_the_earlier_one(
     with pytest.raises(KeyboardInterrupt):
         train(run.config, tiny, run.folder, Interrupt())
     assert {p.name for p in run.folder.rglob("*") if p.is_file()} == {"run.json", "metrics.jsonl"}
-    assert (run.folder / "metrics.jsonl").read_text() == ""
+    assert [line["epoch"] for line in map(json.loads, (run.folder / "metrics.jsonl").read_text().splitlines())] == [0]
 
 
 def test_images_too_small_for_the_network_are_refused(settings: Training, tmp_path: Path) -> None:

@@ -195,6 +195,7 @@ def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
                 f"Leakage at radius {r:g} against depth for each arm",
             )
         )
+    blocks += _leakage_by_epoch(result, colours)
     rows = []
     for arm, values in curves.items():
         for i, name in enumerate(names):
@@ -216,6 +217,25 @@ def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
         "peak, so L grows at small r, and lowers what lies far from it, so L falls at large r. Look where curves cross."
     )
     return Section("Spectral leakage", [*blocks, table], intro)
+
+
+def _leakage_by_epoch(result: StudyResult, colours: dict[str, str]) -> list[Figure]:
+    """How training changes the leakage of single kernels, the mean over layers; nothing for runs without a record."""
+    curves: dict[str, Any] = {}
+    for arm in result.study.arms:
+        runs = [run.metrics("leakage") for run in result.runs(arm)]
+        if not all(runs):
+            return []
+        curves[arm] = [
+            ([line["epoch"] for line in lines], [_mean_leakage(line["leakage"]) for line in lines]) for lines in runs
+        ]
+    figure = plots.learning_curves(curves, ylabel="L(1/4) of single kernels, mean over layers", colours=colours)
+    caption = "Leakage of single kernels beyond 1/4 cycles/pixel while training goes on; epoch 0 is before it."
+    return [Figure(plots.svg(figure), caption, "Leakage against epochs for each arm")]
+
+
+def _mean_leakage(layers: dict[str, list[float | None]]) -> float:
+    return float(np.mean([value[1] for value in layers.values() if value[1] is not None]))
 
 
 def _kernel_sections(result: StudyResult) -> list[Section]:

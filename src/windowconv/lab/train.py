@@ -20,6 +20,7 @@ from windowconv.lab.models import build, to_header
 from windowconv.lab.numerics import pin_algorithms
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs import Run, RunWriter, recording
+from windowconv.spectra.recorder import LeakageRecorder
 
 LOG_EVERY = 20  # steps between two looks at the loss, which waits for the device
 
@@ -84,10 +85,12 @@ class _Trainer:
         self.steps = config.epochs * len(self.loader)
         self.step = 0
         self.lr = config.lr
+        self.leakage = LeakageRecorder(model)
         self.started = time.perf_counter()
 
     def run(self) -> Evaluation:
         """All epochs, the test set after each; returns the last evaluation."""
+        self._log_leakage(0)
         self.progress.start_run(self.config.run_name, len(self.data.train) * self.config.epochs)
         result = figures = None
         for epoch in range(1, self.config.epochs + 1):
@@ -102,11 +105,20 @@ class _Trainer:
                 "test_accuracy": result.accuracy,
             }
             self.writer.log("epoch", **figures)
+            self.leakage(epoch)
+            self._log_leakage(epoch)
             self.progress.end_epoch(epoch, self.config.epochs, train_loss, result.accuracy)
         assert result is not None  # a config has one epoch at least
         assert figures is not None
         self.writer.log("final", **figures)
         return result
+
+    def _log_leakage(self, epoch: int) -> None:
+        """L(1/8) and L(1/4) of the single kernels of each layer, as just recorded; epoch 0 is before training."""
+        keys = ("pair_leakage_1/8", "pair_leakage_1/4")
+        rows = [row for row in self.leakage.rows if row["epoch"] == epoch]
+        figures = {row["layer"]: [row[key] for key in keys] for row in rows}
+        self.writer.log("leakage", **self._position(epoch), leakage=figures)
 
     def _epoch(self, epoch: int) -> tuple[float, float]:
         """One pass; returns the mean loss and the accuracy over its (augmented) training images."""
