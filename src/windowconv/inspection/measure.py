@@ -22,7 +22,7 @@ from windowconv.spectra.network import NetworkLeakage, leakage
 from windowconv.spectra.receptive_field import ReceptiveField, effective_receptive_field
 from windowconv.spectra.responses import Selectivity, selectivity
 from windowconv.spectra.shift import ShiftConsistency, shift_consistency
-from windowconv.spectra.subsampling import Aliasing, aliasing
+from windowconv.spectra.subsampling import Aliasing, aliasing, subsampling
 from windowconv.spectra.what_if import WindowEffect, window_effects
 
 GRATING = 32  # pixels of a grating's side
@@ -130,7 +130,7 @@ def _gratings(model: nn.Module) -> tuple[str, Selectivity] | None:
 def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock) -> dict[str, Any]:
     model, ready = subject.model, subject.normalize(images)
     found: dict[str, Any] = {
-        "aliasing": clock.time("aliasing", lambda: aliasing(model, ready)),
+        "aliasing": clock.time("aliasing", lambda: aliasing(model, ready)) if subsampling(model) else None,
         "features": clock.time("spectra of feature maps", lambda: feature_spectra(model, ready)),
         "shift": None,
         "changed": None,

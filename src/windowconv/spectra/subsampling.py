@@ -99,7 +99,7 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
     (the model)  Conv1d  2       32           1   0.200   -      0.200   -
     """
     device, dtype = checked_home(model)
-    watched = _subsampling(model)
+    watched = subsampling(model)
     if not watched:
         raise InputError(f"model={type(model).__name__} has no convolution or pooling module with a stride above 1")
     rows: dict[tuple[str, tuple[int, ...]], list[Tensor]] = {}
@@ -129,7 +129,8 @@ class _Runner(nn.Module):
         return run(self.model, images)
 
 
-def _subsampling(model: nn.Module) -> dict[str, nn.Module]:
+def subsampling(model: nn.Module) -> dict[str, nn.Module]:
+    """The convolutions and poolings of a model with a stride above 1, by name."""
     found = convolutions(model)
     kept = {}
     for name, module in model.named_modules():
