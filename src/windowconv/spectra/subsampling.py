@@ -158,16 +158,23 @@ def _at_stride_one(layer: nn.Module, given: Tensor) -> Tensor:
 
 def _energies(maps: Tensor, stride: tuple[int, ...]) -> Tensor:
     """Energies above the new Nyquist frequency, at zero, and of all, of maps (N, C, *size): (N, 3)."""
-    axes = len(stride)
+    axes, last = len(stride), maps.shape[-1]
     above = torch.zeros((1,) * axes, dtype=torch.bool, device=maps.device)
     for axis, (n, s) in enumerate(zip(maps.shape[2:], stride, strict=True)):
         k = torch.fft.fftfreq(n, 1 / n, device=maps.device).round().abs()
         above = above | (2 * s * k > n).view([-1 if i == axis else 1 for i in range(axes)])
+    half = last // 2 + 1  # of real maps the other half is the same again
+    twice = torch.full((half,), 2.0, dtype=torch.float64, device=maps.device)
+    twice[0] = 1
+    if last % 2 == 0:
+        twice[-1] = 1
+    above = above[..., :half].flatten()
     kept = []
     for part in maps.split(max(1, FFT_BYTES // (40 * maps[0].numel()))):
-        # squares first: a map's energy is then one sum, whatever its number of channels
-        power = torch.fft.fftn(part.double(), dim=tuple(range(2, part.ndim))).abs().square().sum(1).flatten(1)
-        kept.append(torch.stack([power[:, above.flatten()].sum(1), power[:, 0], power.sum(1)], 1))
+        spectrum = torch.view_as_real(torch.fft.rfftn(part.double(), dim=tuple(range(2, part.ndim))))
+        # channels first: a map's energy is then one sum, whatever their number
+        power = (spectrum.square_().sum((1, -1)) * twice).flatten(1)
+        kept.append(torch.stack([power[:, above].sum(1), power[:, 0], power.sum(1)], 1))
     return torch.cat(kept).cpu()
 
 
