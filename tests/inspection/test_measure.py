@@ -32,7 +32,7 @@ def test_with_everything(subject, images):
     assert found.aliasing is not None
     assert [layer.name for layer in found.aliasing.layers] == ["0"]
     assert found.shift is not None
-    assert found.shift.pairs == 6
+    assert found.shift.pairs == 24
     assert found.changed is not None
     assert found.changed.clean_error == 0  # its labels are the network's own answers
     assert found.field is not None

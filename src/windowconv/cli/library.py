@@ -71,7 +71,7 @@ class Inspect:
     """The folder for report.html and inspection.json; inspect/MODEL if not given."""
     images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
     """A folder of images, or a data set's name: adds aliasing, spectra of feature maps, and shift consistency."""
-    count: int = 64
+    count: int = 32
     """Images to take from it."""
     size: int | None = None
     """Pixels a side; the network's own if not given."""

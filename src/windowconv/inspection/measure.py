@@ -29,6 +29,7 @@ GRATING = 32  # pixels of a grating's side
 MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one
 FIELD_SIZE = 64  # pixels of a receptive field's input, where the network's own is unknown
 MAP_FREQUENCIES = 15  # a side of the heat map: the lowest frequencies, as many as a large image affords
+PAIRS_OF_SHIFTS = 4  # an image
 NORMS = (4.0, 15.7)  # of the heat map's noise, as Yin et al. for 32 and 224 pixels
 
 Say = Callable[[str], None]
@@ -136,7 +137,7 @@ def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock
         "changed": None,
     }
     if _classifies(model, ready[:1]):
-        found["shift"] = clock.time("shift consistency", lambda: shift_consistency(model, ready))
+        found["shift"] = clock.time("shift consistency", lambda: shift_consistency(model, ready, pairs=PAIRS_OF_SHIFTS))
         if heat_map:
             found["changed"] = clock.time("heat map", lambda: _heat_map(subject, images, clock.say))
     elif heat_map:
