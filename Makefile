@@ -41,9 +41,11 @@ lint: $(DEV)
 bench: $(DEV)
 	$(PYTHON) benchmarks/window_cost.py
 	$(PYTHON) benchmarks/fftconv.py
+	$(PYTHON) benchmarks/inspection.py
 
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures
+	$(PYTHON) examples/leakage_trap.py docs/pictures
 
 $(PYTHON):
 	python3 -m venv $(VENV)

@@ -8,7 +8,7 @@ import torch
 from windowconv.cli.library import Windows
 from windowconv.cli.windows import parse_window, sentences, usual
 from windowconv.errors import InputError
-from windowconv.spectra.leakage import leakage_curve
+from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.merit import window_figures
 from windowconv.windows import Window, get_window, window_values
 

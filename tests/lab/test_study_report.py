@@ -16,7 +16,7 @@ from windowconv.lab.stats import paired_difference, spread
 from windowconv.lab.study import Study, StudyResult, run_study
 from windowconv.lab.study_report import convolutions, difference, results_table, write_report
 from windowconv.spectra import leakage_curve
-from windowconv.spectra.leakage import RADII
+from windowconv.spectra.curve import RADII
 
 ARMS = ("3x3", "5x5-hamming", "7x7-learnable-kaiser")
 

@@ -15,7 +15,7 @@ import torch
 from windowconv import report
 from windowconv.errors import InputError
 from windowconv.report import Explorer, Page, Section, Text, render
-from windowconv.spectra.leakage import leakage_curve, power_spectrum
+from windowconv.spectra.curve import leakage_curve, power_spectrum
 from windowconv.windows import Window, window_values
 
 SCRIPTS = Path(report.__file__).parent

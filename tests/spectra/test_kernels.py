@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windowconv.errors import InputError
+from windowconv.spectra.curve import GRID, power_spectrum
 from windowconv.spectra.kernels import effective_support, frequency_response, kernel_figures, support_curve
-from windowconv.spectra.leakage import GRID, power_spectrum
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

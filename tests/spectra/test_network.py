@@ -10,9 +10,9 @@ from torch.nn import functional as F
 import windowconv
 from windowconv import WindowedConv2d, convert, fold
 from windowconv.errors import InputError
+from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
 from windowconv.spectra.kernels import kernel_figures
-from windowconv.spectra.leakage import leakage_curve
 from windowconv.spectra.network import leakage
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.recorder import LeakageRecorder
@@ -56,7 +56,7 @@ def test_parts_of_filters_make_no_difference(monkeypatch):
     net = network()
     whole = leakage(net)
     monkeypatch.setattr("windowconv.spectra.network.BATCH_BYTES", 1)
-    monkeypatch.setattr("windowconv.spectra.leakage.BATCH_BYTES", 1)
+    monkeypatch.setattr("windowconv.spectra.curve.BATCH_BYTES", 1)
     for one, other in zip(whole.layers, leakage(net).layers, strict=True):
         torch.testing.assert_close(one.leakage, other.leakage)
         torch.testing.assert_close(one.figures.peak, other.figures.peak)
@@ -93,7 +93,7 @@ def test_one_to_three_axes_and_large_kernels():
 
 def test_large_kernels_with_many_channels():
     weight = torch.randn(2, 3, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    from windowconv.spectra.leakage import power_spectrum
+    from windowconv.spectra.curve import power_spectrum
 
     expected = torch.fft.fft(weight, 1024).abs().square().sum(1)
     torch.testing.assert_close(power_spectrum(weight, 1024), expected, rtol=1e-9, atol=1e-9)

@@ -15,8 +15,8 @@ import torch
 
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.spectra.curve import GRID, leakage_curve
 from windowconv.spectra.harris import SIZE, harris_windows
-from windowconv.spectra.leakage import GRID, leakage_curve
 from windowconv.spectra.merit_table import WindowTable, window_table
 from windowconv.tables import format_table
 from windowconv.windows import Window, advice, window_values

@@ -15,8 +15,8 @@ from windowconv.inspection.images import on_gratings, on_images, receptive_field
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.words import by_size, calls, pair_curves, summary
 from windowconv.report import Column, Figure, Page, Section, Table, Text
+from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
-from windowconv.spectra.leakage import leakage_curve
 from windowconv.spectra.network import PAIRS, common_grid
 from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign

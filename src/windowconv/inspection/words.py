@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from windowconv.inspection.measure import Inspection
-from windowconv.spectra.leakage import RADII
+from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import LayerLeakage
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.what_if import GROWN, WindowEffect

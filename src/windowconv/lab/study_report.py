@@ -20,7 +20,7 @@ from windowconv.lab.stats import paired_difference, spread
 from windowconv.lab.study import StudyResult
 from windowconv.report import Column, Figure, Page, Section, Table, Text, write
 from windowconv.spectra import leakage_curve
-from windowconv.spectra.leakage import RADII
+from windowconv.spectra.curve import RADII
 from windowconv.windowed import WindowedMixin
 
 REPORT = "report.html"

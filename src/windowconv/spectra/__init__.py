@@ -1,40 +1,63 @@
-"""Numbers about the spectra of kernels: pure functions on tensors, in float64."""
+"""Numbers about spectra, of windows, kernels, layers and networks: pure functions, in float64."""
 
+from windowconv.spectra.curve import LeakageCurve, leakage_curve, power_spectrum
 from windowconv.spectra.features import FeatureSpectra, LayerSpectrum, feature_spectra
 from windowconv.spectra.gratings import grating_frequencies, grating_images
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_basis, fourier_heat_map
-from windowconv.spectra.leakage import LeakageCurve, leakage_curve, power_spectrum
+from windowconv.spectra.kernels import (
+    KernelFigures,
+    effective_support,
+    frequency_response,
+    kernel_figures,
+    support_curve,
+)
 from windowconv.spectra.merit import WindowFigures, window_figures
 from windowconv.spectra.merit_table import WindowTable, window_table
+from windowconv.spectra.network import LayerLeakage, NetworkLeakage, leakage
+from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.receptive_field import ReceptiveField, effective_receptive_field
+from windowconv.spectra.recorder import LeakageRecorder
 from windowconv.spectra.responses import OutputEnergy, Selectivity, selectivity
 from windowconv.spectra.shift import ShiftConsistency, shift_consistency
 from windowconv.spectra.subsampling import Aliasing, LayerAliasing, aliasing
+from windowconv.spectra.what_if import WindowEffect, window_effects
 
 __all__ = [
     "Aliasing",
     "FeatureSpectra",
     "FourierHeatMap",
+    "KernelFigures",
     "LayerAliasing",
+    "LayerLeakage",
     "LayerSpectrum",
     "LeakageCurve",
+    "LeakageRecorder",
+    "NetworkLeakage",
     "OutputEnergy",
     "ReceptiveField",
     "Selectivity",
     "ShiftConsistency",
+    "WindowEffect",
     "WindowFigures",
     "WindowTable",
     "aliasing",
     "effective_receptive_field",
+    "effective_support",
     "feature_spectra",
     "fourier_basis",
     "fourier_heat_map",
+    "frequency_response",
     "grating_frequencies",
     "grating_images",
+    "kernel_figures",
+    "leakage",
     "leakage_curve",
+    "noise_curve",
     "power_spectrum",
     "selectivity",
     "shift_consistency",
+    "support_curve",
+    "window_effects",
     "window_figures",
     "window_table",
 ]

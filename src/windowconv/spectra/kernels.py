@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.spectra.leakage import GRID, check_weight, peaks, power_spectrum
+from windowconv.spectra.curve import GRID, check_weight, peaks, power_spectrum
 
 LARGEST_BYTES = 4 * 2**30
 FLOOR = 1e-12  # of a spectrum's mean: less energy counts as this in the flatness, whose logarithm has no zero

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError, unknown
 from windowconv.grow import Convolution
+from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
 from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
 from windowconv.spectra.kernels import KernelFigures, figures_of
-from windowconv.spectra.leakage import GRID, RADII, curve_of, power_spectrum
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
@@ -91,6 +91,13 @@ class NetworkLeakage:
             if layer.name == name:
                 return layer
         raise unknown("layer", name, [layer.name for layer in self.layers])
+
+    def curve_at(self, r: float) -> list[float]:
+        """The mean leakage of single kernels at one of `radii`, layer by layer; dead layers are left out."""
+        if r not in self.radii:
+            raise InputError(f"r={r}; allowed: one of the radii, {list(self.radii)}")
+        held = (layer.pair_curve for layer in self.layers)
+        return [curve[self.radii.index(r)] for curve in held if curve is not None]
 
     def __str__(self) -> str:
         header = ["layer", "kernel", "stride", "window", "filters", "L(1/8)", "L(1/4)", "pairs 1/8", "pairs 1/4"]

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from windowconv.spectra.leakage import RADII, leakage_curve
+from windowconv.spectra.curve import RADII, leakage_curve
 
 KERNELS = 1024
 

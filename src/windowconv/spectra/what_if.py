@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError
+from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
-from windowconv.spectra.leakage import leakage_curve
 from windowconv.spectra.network import PAIRS, SCALARS, common_grid
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, WindowLike, as_window, window_values

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from windowconv.errors import InputError
 from windowconv.spectra import leakage_curve, power_spectrum
-from windowconv.spectra.leakage import GRID
+from windowconv.spectra.curve import GRID
 from windowconv.windows import get_window
 
 
