@@ -14,7 +14,7 @@ from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.words import by_size, calls, pair_curves, summary
-from windowconv.report import Column, Figure, Page, Section, Table, Text
+from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
 from windowconv.spectra.network import PAIRS, common_grid
@@ -23,6 +23,7 @@ from windowconv.tables import by_sign
 from windowconv.windowed import WindowedMixin
 
 GALLERIES = 3  # layers whose kernels are shown: the first, and those that leak most and least
+EXPLORER = "What a window does to a kernel of any size, computed in this page from formulas, not from this network."
 GALLERY = 16  # kernels of each
 
 
@@ -40,6 +41,7 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
+        Section("Try a window", [Explorer(EXPLORER)]),
     ]
     title = subject.name if other is None else f"{subject.name} against {other.subject.name}"
     return Page(f"Spectral leakage of {title}", _lead(inspection), sections, _facts(both))

@@ -46,7 +46,8 @@ def _leakage(inspection: Inspection) -> str:
             continue
         mean = sum(held) / len(held)
         noise = noise_curve(layers[0].kernel, inspection.leakage.grid)[QUARTER]
-        said.append(f"{size} kernels {mean:.1%} (random ones {noise:.1%})")
+        random = "random ones" if layers[0].window in (None, "boxcar") else "random ones without a window"
+        said.append(f"{size} kernels {mean:.1%} ({random} {noise:.1%})")
     return (
         "Share of a single kernel's spectral energy farther than 1/4 cycles/pixel from its peaks, the mean over "
         f"layers: {'; '.join(said)}."
