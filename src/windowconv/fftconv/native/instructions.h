@@ -17,6 +17,7 @@ static inline void finish_streams() { WC_FENCE(); }
 #include "tile.h"
 #include "transform.h"
 #include "passes.h"
+#include "pack.h"
 #include "multiply.h"
 #include "depthwise.h"
 
