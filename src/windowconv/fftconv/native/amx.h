@@ -4,8 +4,12 @@
 
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__linux__) && \
-    ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
+#if defined(__clang__)
+#define WC_KNOWS_AMX (__clang_major__ >= 12)
+#else
+#define WC_KNOWS_AMX (__GNUC__ >= 11)
+#endif
+#if defined(__x86_64__) && (defined(WC_EMULATE_TILES) || (defined(__linux__) && WC_KNOWS_AMX))
 #define WC_HAS_AMX 1
 #else
 #define WC_HAS_AMX 0

@@ -50,13 +50,12 @@ struct Sample {
         : lanes(avx512_kernels.lanes), blocks((channels + lanes - 1) / lanes), plane(int64_t(blocks) * rows * lanes),
           memory(2 * plane), at{memory.aligned, plane, rows, 1, channels, 1, WC_FLOAT32} {}
 
-    Sample &fill(uint32_t seed) {  // from -1 to 1
+    void fill(uint32_t seed) {  // from -1 to 1
         for (int64_t i = 0; i < 2 * plane; i++) {
             int64_t place = i % plane, channel = place / (at.rows * lanes) * lanes + place % lanes;
             seed = seed * 1664525u + 1013904223u;
             if (channel < at.channels) memory.aligned[i] = float(int32_t(seed)) / 2147483648.0f;
         }
-        return *this;
     }
     void multiply(const Product &product, const Sample &a, const Sample &b, int mode) {
         int64_t bytes = product.scratch(a.at, b.at, at, mode);
