@@ -37,7 +37,10 @@ def test_versions_and_threads(shell):
 
 def test_the_native_operator_or_why_it_is_not_there(shell, monkeypatch):
     if library.library() is not None:
-        assert f"{library.instructions()} in use; this machine has" in shell("info")[1]
+        assert " in use; this machine has" in line(shell("info")[1], "native operator")
+        for used, said in (("avx2", "avx2 in use;"), ("amx", "avx512, with amx for bfloat16, in use;")):
+            monkeypatch.setattr(library, "instructions", lambda used=used: used)
+            assert said in line(info.report(), "native operator")
     monkeypatch.setattr(library, "library", lambda: None)
     monkeypatch.setattr(library, "why_not", lambda: "no compiler was found")
     assert "not used: no compiler was found; PyTorch's own" in line(info.report(), "native operator")

@@ -35,7 +35,8 @@ def native() -> str:
     if opened is None:
         return f"not used: {library.why_not()}; PyTorch's own operations are used instead"
     available = opened.wc_available().decode().replace(" ", ", ")
-    return f"{library.instructions()} in use; this machine has {available}"
+    used = library.instructions()
+    return f"{'avx512, with amx for bfloat16,' if used == 'amx' else used} in use; this machine has {available}"
 
 
 def state(measured: Rates | None) -> str:

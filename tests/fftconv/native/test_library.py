@@ -119,6 +119,18 @@ def test_an_unknown_instruction_set(monkeypatch):
 
 
 @needs_library
+def test_amx_only_where_the_machine_has_it(monkeypatch):
+    processor = Path("/proc/cpuinfo")
+    if not processor.exists() or "amx_bf16" in processor.read_text():
+        pytest.skip("this machine may have it")
+    assert "amx" not in c.library().wc_available().decode().split()
+    c._opened.cache_clear()
+    monkeypatch.setenv(c.INSTRUCTIONS, "amx")
+    with pytest.raises(InputError, match=r"WINDOWCONV_INSTRUCTIONS='amx'; this machine has .*generic"):
+        c.library()
+
+
+@needs_library
 def test_only_the_interface_is_exported():
     """What else a library exported could be mixed up with another's of the same name."""
     [found, *_] = sorted(Path(str(c.__file__)).parent.glob("_kernels*"))

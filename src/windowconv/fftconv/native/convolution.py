@@ -60,8 +60,8 @@ class _Convolution:
         bias = None if bias is None else _written(bias.detach().float().contiguous())
         self.runner.invert(spectrum, self.sides("output"), 1, image_tensor(output, self.groups), bias=bias)
 
-    def multiply(self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int) -> None:
-        self.runner.multiply(a, b, out, mode, depthwise=self.problem.depthwise)
+    def multiply(self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int, dtype: torch.dtype) -> None:
+        self.runner.multiply(a, b, out, mode, dtype, depthwise=self.problem.depthwise)
 
 
 def convolve(
@@ -81,7 +81,7 @@ def convolve(
         x = x.put(kept) if keep else x.taken(take)
         work.transform_input(input, x)
         work.transform_kernel(weight, w)
-        work.multiply(x, w, y, c.OUTPUT)
+        work.multiply(x, w, y, c.OUTPUT, input.dtype)
         work.invert_output(y, bias, output)
     return output, kept
 
@@ -116,9 +116,9 @@ def convolve_packed(plan: Plan, input: Tensor, packed: Tensor, bias: Tensor | No
         work = _Convolution(plan, Runner(take), None)
         x, y, w = work.input_spectrum().taken(take), work.output_spectrum().taken(take), work.kernel_spectrum()
         work.transform_input(input, x)
-        work.runner.multiply(
-            x, w.lie_at(packed), y, c.OUTPUT, depthwise=plan.problem.depthwise, packed=not plan.problem.depthwise
-        )
+        depthwise = plan.problem.depthwise
+        w.lie_at(packed)
+        work.runner.multiply(x, w, y, c.OUTPUT, input.dtype, depthwise=depthwise, packed=not depthwise)
         work.invert_output(y, bias, output)
     return output
 
@@ -160,7 +160,7 @@ def _input_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Ten
     with workspace() as take:
         w, gx = work.kernel_spectrum().taken(take), work.input_spectrum().taken(take)
         work.transform_kernel(weight, w)
-        work.multiply(gy, w, gx, c.GRADIENT_INPUT)
+        work.multiply(gy, w, gx, c.GRADIENT_INPUT, input.dtype)
         # tiles that overlap are summed in float32
         total = _wide(grad, take) if several else grad
         work.runner.invert(gx, work.sides("input"), 1, image_tensor(total, work.groups), accumulate=several)
@@ -176,7 +176,7 @@ def _weight_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Te
             x.put(spectrum)
         else:
             work.transform_input(input, x.taken(take))
-        work.multiply(gy, x, gw, c.GRADIENT_KERNEL)
+        work.multiply(gy, x, gw, c.GRADIENT_KERNEL, input.dtype)
         work.runner.invert(gw, work.sides("kernel"), -1, work.kernel(grad), window=work.window)
     return grad
 

@@ -1,4 +1,5 @@
 // The C interface: picks an instruction set and checks what can be checked.
+#include "amx.h"
 #include "kernels.h"
 
 #include <string.h>
@@ -15,8 +16,12 @@ std::vector<const Kernels *> available() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+#if WC_HAS_AMX
+        if (const Kernels *amx = amx_kernels()) sets.push_back(amx);
+#endif
         sets.push_back(&avx512_kernels);
+    }
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2_kernels);
 #endif
     sets.push_back(&generic_kernels);
@@ -30,10 +35,15 @@ std::atomic<const Kernels *> &current() {
 
 const Kernels &kernels() { return *current(); }
 
+const Product &product_for(int type) {
+    return type == WC_BFLOAT16 ? kernels().product_for_bfloat16 : kernels().product;
+}
+
 }  // namespace
 }  // namespace windowconv
 
 using windowconv::kernels;
+using windowconv::product_for;
 
 extern "C" {
 
@@ -61,14 +71,12 @@ int wc_select(const char *name) {
     return WC_BAD_ARGUMENT;
 }
 
-int wc_multiplies_bfloat16(void) { return kernels().multiplies_bfloat16; }
-
 int64_t wc_transform_scratch(const wc_axis *height, const wc_axis *width) {
     return kernels().transform_scratch(*height, *width);
 }
 
-int64_t wc_multiply_scratch(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode) {
-    return kernels().multiply_scratch(*a, *b, *out, mode);
+int64_t wc_multiply_scratch(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode, int type) {
+    return product_for(type).scratch(*a, *b, *out, mode);
 }
 
 int wc_transform(const wc_tensor *tensor, const wc_axis *height, const wc_axis *width, const float *window,
@@ -90,11 +98,11 @@ int wc_invert(const wc_spectrum *spectrum, const wc_axis *height, const wc_axis 
 }
 
 int wc_multiply(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode, int packed,
-                const wc_run *run) {
+                int type, const wc_run *run) {
     if (a->frequencies != b->frequencies || a->frequencies != out->frequencies || a->groups != b->groups ||
         a->groups != out->groups || (packed && mode != WC_OUTPUT))
         return WC_BAD_ARGUMENT;
-    kernels().multiply(*a, *b, *out, mode, packed != 0, *run);
+    product_for(type).multiply(*a, *b, *out, mode, packed != 0, *run);
     return WC_OK;
 }
 

@@ -17,6 +17,7 @@ static inline void finish_streams() { WC_FENCE(); }
 #include "tile.h"
 #include "transform.h"
 #include "passes.h"
+#include "pack.h"
 #include "multiply.h"
 #include "depthwise.h"
 
@@ -25,12 +26,11 @@ static inline void finish_streams() { WC_FENCE(); }
 const Kernels WC_KERNELS = {
     WC_NAME,
     WC_NAMESPACE::LANES,
-    false,
     WC_NAMESPACE::transform_scratch,
-    WC_NAMESPACE::multiply_scratch,
     WC_NAMESPACE::transform,
     WC_NAMESPACE::invert,
-    WC_NAMESPACE::multiply,
+    {WC_NAMESPACE::multiply_scratch, WC_NAMESPACE::multiply},
+    {WC_NAMESPACE::multiply_scratch, WC_NAMESPACE::multiply},
     WC_NAMESPACE::multiply_depthwise,
     WC_NAMESPACE::packed_size,
     WC_NAMESPACE::pack,

@@ -55,7 +55,7 @@ typedef struct {
 } wc_run;
 
 // This interface's version: raised whenever the structures or the functions change.
-#define WC_INTERFACE 1
+#define WC_INTERFACE 2
 WC_API int wc_interface(void);
 
 // Lanes of a spectrum's block, and the instruction set in use; `wc_select` takes one of those in `wc_available`.
@@ -63,11 +63,10 @@ WC_API int wc_lanes(void);
 WC_API const char *wc_instructions(void);
 WC_API const char *wc_available(void);
 WC_API int wc_select(const char *name);
-// Whether spectra in bfloat16 can be multiplied.
-WC_API int wc_multiplies_bfloat16(void);
 
 WC_API int64_t wc_transform_scratch(const wc_axis *height, const wc_axis *width);
-WC_API int64_t wc_multiply_scratch(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode);
+WC_API int64_t wc_multiply_scratch(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode,
+                                   int type);
 
 // Tensor to spectrum; `window` (height x width values, or null) multiplies the samples.
 WC_API int wc_transform(const wc_tensor *tensor, const wc_axis *height, const wc_axis *width, const float *window,
@@ -76,8 +75,9 @@ WC_API int wc_transform(const wc_tensor *tensor, const wc_axis *height, const wc
 WC_API int wc_invert(const wc_spectrum *spectrum, const wc_axis *height, const wc_axis *width, const float *window,
               const float *bias, int accumulate, const wc_tensor *out, const wc_run *run);
 // The product of two spectra by frequency and group; `packed` says that b was written by wc_pack (WC_OUTPUT only).
+// `type` is that of the tensors: for WC_BFLOAT16 the product may have errors of 1e-5, which are lost in rounding those.
 WC_API int wc_multiply(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode, int packed,
-                const wc_run *run);
+                int type, const wc_run *run);
 // The same for depthwise kernels: channel by channel.
 WC_API int wc_multiply_depthwise(const wc_spectrum *a, const wc_spectrum *b, const wc_spectrum *out, int mode,
                           const wc_run *run);

@@ -5,17 +5,21 @@
 
 namespace windowconv {
 
+// Products of spectra by frequency, and what a thread needs for them.
+struct Product {
+    int64_t (*scratch)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int);
+    void (*multiply)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int, bool, const wc_run &);
+};
+
 struct Kernels {
     const char *name;
     int lanes;               // of a spectrum's block
-    bool multiplies_bfloat16;
     int64_t (*transform_scratch)(const wc_axis &, const wc_axis &);
-    int64_t (*multiply_scratch)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int);
     void (*transform)(const wc_tensor &, const wc_axis &, const wc_axis &, const float *, const wc_spectrum &,
                       const wc_run &);
     void (*invert)(const wc_spectrum &, const wc_axis &, const wc_axis &, const float *, const float *, bool,
                    const wc_tensor &, const wc_run &);
-    void (*multiply)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int, bool, const wc_run &);
+    Product product, product_for_bfloat16;  // of tensors of float32, of bfloat16
     void (*multiply_depthwise)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int, const wc_run &);
     int64_t (*packed_size)(const wc_spectrum &);
     void (*pack)(const wc_spectrum &, void *, const wc_run &);

@@ -15,7 +15,7 @@ OFF = "WINDOWCONV_NATIVE"  # "0" turns the native operator off
 INSTRUCTIONS = "WINDOWCONV_INSTRUCTIONS"  # a set to use instead of the machine's best
 FAILURE = "build_failure.txt"  # written beside this file by setup.py
 
-INTERFACE = 1  # WC_INTERFACE of interface.h
+INTERFACE = 2  # WC_INTERFACE of interface.h
 FLOAT32, BFLOAT16 = 0, 1
 OUTPUT, GRADIENT_INPUT, GRADIENT_KERNEL = 0, 1, 2
 
@@ -81,15 +81,14 @@ _SIGNATURES = {
     "wc_instructions": (c_char_p, []),
     "wc_available": (c_char_p, []),
     "wc_select": (c_int, [c_char_p]),
-    "wc_multiplies_bfloat16": (c_int, []),
     "wc_transform_scratch": (c_int64, [POINTER(Axis), POINTER(Axis)]),
-    "wc_multiply_scratch": (c_int64, [POINTER(Spectrum)] * 3 + [c_int]),
+    "wc_multiply_scratch": (c_int64, [POINTER(Spectrum)] * 3 + [c_int, c_int]),
     "wc_transform": (c_int, [POINTER(Tensor), POINTER(Axis), POINTER(Axis), c_void_p, POINTER(Spectrum), POINTER(Run)]),
     "wc_invert": (
         c_int,
         [POINTER(Spectrum), POINTER(Axis), POINTER(Axis), c_void_p, c_void_p, c_int, POINTER(Tensor), POINTER(Run)],
     ),
-    "wc_multiply": (c_int, [POINTER(Spectrum)] * 3 + [c_int, c_int, POINTER(Run)]),
+    "wc_multiply": (c_int, [POINTER(Spectrum)] * 3 + [c_int, c_int, c_int, POINTER(Run)]),
     "wc_multiply_depthwise": (c_int, [POINTER(Spectrum)] * 3 + [c_int, POINTER(Run)]),
     "wc_packed_size": (c_int64, [POINTER(Spectrum)]),
     "wc_pack": (c_int, [POINTER(Spectrum), c_void_p, POINTER(Run)]),

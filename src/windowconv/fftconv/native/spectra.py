@@ -135,15 +135,23 @@ class Runner:
         )
 
     def multiply(
-        self, a: Spectrum, b: Spectrum, out: Spectrum, mode: int, *, depthwise: bool, packed: bool = False
+        self,
+        a: Spectrum,
+        b: Spectrum,
+        out: Spectrum,
+        mode: int,
+        dtype: torch.dtype,
+        *,
+        depthwise: bool,
+        packed: bool = False,
     ) -> None:
-        """The product of two spectra."""
+        """The product of two spectra; `dtype` is that of the tensors, which says how exact it must be."""
         three = (byref(a.struct), byref(b.struct), byref(out.struct))
         if depthwise:
             _check(self.library.wc_multiply_depthwise(*three, mode, byref(self._run(0))))
             return
-        run = self._run(self.library.wc_multiply_scratch(*three, mode))
-        _check(self.library.wc_multiply(*three, mode, packed, byref(run)))
+        run = self._run(self.library.wc_multiply_scratch(*three, mode, TYPES[dtype]))
+        _check(self.library.wc_multiply(*three, mode, packed, TYPES[dtype], byref(run)))
 
     def packed_size(self, kernel: Spectrum) -> int:
         """Elements of a packed kernel."""

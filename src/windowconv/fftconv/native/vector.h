@@ -24,14 +24,18 @@ WC_INLINE V load(const bfloat16 *p) {
     return (V)(__builtin_convertvector(h, Bits) << 16);
 }
 
-// Rounds to nearest even, as torch does; a NaN stays one.
-WC_INLINE void store(bfloat16 *p, V v) {
+// As bfloat16, in the lower half of each lane: rounded to nearest even, as torch does; a NaN stays one.
+WC_INLINE Bits as_bfloat16(V v) {
     Bits u = (Bits)v;
     Bits rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     Bits is_nan = (Bits)(v != v);
-    Bits result = (is_nan & 0x7fc0u) | (~is_nan & rounded);
-    *reinterpret_cast<UnalignedHalves *>(p) = __builtin_convertvector(result, Halves);
+    return (is_nan & 0x7fc0u) | (~is_nan & rounded);
 }
+
+WC_INLINE void store(bfloat16 *p, Bits narrow) {
+    *reinterpret_cast<UnalignedHalves *>(p) = __builtin_convertvector(narrow, Halves);
+}
+WC_INLINE void store(bfloat16 *p, V v) { store(p, as_bfloat16(v)); }
 
 // Past the caches: spectra are larger than those, and written once. `p` is aligned.
 WC_INLINE void stream(float *p, V v) { WC_STREAM(p, v); }
