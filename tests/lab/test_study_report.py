@@ -108,9 +108,16 @@ def test_the_page_has_each_layers_leakage_over_seeds(page: str, result: StudyRes
             weights = [list(convolutions(run.model()))[layer][2] for run in result.runs(arm)]
             cells = []
             for r in (1 / 8, 1 / 4):
-                at = spread([leakage_curve(w).mean()[RADII.index(r)].item() for w in weights])
+                at = spread([leakage_curve(w, per="pair").mean()[RADII.index(r)].item() for w in weights])
                 cells += [f"{at.mean:.3f}", f"{at.sd:.3f}"]
             assert [arm, f"conv{layer + 1}", *cells, "3"] in rows
+
+
+def test_the_page_says_where_arms_differ_in_leakage(page: str) -> None:
+    rows = [row for row in Reader(page).rows if row[:2] == [ARMS[1], ARMS[0]] and len(row) == 5]
+    assert len(rows) == 1
+    assert re.fullmatch(r"[+−][\d.]+ \([+−][\d.]+, [+−][\d.]+, [+−][\d.]+\)", rows[0][2])
+    assert rows[0][4].count(";") == 2  # three seeds
 
 
 def test_leakage_is_that_of_the_weight_times_the_window(result: StudyResult) -> None:

@@ -10,10 +10,9 @@ from windowconv import plots
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.words import pair_curves
 from windowconv.report import Column, Figure, Section, Table, Text
+from windowconv.spectra.curve import sign_changes
 from windowconv.spectra.network import LayerLeakage
 from windowconv.tables import by_sign
-
-SAME = 1e-3  # of L: curves nearer than this are not told apart
 
 
 def comparison(inspection: Inspection, other: Inspection) -> Section:
@@ -54,10 +53,7 @@ def difference(inspection: Inspection, other: Inspection) -> str:
     mine, its = (pair_curves(each.leakage.layers).mean(0) for each in (inspection, other))
     names = inspection.subject.name, other.subject.name
     gap = mine - its
-    inner = (radii > 0) & (radii < radii[-1])
-    signs = np.sign(np.where(np.abs(gap) < SAME, 0, gap))[inner]
-    r = radii[inner]
-    turns = [float(r[i + 1]) for i in range(len(signs) - 1) if signs[i] * signs[i + 1] < 0]
+    turns = sign_changes(radii.tolist(), gap.tolist())
     at = {label: gap[list(radii).index(value)] for label, value in (("1/8", 1 / 8), ("1/4", 1 / 4))}
     text = f"Mean over layers of single kernels' leakage, {names[0]} less {names[1]}: "
     points = {label: f"{100 * value:+.1f}".replace("-", "−") for label, value in at.items()}

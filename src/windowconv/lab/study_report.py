@@ -18,14 +18,12 @@ from windowconv.lab.progress import duration
 from windowconv.lab.runs import Run
 from windowconv.lab.stats import paired_difference, spread
 from windowconv.lab.study import StudyResult
+from windowconv.lab.study_leakage import leakage_section
 from windowconv.report import Column, Figure, Page, Section, Table, Text, write
-from windowconv.spectra import leakage_curve
-from windowconv.spectra.curve import RADII
 from windowconv.windowed import WindowedMixin
 
 REPORT = "report.html"
 INTERVAL_SEEDS = 3
-SCALARS = (1 / 8, 1 / 4)  # radii whose leakage is tabulated, cycles/pixel
 
 
 def write_report(result: StudyResult) -> Path:
@@ -33,7 +31,7 @@ def write_report(result: StudyResult) -> Path:
     colours = plots.arm_colours(result.study.arms)
     sections = [
         _accuracy_section(result, colours),
-        _leakage_section(result, colours),
+        leakage_section(result, colours),
         *_kernel_sections(result),
         _settings_section(result),
     ]
@@ -164,78 +162,6 @@ def convolutions(model: nn.Module) -> Iterator[tuple[str, Convolution, Tensor]]:
         if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
             weight = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
             yield name, module, weight.detach()
-
-
-def _leakage_section(result: StudyResult, colours: dict[str, str]) -> Section:
-    curves: dict[str, Any] = {}
-    for arm in result.study.arms:
-        layers = [
-            [leakage_curve(weight).mean().numpy() for _, _, weight in convolutions(run.model())]
-            for run in result.runs(arm)
-        ]
-        curves[arm] = np.asarray(layers)  # seeds, layers, radii
-    depth = next(iter(curves.values())).shape[1]
-    names = [f"conv{i + 1}" for i in range(depth)]
-    blocks: list[Any] = [
-        Figure(
-            plots.svg(plots.leakage_curves({a: c.mean(1) for a, c in curves.items()}, RADII, colours=colours)),
-            "Leakage curves of the effective kernels: the share of a filter's spectral energy farther than r from its "
-            "peak frequency, the mean over filters and layers; bands span the seeds.",
-            "Leakage against radius for each arm",
-        )
-    ]
-    for r in SCALARS:
-        at = RADII.index(r)
-        blocks.append(
-            Figure(
-                plots.svg(
-                    plots.leakage_by_layer({a: c[:, :, at] for a, c in curves.items()}, names, r=r, colours=colours)
-                ),
-                f"Leakage at r = {r:g} cycles/pixel by layer, mean over filters; bands span the seeds.",
-                f"Leakage at radius {r:g} against depth for each arm",
-            )
-        )
-    blocks += _leakage_by_epoch(result, colours)
-    rows = []
-    for arm, values in curves.items():
-        for i, name in enumerate(names):
-            cells: list[Any] = [arm, name]
-            for r in SCALARS:
-                by_seed = spread(values[:, i, RADII.index(r)].tolist())
-                cells += [by_seed.mean, None if by_seed.sd is None else f"{by_seed.sd:.3f}"]
-            rows.append([*cells, result.study.seeds])
-    columns: list[str | Column] = ["arm", "layer"]
-    for r in SCALARS:
-        columns += [Column(f"L({r:g})", ".3f"), Column("sd", numeric=True)]
-    table = Table(
-        "Leakage by layer", [*columns, "seeds"], rows, note="Mean over filters, then over seeds.", sortable=True
-    )
-    intro = (
-        "A real filter passes a band around its peak frequencies +f and −f. L(r) is the share of its spectral energy "
-        "farther than r (in cycles/pixel) from the nearer of the two, on one frequency grid for all kernel sizes; "
-        "energies are summed over input channels. Less is not always better: a window widens the band around the "
-        "peak, so L grows at small r, and lowers what lies far from it, so L falls at large r. Look where curves cross."
-    )
-    return Section("Spectral leakage", [*blocks, table], intro)
-
-
-def _leakage_by_epoch(result: StudyResult, colours: dict[str, str]) -> list[Figure]:
-    """How training changes the leakage of single kernels, the mean over layers; nothing for runs without a record."""
-    curves: dict[str, Any] = {}
-    for arm in result.study.arms:
-        runs = [run.metrics("leakage") for run in result.runs(arm)]
-        if not all(runs):
-            return []
-        curves[arm] = [
-            ([line["epoch"] for line in lines], [_mean_leakage(line["leakage"]) for line in lines]) for lines in runs
-        ]
-    figure = plots.learning_curves(curves, ylabel="L(1/4) of single kernels, mean over layers", colours=colours)
-    caption = "Leakage of single kernels beyond 1/4 cycles/pixel while training goes on; epoch 0 is before it."
-    return [Figure(plots.svg(figure), caption, "Leakage against epochs for each arm")]
-
-
-def _mean_leakage(layers: dict[str, list[float | None]]) -> float:
-    return float(np.mean([value[1] for value in layers.values() if value[1] is not None]))
 
 
 def _kernel_sections(result: StudyResult) -> list[Section]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -174,6 +175,21 @@ def _outside(power: Tensor, peak: Tensor, radii: Tensor) -> Tensor:
     energy = power.new_zeros(len(power), len(radii) + 1).scatter_add_(1, ring, power.flatten(1))
     outside = energy.flip(1).cumsum(1).flip(1)[:, 1:]
     return torch.empty_like(outside).index_copy_(1, order, outside)
+
+
+def sign_changes(radii: Sequence[float], difference: Sequence[float], same: float = 1e-3) -> list[float]:
+    """Where the difference of two leakage curves changes its sign: the radius at which the new sign is first seen.
+
+    Args:
+        radii: ascending, in cycles/pixel.
+        difference: of the two curves at these.
+        same: a difference below this counts as none.
+
+    >>> sign_changes([0.0, 0.1, 0.2, 0.3, 0.4], [0.0, 0.2, 0.0005, -0.1, -0.2])
+    [0.3]
+    """
+    signed = [(r, d > 0) for r, d in zip(radii, difference, strict=True) if abs(d) >= same]
+    return [r for (_, before), (r, now) in pairwise(signed) if now != before]
 
 
 def peaks(power: Tensor) -> Tensor:
