@@ -49,7 +49,7 @@ class Side:
         """Whether the centre lies between two samples."""
         return self.centre2 % 2 == 1
 
-    @property
+    @cached_property
     def pairs(self) -> int:
         """Pairs of samples at +d and -d that cover a tile; where the centre is a sample, it is pair 0."""
         above = self.length - 1 - (self.centre2 + 1) // 2

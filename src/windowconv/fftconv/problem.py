@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Axis:
         """Output samples, as torch counts them; below 1 where the kernel does not fit."""
         return (self.size + self.before + self.after - self.reach) // self.stride + 1
 
-    @property
+    @cached_property
     def touching(self) -> range:
         """The taps that meet the input at some output; the others only ever see padding."""
         used = []

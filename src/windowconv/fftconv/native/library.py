@@ -38,7 +38,9 @@ class Tensor(Structure):
 
 
 class Axis(Structure):
-    """`wc_axis`."""
+    """`wc_axis`, with the tables that it points to."""
+
+    tables: tuple[Any, Any]
 
     _fields_ = (
         ("size", c_int32),

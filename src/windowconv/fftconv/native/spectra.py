@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import byref
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,19 @@ def depthwise_tensor(weight: Tensor) -> c.Tensor:
     return c.Tensor(weight.data_ptr(), 0, 0, so, sh, sw, 1, 1, weight.shape[0], TYPES[weight.dtype])
 
 
+@lru_cache(maxsize=512)
+def _forward_axis(side: Side, sign: int) -> c.Axis:
+    return _axis(side, forward_tables(side, sign))
+
+
+@lru_cache(maxsize=512)
+def _inverse_axis(side: Side, sign: int, half: bool) -> c.Axis:
+    return _axis(side, inverse_tables(side, sign, half))
+
+
 def _axis(side: Side, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
-    return c.Axis(
+    """The structure, which the library only reads; it keeps the tables that it points to."""
+    axis = c.Axis(
         side.size,
         side.tiles,
         side.first,
@@ -86,6 +98,8 @@ def _axis(side: Side, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
         tables[0].ctypes.data,
         tables[1].ctypes.data,
     )
+    axis.tables = tables
+    return axis
 
 
 class Runner:
@@ -105,8 +119,7 @@ class Runner:
         self, tensor: c.Tensor, sides: tuple[Side, Side], sign: int, window: Tensor | None, out: Spectrum
     ) -> None:
         """Tensor to spectrum; `sign` is the exponent's."""
-        tables = [forward_tables(side, sign) for side in sides]  # held while the library reads them
-        axes = [_axis(side, table) for side, table in zip(sides, tables, strict=True)]
+        axes = [_forward_axis(side, sign) for side in sides]
         run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
         pointer = None if window is None else window.data_ptr()
         arguments = (byref(tensor), byref(axes[0]), byref(axes[1]), pointer, byref(out.struct), byref(run))
@@ -124,8 +137,7 @@ class Runner:
         accumulate: bool = False,
     ) -> None:
         """Spectrum to tensor."""
-        tables = [inverse_tables(sides[0], sign, False), inverse_tables(sides[1], sign, True)]
-        axes = [_axis(side, table) for side, table in zip(sides, tables, strict=True)]
+        axes = [_inverse_axis(sides[0], sign, False), _inverse_axis(sides[1], sign, True)]
         run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
         pointers = [None if t is None else t.data_ptr() for t in (window, bias)]
         _check(
