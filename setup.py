@@ -23,7 +23,11 @@ class BuildNative(build_ext):
         try:
             if sys.platform == "win32":
                 raise RuntimeError("the native operator is not available on Windows yet")
-            super().build_extension(ext)
+            try:
+                super().build_extension(ext)
+            except Exception:  # an assembler that is older than its compiler does not know AMX's instructions
+                ext.define_macros = [("WC_WITHOUT_AMX", None)]
+                super().build_extension(ext)
         except Exception as error:  # whatever a compiler or its absence raises: the package works without
             said = f"it could not be built when windowconv was installed: {error}"
             self.announce(f"windowconv's native operator: {said}", level=3)

@@ -102,6 +102,12 @@ class workspace:
         taken, self._taken = self._taken, []
         _pool.give_back(taken)
 
+    def address(self, size: int) -> int:
+        """Where `size` bytes of CPU memory begin, aligned as torch's are; for what needs no tensor."""
+        buffer = _pool.take(size)
+        self._taken.append(buffer)
+        return buffer.data_ptr()
+
     def __call__(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
         count = prod(shape)
         if device.type != "cpu" or count == 0:

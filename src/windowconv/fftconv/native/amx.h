@@ -9,7 +9,7 @@
 #else
 #define WC_KNOWS_AMX (__GNUC__ >= 11)
 #endif
-#if defined(__x86_64__) && (defined(WC_EMULATE_TILES) || (defined(__linux__) && WC_KNOWS_AMX))
+#if !defined(WC_WITHOUT_AMX) && defined(__x86_64__) && (defined(WC_EMULATE_TILES) || (defined(__linux__) && WC_KNOWS_AMX))
 #define WC_HAS_AMX 1
 #else
 #define WC_HAS_AMX 0

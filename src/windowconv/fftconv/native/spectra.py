@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ctypes import byref
 from functools import lru_cache
 from typing import Any
@@ -15,9 +14,8 @@ from windowconv.fftconv.native import library as c
 from windowconv.fftconv.native.tables import forward_tables, inverse_tables
 from windowconv.fftconv.pages import ready
 from windowconv.fftconv.plan import Side
+from windowconv.fftconv.workspace import workspace
 
-Take = Callable[..., Tensor]  # work space: (shape, dtype, device) -> tensor
-CPU = torch.device("cpu")
 TYPES = {torch.float32: c.FLOAT32, torch.bfloat16: c.BFLOAT16}
 _PADDING = 128  # bytes between planes, so that equal places of all frequencies do not meet in one cache set
 
@@ -31,7 +29,7 @@ class Spectrum:
         self.dtype = dtype
         self.plane = blocks * rows * lanes + _PADDING // dtype.itemsize
         self.numel = 2 * frequencies * self.plane
-        self.data: Tensor | None = None
+        self.data: Tensor | None = None  # kept where it is not work space
         self.struct = c.Spectrum(None, self.plane, rows, groups, channels, frequencies, TYPES[dtype])
 
     def put(self, data: Tensor) -> Spectrum:
@@ -46,9 +44,10 @@ class Spectrum:
         self.struct.data = data.data_ptr()
         return self
 
-    def taken(self, take: Take) -> Spectrum:
+    def taken(self, take: workspace) -> Spectrum:
         """Let it lie in work space."""
-        return self.put(take((self.numel,), self.dtype, CPU))
+        self.struct.data = take.address(self.numel * self.dtype.itemsize)
+        return self
 
 
 def image_tensor(tensor: Tensor, groups: int) -> c.Tensor:
@@ -105,15 +104,18 @@ def _axis(side: Side, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
 class Runner:
     """Calls the library's passes with this thread's settings and work space."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: workspace) -> None:
         self.take = take
         self.threads = torch.get_num_threads()
         self.library = c.library()
+        self.run = c.Run(self.threads, 0, None)
 
     def _run(self, scratch_bytes: int) -> Any:
+        """Threads, and scratch of so many bytes for each: one pass after another uses the same."""
         each = -(-scratch_bytes // 4096) * 4096 + 64
-        scratch = self.take((self.threads * each,), torch.uint8, CPU)
-        return c.Run(self.threads, each, scratch.data_ptr())
+        if each > self.run.scratch_bytes:
+            self.run = c.Run(self.threads, each, self.take.address(self.threads * each))
+        return self.run
 
     def transform(
         self, tensor: c.Tensor, sides: tuple[Side, Side], sign: int, window: Tensor | None, out: Spectrum
