@@ -87,7 +87,7 @@ LEFT_OUT: dict[str, dict[str, list[str]]] = {
         "cos^2 (Hanning)": ["sidelobe_db"],
         "Minimum 3-sample Blackman-Harris": ["sidelobe_db"],
     },
-    "the printed rows fit a Gaussian that is 4 % wider, 50 values of exp(-(alpha n / 26)^2 / 2)": {
+    "the printed gains, widths and losses fit a Gaussian that is 4 % wider, 50 values of exp(-(alpha n / 26)^2 / 2)": {
         "Gaussian 2.50": _ALL_BUT_FALLOFF,
         "Gaussian 3.00": [column for column in _ALL_BUT_FALLOFF if column != "sidelobe_db"],
         "Gaussian 3.50": _ALL_BUT_FALLOFF,

@@ -60,6 +60,15 @@ def test_the_misprints_are_what_nuttall_computed():
     assert harris.computed("Minimum 3-sample Blackman-Harris", "sidelobe_db")[0] == pytest.approx(-70.83, abs=0.005)
 
 
+@pytest.mark.parametrize("alpha", [3.0, 3.5])
+def test_harris_s_gaussians_are_wider_than_he_says(alpha):
+    figures = asdict(window_figures(np.exp(-((alpha * np.arange(-25, 25) / 26) ** 2) / 2)))
+    for column in ("coherent_gain", "enbw", "width_3db", "scalloping_db", "worst_case_db", "width_6db"):
+        assert figures[column] == pytest.approx(float(harris.PRINTED[f"Gaussian {alpha:.2f}"][column]), abs=0.0055), (
+            column
+        )
+
+
 @pytest.mark.parametrize(
     ("label", "name"),
     [
