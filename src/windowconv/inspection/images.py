@@ -30,7 +30,7 @@ def _aliasing(each: Inspection) -> list[Table]:
         for a in each.aliasing.layers
     ]
     note = "Share of the energy of the layer's output at stride 1, its mean left out, above the Nyquist frequency of "
-    note += f"the stride; mean and standard deviation over {each.images} images."
+    note += f"the stride; mean and standard deviation over {each.aliasing.layers[0].images} images."
     return [Table(f"{each.subject.name}: what subsampling folds", columns, rows, note, sortable=True)]
 
 

@@ -29,6 +29,7 @@ GRATING = 32  # pixels of a grating's side
 MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one
 FIELD_SIZE = 64  # pixels of a receptive field's input, where the network's own is unknown
 MAP_FREQUENCIES = 15  # a side of the heat map: the lowest frequencies, as many as a large image affords
+FOLDED = 16  # images of which aliasing is measured, at stride 1: the slowest measure
 PAIRS_OF_SHIFTS = 4  # an image
 NORMS = (4.0, 15.7)  # of the heat map's noise, as Yin et al. for 32 and 224 pixels
 
@@ -131,7 +132,9 @@ def _gratings(model: nn.Module) -> tuple[str, Selectivity] | None:
 def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock) -> dict[str, Any]:
     model, ready = subject.model, subject.normalize(images)
     found: dict[str, Any] = {
-        "aliasing": clock.time("aliasing", lambda: aliasing(model, ready)) if subsampling(model) else None,
+        "aliasing": clock.time("aliasing", lambda: aliasing(model, ready, limit=FOLDED))
+        if subsampling(model)
+        else None,
         "features": clock.time("spectra of feature maps", lambda: feature_spectra(model, ready)),
         "shift": None,
         "changed": None,

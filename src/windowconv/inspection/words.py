@@ -94,7 +94,7 @@ def _strides(inspection: Inspection) -> str:
     if inspection.aliasing is not None and inspection.aliasing.layers:
         worst = max(inspection.aliasing.layers, key=lambda layer: layer.folded if layer.folded == layer.folded else -1)
         return (
-            f"On {inspection.images} images, subsampling folds most in {worst.name}: {worst.folded:.1%} of the energy "
+            f"On {worst.images} images, subsampling folds most in {worst.name}: {worst.folded:.1%} of the energy "
             "of its output (the mean left out) lies above the new Nyquist frequency."
         )
     strided = [layer for layer in inspection.leakage.layers if max(layer.stride) > 1]
