@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,9 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 
+from figure_text import check_text
 from windowconv import plots
 from windowconv.errors import InputError
 
@@ -55,19 +53,6 @@ def line(axes, label) -> Any:
 def pixels(axes) -> Any:
     """The numbers of the image in `axes`."""
     return np.asarray(axes.images[0].get_array())
-
-
-def shown_texts(figure) -> list[Any]:
-    """All texts that a reader of `figure` sees, without the labels of ticks outside of the view."""
-    hidden = set()
-    for axes in figure.axes:
-        for axis, at in ((axes.xaxis, 0), (axes.yaxis, 1)):
-            low, high = sorted(axis.get_view_interval())
-            for label in axis.get_ticklabels(which="both"):
-                if not low <= label.get_position()[at] <= high:
-                    hidden.add(label)
-    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    return [text for text in texts if text not in hidden]
 
 
 def test_learning_curves_draw_every_seed_and_the_mean_over_shared_epochs():
@@ -174,21 +159,7 @@ def test_windows_figure_marks_the_lobes_and_the_dead_taps():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_can_be_read(name):
-    """At least 8 points high, inside the figure, and not over other text."""
-    figure = FIGURES[name]()
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    width, height = figure.bbox.size
-    boxes = []
-    for text in shown_texts(figure):
-        assert text.get_fontsize() >= 8, text
-        box = text.get_window_extent(renderer)
-        assert min(box.x0, box.y0) >= -1, text
-        assert max(box.x1 - width, box.y1 - height) <= 1, text
-        boxes.append((box, text))
-    assert len(boxes) > 5
-    for (one, text), (other, below) in combinations(boxes, 2):
-        assert not one.overlaps(other), (text, below)
+    check_text(FIGURES[name]())
 
 
 def test_arms_have_one_colour_whatever_the_order_and_can_be_overruled():

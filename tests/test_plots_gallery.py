@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from figure_text import check_text
 from windowconv import plots
 from windowconv.errors import InputError
 
@@ -77,3 +78,12 @@ def test_leakage_by_epoch():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_text_can_be_read():
+    kernels = np.random.default_rng(0).normal(size=(20, 7, 7))
+    check_text(plots.kernel_gallery(kernels, np.linspace(0.1, 0.9, 20), title="conv1"))
+    check_text(plots.leakage_by_depth({"torchvision/resnet18": [0.5, 0.4, 0.45], "torchvision/vgg11": [0.5, 0.6]}))
+    curve = [1, 0.8, 0.6, 0.4, 0.2]
+    check_text(plots.curves_by_size({"3x3": [curve, curve], "7x7 hamming": curve}, RADII, {"3x3": curve}))
+    check_text(plots.leakage_by_epoch({f"layer{i}.0.conv1": ([0, 1, 2], [0.5, 0.4, 0.3]) for i in range(6)}))

@@ -1,15 +1,14 @@
 """Figures of maps and against frequency: the numbers given, at the frequencies given, in words that can be read."""
 
-from itertools import combinations
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Circle
 
-from test_plots import line, pixels, shown_texts
+from figure_text import check_text
+from test_plots import line, pixels
 from windowconv.errors import InputError
 from windowconv.plots import export, frequencies, maps
 
@@ -114,20 +113,7 @@ def test_feature_spectra_go_from_dark_to_light_and_name_the_layers():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_can_be_read(name):
-    figure = FIGURES[name]()
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    width, height = figure.bbox.size
-    boxes = []
-    for text in shown_texts(figure):
-        assert text.get_fontsize() >= 8, text
-        box = text.get_window_extent(renderer)
-        assert min(box.x0, box.y0) >= -1, text
-        assert max(box.x1 - width, box.y1 - height) <= 1, text
-        boxes.append((box, text))
-    assert len(boxes) > 5
-    for (one, text), (other, below) in combinations(boxes, 2):
-        assert not one.overlaps(other), (text, below)
+    check_text(FIGURES[name]())
 
 
 @pytest.mark.parametrize("name", FIGURES)
