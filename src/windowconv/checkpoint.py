@@ -116,8 +116,10 @@ def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path.name} is no state dict that can be read safely: {reason}") from error
+        raise InputError(
+            f"{path.name} is no state dict that can be read safely (damaged, or a whole model?): only tensors by name "
+            "are read; write it by torch.save(model.state_dict(), ...) or save_weights"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(
             f"{path.name} holds no state dict (tensors by name); save the inner one, such as checkpoint['state_dict']"

@@ -58,11 +58,13 @@ def difference(inspection: Inspection, other: Inspection) -> str:
     text = f"Mean over layers of single kernels' leakage, {names[0]} less {names[1]}: "
     points = {label: f"{100 * value:+.1f}".replace("-", "−") for label, value in at.items()}
     text += ", ".join(f"{value} points beyond {label} cycles/pixel" for label, value in points.items()) + ". "
-    if turns:
+    if np.abs(gap).max() < 1e-3:
+        text += "They do not differ. "
+    elif turns:
         where = ", ".join(f"{turn:.2f}" for turn in turns)
         text += f"The sign changes at r of about {where} cycles/pixel. "
     else:
-        text += "The sign is the same at every r. "
+        text += "The sign is the same at every r above 0. "
     if inspection.shift is not None and other.shift is not None:
         text += f"Shift consistency {inspection.shift.share:.1%} against {other.shift.share:.1%}. "
     return text

@@ -18,7 +18,6 @@ from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Te
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
 from windowconv.spectra.network import PAIRS, common_grid
-from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign
 from windowconv.windowed import WindowedMixin
 
@@ -82,10 +81,10 @@ def _layers(inspection: Inspection) -> Section:
     columns += [Column(name, ".3f", numeric=True) for name in numbers]
     rows = []
     for layer in inspection.leakage.layers:
-        noise = noise_curve(layer.kernel, inspection.leakage.grid)[index]
+        noise = layer.noise(inspection.leakage.grid)[index]
         means = layer.means()
         summed, single, others = list(means.values())[:2], list(means.values())[2:4], list(means.values())[4:]
-        named = [layer.name or "(the model)", by_sign(layer.kernel), by_sign(layer.stride), layer.window or "none"]
+        named = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "none"]
         rows.append([*named, layer.filters, *single, noise, *summed, *others])
     note = (
         "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from the nearer of its two "
@@ -103,10 +102,7 @@ def _curves(both: Sequence[Inspection]) -> Section:
     radii = first.leakage.radii
     groups = {size: pair_curves(layers) for size, layers in by_size(first.leakage.layers).items()}
     groups = {size: curves for size, curves in groups.items() if len(curves)}
-    noise = {
-        size: noise_curve(layers[0].kernel, first.leakage.grid)
-        for size, layers in by_size(first.leakage.layers).items()
-    }
+    noise = {size: layers[0].noise(first.leakage.grid) for size, layers in by_size(first.leakage.layers).items()}
     blocks: list[Any] = []
     if groups:
         figure = plots.curves_by_size(groups, radii, noise)
@@ -130,7 +126,7 @@ def _curves(both: Sequence[Inspection]) -> Section:
 def _what_if(inspection: Inspection) -> Section:
     columns: list[str | Column] = ["layer", "kernel", "for"]
     columns += [Column(name, ".3f", numeric=True) for name in ("L(1/8) now", "with it", "L(1/4) now", "with it")]
-    columns += [Column("change", "+.3f", numeric=True), Column("energy kept", ".1%", numeric=True)]
+    columns += [Column("change of L(1/4)", "+.3f", numeric=True), Column("energy kept", ".1%", numeric=True)]
     columns += [Column("least L(1/4)", ".3f", numeric=True)]
     rows = []
     for effect in inspection.effects:

@@ -10,7 +10,6 @@ import numpy as np
 from windowconv.inspection.measure import Inspection
 from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import LayerLeakage
-from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.what_if import GROWN, WindowEffect
 from windowconv.tables import by_sign
 
@@ -31,9 +30,10 @@ def _layers(inspection: Inspection) -> str:
     listed = ", ".join(f"{n} of {size}" for size, n in sizes.most_common())
     windowed = sum(layer.window not in (None, "boxcar") for layer in layers)
     text = f"{_count(len(layers), 'convolution')} with a kernel ({listed}), {windowed or 'none'} of them windowed; "
-    text += f"{len(inspection.leakage.skipped)} of one tap are left out. The weights are {inspection.subject.weights}"
-    if not inspection.subject.trained and inspection.subject.weights == "random":
-        text += ": nothing here is about a trained network (pass --weights)"
+    text += f"layers of one tap ({len(inspection.leakage.skipped)}) are left out. The weights are {inspection.subject.weights}"
+    if not inspection.subject.trained:
+        doubt = "" if inspection.subject.weights == "random" else "if it has not been trained, "
+        text += f": {doubt}nothing here is about a trained network (pass --weights)"
     return text + "."
 
 
@@ -45,7 +45,7 @@ def _leakage(inspection: Inspection) -> str:
         if not held:
             continue
         mean = sum(held) / len(held)
-        noise = noise_curve(layers[0].kernel, inspection.leakage.grid)[QUARTER]
+        noise = layers[0].noise(inspection.leakage.grid)[QUARTER]
         random = "random ones" if layers[0].window in (None, "boxcar") else "random ones without a window"
         said.append(f"{size} kernels {mean:.1%} ({random} {noise:.1%})")
     return (
@@ -78,7 +78,9 @@ def _window(inspection: Inspection) -> str:
         parts.append(
             "A Hamming window on the present kernels would lower their leakage beyond 1/4 cycles/pixel by at least "
             f"{100 * WORTH:.0f} points in {better} of {_count(len(fits), 'layer')} large enough for one; "
-            f"most in {first.layer}, from {first.now[1]:.1%} to {first.after[1]:.1%}."
+            f"most in {first.layer}, from {first.now[1]:.1%} to {first.after[1]:.1%}. Beyond 1/8 it would go from "
+            f"{first.now[0]:.1%} to {first.after[0]:.1%} there: a window widens the band around the peak. The network "
+            "would not be the same, so train it on: the calls below start from what it computes now."
         )
     if small:
         sizes = ", ".join(sorted({by_sign(effect.kernel) for effect in small}))
@@ -124,12 +126,13 @@ def calls(inspection: Inspection) -> list[str]:
     fits = [effect for effect in inspection.effects if effect.change is not None and effect.change <= -WORTH]
     small = [effect for effect in inspection.effects if effect.change is None]
     if fits:
-        found.append(f"windowconv.convert(model, window='hamming'{_include(fits, len(inspection.effects))})")
+        rest = _include(fits, len(inspection.effects))
+        found.append(f"model = windowconv.convert(model, window='hamming', preserve=True{rest})")
     if small:
         sizes = sorted({max(effect.kernel) for effect in small})
         grown = "{" + ", ".join(f"{size}: {GROWN}" for size in sizes) + "}"
         rest = _include(small, len(inspection.effects))
-        found.append(f"windowconv.convert(model, window='hamming', kernel_size={grown}, preserve=True{rest})")
+        found.append(f"model = windowconv.convert(model, window='hamming', kernel_size={grown}, preserve=True{rest})")
     return found
 
 
@@ -146,7 +149,7 @@ def by_size(layers: Sequence[LayerLeakage]) -> dict[str, list[LayerLeakage]]:
     groups: dict[str, list[LayerLeakage]] = {}
     for layer in layers:
         window = "" if layer.window in (None, "boxcar") else f" {layer.window}"
-        groups.setdefault(by_sign(layer.kernel) + window, []).append(layer)
+        groups.setdefault(layer.size + window, []).append(layer)
     return groups
 
 

@@ -26,6 +26,7 @@ from windowconv.errors import InputError, unknown
 GRID = 64  # frequencies an axis; one fixed grid, so that kernels of all sizes compare
 RADII = tuple(i / 64 for i in range(33))  # 0 to 1/2 cycles/pixel
 TIE = 1e-9  # relative: peaks much closer than this are one height, and the lower frequency counts
+LARGEST_BYTES = 4 * 2**30
 BATCH_BYTES = 256 * 2**20
 MOST_TAPS = 256  # of a kernel whose taps are multiplied with each other
 
@@ -77,6 +78,7 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     """
     check_weight(weight)
     axes, size = weight.ndim - 2, tuple(weight.shape[2:])
+    check_grid(grid, axes)
     needed = 2 * max(size) - 1
     if needed > grid:
         raise InputError(f"grid={grid} is too coarse for a kernel of {size}: at least {needed}")
@@ -110,8 +112,19 @@ def _summed(filters: Tensor, grid: int) -> Tensor:
     return (spectrum.real.square() + spectrum.imag.square()).sum(1)
 
 
+def check_grid(grid: int, axes: int) -> None:
+    """An `InputError` unless one spectrum of `grid` frequencies an axis fits in memory."""
+    if isinstance(grid, bool) or not isinstance(grid, int) or grid < 1:
+        raise InputError(f"grid={grid!r}; allowed: an int of 1 or more")
+    if 32 * grid**axes > LARGEST_BYTES:
+        size, limit = 32 * grid**axes / 2**30, LARGEST_BYTES / 2**30
+        raise InputError(f"grid={grid} is too fine: one spectrum would take {size:,.1f} GiB; allowed: {limit:g} GiB")
+
+
 def check_weight(weight: Tensor) -> None:
     """An `InputError` unless `weight` is (filters, channels, *kernel), real and finite."""
+    if not isinstance(weight, Tensor):
+        raise InputError(f"weight={type(weight).__name__}; allowed: a tensor (filters, channels, *kernel)")
     if not 3 <= weight.ndim <= 5 or weight.numel() == 0:
         raise InputError(f"weight of shape {tuple(weight.shape)}; allowed: (filters, channels, *kernel), 1 to 3 axes")
     if weight.is_complex():
@@ -145,6 +158,7 @@ def leakage_curve(
     >>> print([round(float(v), 3) for v in leakage_curve(flat, radii=[1 / 8, 1 / 4]).leakage[0]])
     [0.19, 0.084]
     """
+    check_weight(weight)
     if per not in ("filter", "pair"):
         raise unknown("per", per, ("filter", "pair"))
     r = torch.tensor(list(radii), dtype=torch.float64, device=weight.device)

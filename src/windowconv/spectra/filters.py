@@ -15,7 +15,9 @@ from windowconv.windowed import WindowedMixin
 
 
 def convolutions(model: nn.Module) -> dict[str, Convolution]:
-    """All convolutions of a model by name, transposed ones too, each once."""
+    """All convolutions of a model by name, transposed ones too, each once; an `InputError` for what is no module."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model={type(model).__name__}; allowed: a torch module")
     return {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
 
 
@@ -35,7 +37,7 @@ def filters_of(name: str, layer: Convolution) -> Tensor:
     if layer.transposed:
         split = weight.unflatten(0, (layer.groups, -1))  # groups, inputs a group, outputs a group, kernel
         weight = split.transpose(1, 2).flatten(0, 1)
-    return _dilated(weight, tuple(layer.dilation))
+    return dilated(weight, tuple(layer.dilation))
 
 
 def sampled(weight: Tensor, count: int) -> Tensor:
@@ -47,7 +49,8 @@ def sampled(weight: Tensor, count: int) -> Tensor:
     return kernels[drawn.to(kernels.device)]
 
 
-def _dilated(weight: Tensor, dilation: tuple[int, ...]) -> Tensor:
+def dilated(weight: Tensor, dilation: tuple[int, ...]) -> Tensor:
+    """Kernels (filters, channels, *kernel) with the gaps of a dilation, zeros."""
     if max(dilation) == 1:
         return weight
     size = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]

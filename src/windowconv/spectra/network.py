@@ -14,6 +14,7 @@ from windowconv.grow import Convolution
 from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
 from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
 from windowconv.spectra.kernels import KernelFigures, figures_of
+from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
@@ -28,7 +29,7 @@ class LayerLeakage:
     """One convolution's filters.
 
     Attributes:
-        name, kind, kernel, stride, groups: of the layer.
+        name, kind, kernel, stride, dilation, groups: of the layer.
         window: in words, None for a plain layer.
         filters: how many, and `dead`, how many of them are zero throughout.
         curve: the mean of the filters' leakage curves at the network's radii; None where all filters are dead.
@@ -43,6 +44,7 @@ class LayerLeakage:
     kind: str
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
+    dilation: tuple[int, ...]
     groups: int
     window: str | None
     filters: int
@@ -52,6 +54,15 @@ class LayerLeakage:
     pair_curve: tuple[float, ...] | None
     pair_leakage: Tensor
     figures: KernelFigures
+
+    @property
+    def size(self) -> str:
+        """The kernel's size as people write it, with its dilation."""
+        return by_sign(self.kernel) + ("" if max(self.dilation) == 1 else f" dilated {by_sign(self.dilation)}")
+
+    def noise(self, grid: int) -> tuple[float, ...]:
+        """The leakage curve of random kernels of this size and dilation."""
+        return noise_curve(self.kernel, grid, self.dilation)
 
     def means(self) -> dict[str, float | None]:
         """The means over the filters that are not zero; None where none has the figure."""
@@ -95,17 +106,18 @@ class NetworkLeakage:
     def curve_at(self, r: float) -> list[float]:
         """The mean leakage of single kernels at one of `radii`, layer by layer; dead layers are left out."""
         if r not in self.radii:
-            raise InputError(f"r={r}; allowed: one of the radii, {list(self.radii)}")
+            raise InputError(f"r={r}; allowed: a multiple of 1/64 up to 1/2, such as 1/8 or 1/4")
         held = (layer.pair_curve for layer in self.layers)
         return [curve[self.radii.index(r)] for curve in held if curve is not None]
 
     def __str__(self) -> str:
-        header = ["layer", "kernel", "stride", "window", "filters", "L(1/8)", "L(1/4)", "pairs 1/8", "pairs 1/4"]
+        header = ["layer", "kernel", "stride", "window", "filters", "L(1/8)", "L(1/4)", "summed 1/8", "summed 1/4"]
         header += ["peak", "bandwidth", "flatness", "aliased", "support"]
         rows = []
         for layer in self.layers:
-            cells = [layer.name or "(the model)", by_sign(layer.kernel), by_sign(layer.stride), layer.window or "-"]
-            shown = ["-" if mean is None else f"{mean:.3f}" for mean in layer.means().values()]
+            cells = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "-"]
+            means = list(layer.means().values())
+            shown = ["-" if mean is None else f"{mean:.3f}" for mean in [*means[2:4], *means[:2], *means[4:]]]
             rows.append([*cells, f"{layer.filters:,}", *shown])
         table = format_table(header, rows, [False] * 4 + [True] * 10)
         return f"{table}\n{self.legend()}"
@@ -113,9 +125,10 @@ class NetworkLeakage:
     def legend(self) -> str:
         """What the columns are."""
         return (
-            "Means over filters. L(r): share of spectral energy farther than r cycles/pixel from the peaks, channels "
-            "summed; pairs: the same of single kernels; peak and bandwidth in cycles/pixel; aliased: share above the "
-            "stride's Nyquist frequency; support: radius in taps."
+            "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from its peaks, mean over "
+            "kernels; summed: the same of whole filters, the energies of their channels summed. The rest are means over "
+            "filters: peak and bandwidth in cycles/pixel; aliased: share above the stride's Nyquist frequency; "
+            "support: radius in taps."
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -126,6 +139,7 @@ class NetworkLeakage:
                 "class": layer.kind,
                 "kernel": list(layer.kernel),
                 "stride": list(layer.stride),
+                "dilation": list(layer.dilation),
                 "groups": layer.groups,
                 "window": layer.window,
                 "filters": layer.filters,
@@ -160,10 +174,10 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     >>> from torch import nn
     >>> _ = torch.manual_seed(0)
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 7, stride=2))
-    >>> print(str(leakage(net)).split("Means")[0].strip())
-    layer  kernel  stride  window  filters  L(1/8)  L(1/4)  pairs 1/8  pairs 1/4   peak  bandwidth  flatness ...
-    0      3x3     1x1     -             8   0.842   0.556      0.768      0.419  0.268      0.625     0.846 ...
-    2      7x7     2x2     -             8   0.894   0.644      0.809      0.584  0.356      0.646     0.943 ...
+    >>> print(str(leakage(net)).split("L(r)")[0].strip())
+    layer  kernel  stride  window  filters  L(1/8)  L(1/4)  summed 1/8  summed 1/4   peak  bandwidth  flatness ...
+    0      3x3     1x1     -             8   0.768   0.419       0.842       0.556  0.268      0.625     0.846 ...
+    2      7x7     2x2     -             8   0.809   0.584       0.894       0.644  0.356      0.646     0.943 ...
     """
     if pairs < 1:
         raise InputError(f"pairs={pairs}; allowed: 1 or more")
@@ -197,6 +211,7 @@ def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: in
         type(layer).__name__,
         tuple(layer.kernel_size),
         tuple(layer.stride),
+        tuple(layer.dilation),
         layer.groups,
         str(layer.window) if isinstance(layer, WindowedMixin) else None,
         len(curves),

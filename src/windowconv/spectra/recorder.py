@@ -50,6 +50,8 @@ class LeakageRecorder:
         Raises:
             InputError: an epoch that is not later than the last; weights that are not finite.
         """
+        if isinstance(epoch, bool) or not isinstance(epoch, int):
+            raise InputError(f"epoch={epoch!r}; allowed: an int")
         if self.rows and epoch <= self.rows[-1]["epoch"]:
             raise InputError(f"epoch={epoch}; allowed: later than the last one recorded, {self.rows[-1]['epoch']}")
         measured = leakage(self._model, self._layers, self._pairs)

@@ -66,7 +66,10 @@ def window_effects(
         InputError: as `leakage`; a window that cannot be made at a layer's size.
     """
     effects = []
-    for name, layer in chosen(convolutions(model), layers).items():
+    found = convolutions(model)
+    if not found:
+        raise InputError(f"model={type(model).__name__} has no convolutions")
+    for name, layer in chosen(found, layers).items():
         windowed = isinstance(layer, WindowedMixin) and layer.window != Window("boxcar")
         if windowed or layer.transposed or max(layer.kernel_size) == 1 or max(layer.dilation) > 1:
             continue
