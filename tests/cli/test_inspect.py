@@ -58,7 +58,7 @@ def test_against_with_images(here, capsys):
     assert record["images"] == 4
     assert record["aliasing"]["layers"][0]["name"] == "0"
     assert record["against"]["layers"][0]["kernel"] == [7, 7]
-    assert len(record["changed"]["error"]) == 15
+    assert len(record["changed"]["error"]) == 16
     page = (here / "found" / "report.html").read_text()
     assert "The two compared" in page
     assert str(here) not in page + (here / "found" / "inspection.json").read_text()
@@ -74,6 +74,9 @@ def test_against_with_images(here, capsys):
         (["cli_networks:net", "--images", "empty", "--size", "16"], "holds no images"),
         (["cli_networks:net", "--heat-map"], "--images"),
         (["cli_networks:net", "--count", "0"], "count=0"),
+        (["cli_networks:net", "--size", "0"], "size=0"),
+        (["cli_networks:net", "--mean", "0.5"], "mean"),
+        (["cli_networks:net", "--against-weights", "w.pt"], "--against"),
         (["cli_networks:net", "--device", "nowhere"], "device='nowhere'"),
         (["cli_networks:net", "--images", "pictures", "--size", "1"], "too small|1x1|size"),
     ],

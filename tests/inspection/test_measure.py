@@ -38,7 +38,7 @@ def test_with_everything(subject, images):
     assert found.changed.clean_error == 0  # its labels are the network's own answers
     assert found.field is not None
     assert found.field.layer == "2"
-    assert "heat map: 113 of 113" in said
+    assert "heat map: 130 of 130" in said  # all of 16 x 16, each pair once
     json.dumps(found.as_dict(), allow_nan=False)
     html = render(make_page(found))
     for title in ("In words", "Layer by layer", "What a window would change", "Kernels", "Gratings", "On images"):
@@ -94,7 +94,7 @@ def test_nothing_to_try_where_all_is_windowed(subject):
     net = convert(subject.model, window="hamming", kernel_size={3: 7, 5: 7})
     found = inspect_subject(Subject("windowed", net.eval(), 3, 16))
     assert calls(found) == []
-    assert "Every layer with a kernel has a window already." in render(make_page(found))
+    assert "every layer with a kernel has a window already." in render(make_page(found))
     assert "2 of them windowed" in summary(found)[0]
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,14 +31,19 @@ SCHEMA_VERSION = 1
 
 def inspect(command: Inspect) -> None:
     """Measure the network, and the other if there is one; write the page and the JSON; print the summary."""
-    if command.count < 1 or (command.size is not None and command.size < 1):
-        raise InputError(f"count={command.count}, size={command.size}; allowed: 1 or more")
+    for name in ("count", "size"):
+        if (value := getattr(command, name)) is not None and value < 1:
+            raise InputError(f"{name}={value}; allowed: 1 or more")
+    if command.against_weights is not None and command.against is None:
+        raise InputError(f"against-weights={command.against_weights!r} needs a second network: pass --against MODEL")
+    if len(command.mean) != len(command.std):
+        raise InputError(f"mean={command.mean} and std={command.std}; allowed: one number a channel in both")
     if command.heat_map and command.images is None:
         raise InputError("--heat-map needs images: pass --images DIR")
-    subject = _on(open_subject(command.model, command.weights), command.device)
+    subject = _ready(open_subject(command.model, command.weights), command)
     other = None
     if command.against is not None:
-        other = _on(open_subject(command.against, command.against_weights), command.device)
+        other = _ready(open_subject(command.against, command.against_weights), command)
     inspections = [_measure(each, command) for each in (subject, other) if each is not None]
     out = command.out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subject.name)
     write(make_page(*inspections), out / "report.html")
@@ -46,12 +52,19 @@ def inspect(command: Inspect) -> None:
     _print(inspections, out)
 
 
-def _on(subject: Subject, device: str) -> Subject:
+def _ready(subject: Subject, command: Inspect) -> Subject:
+    """On the device, with the normalisation that was asked for."""
     try:
-        subject.model.to(torch.device(device))
+        subject.model.to(torch.device(command.device))
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return subject
+        raise InputError(f"device={command.device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    if not command.mean:
+        return subject
+    if len(command.mean) not in (1, subject.channels) or min(command.std) <= 0:
+        raise InputError(
+            f"mean={command.mean}, std={command.std}; allowed: 1 or {subject.channels} numbers, std above 0"
+        )
+    return replace(subject, mean=command.mean, std=command.std)
 
 
 def _measure(subject: Subject, command: Inspect) -> Inspection:
@@ -71,7 +84,11 @@ def _images(subject: Subject, command: Inspect) -> Tensor:
     assert command.images is not None
     channels, size = subject.channels or 3, command.size or subject.size
     for entry in sorted(entry_points(group=IMAGES), key=lambda e: e.name):
-        if (found := entry.load()(command.images, channels, size, command.count)) is not None:
+        try:
+            found = entry.load()(command.images, channels, size, command.count)
+        except InputError as error:  # the laboratory's commands have other options than this one
+            raise InputError(str(error).replace("--image-size", "--size").replace("--data-root or ", "")) from None
+        if found is not None:
             return found
     raise InputError(f"images={command.images!r} is neither a folder nor a data set's name")
 
@@ -98,8 +115,8 @@ def _print(inspections: list[Inspection], out: Path) -> None:
         print(f"{inspection.subject.name}\n")
         print(inspection.leakage, end="\n\n")
         print("\n".join(summary(inspection)), end="\n\n")
-    if found := calls(inspections[0]):
-        print("To try:\n  " + "\n  ".join(found), end="\n\n")
+        if found := calls(inspection):
+            print("To try:\n  " + "\n  ".join(found), end="\n\n")
     print(f"Written: {(out / 'report.html').resolve()} and inspection.json beside it")
 
 

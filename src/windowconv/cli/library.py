@@ -64,7 +64,8 @@ class Inspect:
     against: str | None = None
     """A second network to compare it with, named likewise."""
     weights: str | None = None
-    """A file of weights (.safetensors, .pt, .pth), or "pretrained" for those that torchvision and timm download."""
+    """A file of weights (.safetensors, or a state dict as .pt or .pth), or "pretrained" for those that torchvision
+    and timm download."""
     against_weights: str | None = None
     """The same for the second network."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -74,7 +75,12 @@ class Inspect:
     count: int = 32
     """Images to take from it."""
     size: int | None = None
-    """Pixels a side; the network's own if not given."""
+    """Pixels a side of the images; the network's own if not given, or the images' for a function of your own."""
+    mean: tuple[float, ...] = ()
+    """What images in [0, 1] are normalised by, one number a channel; torchvision's, timm's or the run's own if not
+    given, none for a function of your own."""
+    std: tuple[float, ...] = ()
+    """Likewise."""
     heat_map: bool = False
     """Also the Fourier heat map, on the images: minutes for large networks."""
     receptive_field: bool = False

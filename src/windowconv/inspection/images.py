@@ -10,6 +10,8 @@ from windowconv.inspection.measure import Inspection
 from windowconv.report import Column, Figure, Section, Table
 from windowconv.tables import by_sign
 
+CHANGED = "images whose class changes (%)"
+
 
 def on_images(both: Sequence[Inspection]) -> list[Section]:
     """What subsampling folds, what feature maps hold, and which noise changes the class; nothing without images."""
@@ -52,15 +54,19 @@ def _heat_maps(both: Sequence[Inspection]) -> list[Figure]:
     most = 100 * max(float(found.error.max()) for found in maps.values())  # per cent
     blocks = []
     for name, found in maps.items():
-        figure = plots.heat_map(found.error, found.rows, found.columns, title=name, limits=(0.0, most or 1.0))
+        limits = (0.0, most or 1.0)
+        figure = plots.heat_map(found.error, found.rows, found.columns, None, name, limits, CHANGED)
         caption = f"Share of {found.images} images whose class changes under noise of one frequency, of norm "
-        caption += f"{found.norm:g} a channel, added before normalisation."
+        caption += f"{found.norm:g} a channel, added before normalisation where there is one. The frequencies reach to "
+        caption += f"{float(abs(found.rows).max()):.2f} of 0.50 cycles/pixel; a cell's standard error is up to "
+        caption += f"{50 / found.images**0.5:.0f} points."
         blocks.append(Figure(plots.svg(figure), caption, f"Fourier heat map of {name}"))
     if len(maps) == 2:
         (name, first), (other, second) = maps.items()
         if first.error.shape == second.error.shape:
             title = f"{name} less {other}"
-            figure = plots.heat_map_difference(first.error, second.error, first.rows, first.columns, title=title)
+            shared = (first.error, second.error, first.rows, first.columns)
+            figure = plots.heat_map_difference(*shared, title, "share of changed classes")
             blocks.append(Figure(plots.svg(figure), f"Difference: {title}.", f"Difference of heat maps, {title}"))
     return blocks
 
@@ -75,9 +81,8 @@ def receptive_fields(both: Sequence[Inspection]) -> list[Section]:
         if each.field is not None:
             found = each.field
             figure = plots.receptive_field(found.map, found.centre, found.radii, title=each.subject.name)
-            caption = (
-                f"Effective receptive field of the central unit of {found.layer}: radii of 50 % and 95.45 % of the "
-            )
+            caption = f"{each.subject.name}, {found.layer}: effective receptive field of its central unit, on noise: "
+            caption += "radii of 50 % and 95.45 % of the "
             caption += f"gradient's mass {found.radii[0]:.1f} and {found.radii[1]:.1f} pixels, {found.samples} samples."
             blocks.append(Figure(plots.svg(figure), caption, f"Effective receptive field of {each.subject.name}"))
     return [Section("Effective receptive field", blocks)] if blocks else []

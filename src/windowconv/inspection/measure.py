@@ -28,7 +28,8 @@ from windowconv.spectra.what_if import WindowEffect, window_effects
 GRATING = 32  # pixels of a grating's side
 MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one
 FIELD_SIZE = 64  # pixels of a receptive field's input, where the network's own is unknown
-MAP_FREQUENCIES = 15  # a side of the heat map: the lowest frequencies, as many as a large image affords
+SMALL = 32  # pixels of images whose heat map has every frequency
+MAP_FREQUENCIES = 15  # a side of others' heat map: the lowest frequencies
 FOLDED = 16  # images of which aliasing is measured, at stride 1: the slowest measure
 PAIRS_OF_SHIFTS = 4  # an image
 NORMS = (4.0, 15.7)  # of the heat map's noise, as Yin et al. for 32 and 224 pixels
@@ -161,7 +162,7 @@ def _heat_map(subject: Subject, images: Tensor, say: Say) -> FourierHeatMap:
     model = subject.model
     with evaluating(model):
         own = torch.cat([logits(model, subject.normalize(some)).argmax(1) for some in images.split(64)])
-    size = min(MAP_FREQUENCIES, *images.shape[2:])
+    size = None if max(images.shape[2:]) <= SMALL else MAP_FREQUENCIES
     norm = NORMS[min(images.shape[2:]) > 96]
     progress = _told("heat map", say)
     return fourier_heat_map(

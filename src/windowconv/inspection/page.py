@@ -31,12 +31,12 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     subject = inspection.subject
     both = [inspection] if other is None else [inspection, other]
     sections = [
-        Section("In words", [Text("\n\n".join(summary(inspection))), *_tries(inspection)]),
+        *(_words(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
-        _layers(inspection),
+        *(_layers(each) for each in both),
         _curves(both),
-        _what_if(inspection),
-        *(_galleries(inspection)),
+        *(_what_if(each) for each in both),
+        *(section for each in both for section in _galleries(each)),
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
@@ -44,6 +44,11 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     ]
     title = subject.name if other is None else f"{subject.name} against {other.subject.name}"
     return Page(f"Spectral leakage of {title}", _lead(inspection), sections, _facts(both))
+
+
+def _words(inspection: Inspection, named: bool) -> Section:
+    title = f"{inspection.subject.name} in words" if named else "In words"
+    return Section(title, [Text("\n\n".join(summary(inspection))), *_tries(inspection)])
 
 
 def _lead(inspection: Inspection) -> str:
@@ -94,7 +99,10 @@ def _layers(inspection: Inspection) -> Section:
         "aliased: share above the stride's Nyquist frequency, of white noise; support: the radius in taps that holds "
         "90 % of the energy."
     )
-    return Section("Layer by layer", [Table("All convolutions with a kernel", columns, rows, note, sortable=True)])
+    return Section(
+        "Layer by layer",
+        [Table(f"{inspection.subject.name}: all convolutions with a kernel", columns, rows, note, sortable=True)],
+    )
 
 
 def _curves(both: Sequence[Inspection]) -> Section:
@@ -139,9 +147,11 @@ def _what_if(inspection: Inspection) -> Section:
         "window itself, which a pure grating has under it. This is about the present kernels; a network trained with "
         "the window finds others."
     )
-    table = Table("A Hamming window on the present kernels", columns, rows, note, sortable=True)
+    name = inspection.subject.name
+    table = Table(f"{name}: a Hamming window on the present kernels", columns, rows, note, sortable=True)
     if not rows:
-        return Section("What a window would change", [Text("Every layer with a kernel has a window already.")])
+        said = f"{name}: every layer with a kernel has a window already."
+        return Section("What a window would change", [Text(said)])
     return Section("What a window would change", [table])
 
 
@@ -165,7 +175,8 @@ def _galleries(inspection: Inspection) -> list[Section]:
         figure = plots.kernel_gallery(kernels[some], leaks[some])
         window = layers[name].window if isinstance(layers[name], WindowedMixin) else "no window"
         caption = (
-            f"{name or 'The model'} ({why}; {window}): {len(some)} of {len(order):,} kernels, evenly chosen from the "
+            f"{inspection.subject.name}, {name or 'the model'} ({why}; {window}): {len(some)} of {len(order):,} "
+            "kernels, evenly chosen from the "
             "least leaking beyond 1/4 cycles/pixel to the most; below each its response, zero frequency in the middle."
         )
         blocks.append(Figure(plots.svg(figure), caption, f"Kernels of {name} sorted by leakage"))

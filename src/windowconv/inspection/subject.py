@@ -150,7 +150,7 @@ def _from_function(text: str) -> Subject:
         raise InputError(f"model={text!r}: importing {place!r} fails: {_said(error)}") from error
     function = getattr(module, name, None)
     if function is None:
-        raise unknown(f"model: the function in {place}", name, [n for n in vars(module) if not n.startswith("_")])
+        raise unknown(f"model={text!r}: function", name, _makers(module))
     try:
         model = function() if callable(function) and not isinstance(function, nn.Module) else function
     except Exception as error:
@@ -158,6 +158,15 @@ def _from_function(text: str) -> Subject:
     if not isinstance(model, nn.Module):
         raise InputError(f"model={text!r} gives a {type(model).__name__}; allowed: a torch.nn.Module")
     return Subject(text, model, _channels(model), weights=f"as {name}() makes them")
+
+
+def _makers(module: Any) -> list[str]:
+    """What in a module may make a network: its own functions and networks."""
+    return [
+        name
+        for name, held in vars(module).items()
+        if isinstance(held, nn.Module) or (callable(held) and getattr(held, "__module__", "") == module.__name__)
+    ]
 
 
 def _said(error: Exception) -> str:

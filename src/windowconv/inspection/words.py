@@ -30,7 +30,8 @@ def _layers(inspection: Inspection) -> str:
     listed = ", ".join(f"{n} of {size}" for size, n in sizes.most_common())
     windowed = sum(layer.window not in (None, "boxcar") for layer in layers)
     text = f"{_count(len(layers), 'convolution')} with a kernel ({listed}), {windowed or 'none'} of them windowed; "
-    text += f"layers of one tap ({len(inspection.leakage.skipped)}) are left out. The weights are {inspection.subject.weights}"
+    text += f"layers of one tap ({len(inspection.leakage.skipped)}) are left out. "
+    text += f"The weights are {inspection.subject.weights}"
     if not inspection.subject.trained:
         doubt = "" if inspection.subject.weights == "random" else "if it has not been trained, "
         text += f": {doubt}nothing here is about a trained network (pass --weights)"

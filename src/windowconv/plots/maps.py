@@ -28,6 +28,7 @@ def heat_map(
     clean: float | None = None,
     title: str | None = None,
     limits: tuple[float, float] | None = None,
+    label: str = "error (%)",
 ) -> Figure:
     """A classifier's error under a perturbation of each frequency, zero frequency in the middle.
 
@@ -43,7 +44,7 @@ def heat_map(
         raise InputError(f"limits={limits!r}; allowed: two increasing numbers in percent")
     figure, ((axes,),) = panels(4.3, 3.6)
     image = _show(axes, percent, vertical, horizontal, cmap="magma", vmin=low, vmax=high)
-    bar = figure.colorbar(image, ax=axes, label="error (%)")
+    bar = figure.colorbar(image, ax=axes, label=label)
     for at in marked:
         # white within black, so that it is seen on every colour
         bar.ax.axhline(at, color="black", linewidth=3)
@@ -55,7 +56,7 @@ def heat_map(
 
 @styled()
 def heat_map_difference(
-    error: Numbers, baseline: Numbers, rows: Numbers, columns: Numbers, title: str | None = None
+    error: Numbers, baseline: Numbers, rows: Numbers, columns: Numbers, title: str | None = None, label: str = "error"
 ) -> Figure:
     """One Fourier heat map less another, in percentage points: red where `error` is the larger, blue where it is less.
 
@@ -69,7 +70,7 @@ def heat_map_difference(
     reach = np.abs(difference).max() or 1.0
     figure, ((axes,),) = panels(4.3, 3.5)
     image = _show(axes, difference, vertical, horizontal, cmap="RdBu_r", vmin=-reach, vmax=reach)
-    figure.colorbar(image, ax=axes, label="difference of error (percentage points)")
+    figure.colorbar(image, ax=axes, label=f"difference of {label}, in points")
     figure.suptitle(title or "")
     return figure
 

@@ -126,8 +126,8 @@ class NetworkLeakage:
         """What the columns are."""
         return (
             "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from its peaks, mean over "
-            "kernels; summed: the same of whole filters, the energies of their channels summed. The rest are means over "
-            "filters: peak and bandwidth in cycles/pixel; aliased: share above the stride's Nyquist frequency; "
+            "kernels; summed: the same of whole filters, the energies of their channels summed. The rest are means "
+            "over filters: peak and bandwidth in cycles/pixel; aliased: share above the stride's Nyquist frequency; "
             "support: radius in taps."
         )
 
