@@ -33,10 +33,10 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     sections = [
         *(_words(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
-        *(_layers(each) for each in both),
+        Section("Layer by layer", [_layers(each) for each in both]),
         _curves(both),
-        *(_what_if(each) for each in both),
-        *(section for each in both for section in _galleries(each)),
+        Section("What a window would change", [_what_if(each) for each in both]),
+        Section("Kernels", [figure for each in both for figure in _galleries(each)]),
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
@@ -78,7 +78,7 @@ def _tries(inspection: Inspection) -> list[Text]:
     return [Text("To try:"), Text("\n".join(found), code=True)] if found else []
 
 
-def _layers(inspection: Inspection) -> Section:
+def _layers(inspection: Inspection) -> Table:
     index = inspection.leakage.radii.index(1 / 4)
     columns: list[str | Column] = ["layer", "kernel", "stride", "window", "filters"]
     numbers = ["L(1/8)", "L(1/4)", "noise L(1/4)", "summed L(1/8)", "summed L(1/4)"]
@@ -99,10 +99,8 @@ def _layers(inspection: Inspection) -> Section:
         "aliased: share above the stride's Nyquist frequency, of white noise; support: the radius in taps that holds "
         "90 % of the energy."
     )
-    return Section(
-        "Layer by layer",
-        [Table(f"{inspection.subject.name}: all convolutions with a kernel", columns, rows, note, sortable=True)],
-    )
+    caption = f"{inspection.subject.name}: all convolutions with a kernel"
+    return Table(caption, columns, rows, note, sortable=True)
 
 
 def _curves(both: Sequence[Inspection]) -> Section:
@@ -131,7 +129,7 @@ def _curves(both: Sequence[Inspection]) -> Section:
     return Section("Leakage", blocks, intro)
 
 
-def _what_if(inspection: Inspection) -> Section:
+def _what_if(inspection: Inspection) -> Table | Text:
     columns: list[str | Column] = ["layer", "kernel", "for"]
     columns += [Column(name, ".3f", numeric=True) for name in ("L(1/8) now", "with it", "L(1/4) now", "with it")]
     columns += [Column("change of L(1/4)", "+.3f", numeric=True), Column("energy kept", ".1%", numeric=True)]
@@ -151,11 +149,11 @@ def _what_if(inspection: Inspection) -> Section:
     table = Table(f"{name}: a Hamming window on the present kernels", columns, rows, note, sortable=True)
     if not rows:
         said = f"{name}: every layer with a kernel has a window already."
-        return Section("What a window would change", [Text(said)])
-    return Section("What a window would change", [table])
+        return Text(said)
+    return table
 
 
-def _galleries(inspection: Inspection) -> list[Section]:
+def _galleries(inspection: Inspection) -> list[Figure]:
     """Kernels of the first layer, and of those that leak most and least."""
     held = {la.name: la for la in inspection.leakage.layers if la.pair_curve is not None and len(la.kernel) == 2}
     if not held:
@@ -180,4 +178,4 @@ def _galleries(inspection: Inspection) -> list[Section]:
             "least leaking beyond 1/4 cycles/pixel to the most; below each its response, zero frequency in the middle."
         )
         blocks.append(Figure(plots.svg(figure), caption, f"Kernels of {name} sorted by leakage"))
-    return [Section("Kernels", blocks)]
+    return blocks

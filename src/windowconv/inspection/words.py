@@ -78,11 +78,14 @@ def _window(inspection: Inspection) -> str:
         better = sum((effect.change or 0) <= -WORTH for effect in fits)
         parts.append(
             "A Hamming window on the present kernels would lower their leakage beyond 1/4 cycles/pixel by at least "
-            f"{100 * WORTH:.0f} points in {better} of {_count(len(fits), 'layer')} large enough for one; "
+            f"{100 * WORTH:.0f} points in {better or 'none'} of {_count(len(fits), 'layer')} large enough for one; "
             f"most in {first.layer}, from {first.now[1]:.1%} to {first.after[1]:.1%}. Beyond 1/8 it would go from "
-            f"{first.now[0]:.1%} to {first.after[0]:.1%} there: a window widens the band around the peak. The network "
-            "would not be the same, so train it on: the calls below start from what it computes now."
+            f"{first.now[0]:.1%} to {first.after[0]:.1%} there: a window widens the band around the peak."
         )
+        if better:
+            parts.append(
+                "The network would not be the same, so train it on: the call below starts from what it computes now."
+            )
     if small:
         sizes = ", ".join(sorted({by_sign(effect.kernel) for effect in small}))
         parts.append(
