@@ -30,13 +30,14 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     """The report; `other` is what the network is compared with."""
     subject = inspection.subject
     both = [inspection] if other is None else [inspection, other]
+    galleries = [figure for each in both for figure in _galleries(each)]
     sections = [
         *(_words(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
         Section("Layer by layer", [_layers(each) for each in both]),
         _curves(both),
         Section("What a window would change", [_what_if(each) for each in both]),
-        Section("Kernels", [figure for each in both for figure in _galleries(each)]),
+        *([Section("Kernels", galleries)] if galleries else []),
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
