@@ -280,7 +280,7 @@ def test_every_kind_of_work_has_a_share():
 def test_rates_are_multiplied_by_the_factors_of_their_group():
     plain, doubled = Rates(), Rates({"native float32": dict.fromkeys(SHARES, 2.0)})
     for dtype, family, factor in (("float32", "dense", 2), ("bfloat16", "strided", 2), ("float32", "depthwise", 2)):
-        one, two = (r.row("native", dtype, family, "step") for r in (plain, doubled))  # type: ignore[arg-type]
+        one, two = (r.row("native", dtype, family, "step") for r in (plain, doubled))
         assert two == {kind: factor * rate for kind, rate in one.items()}
     assert doubled.row("direct", "float32", "dense", "step") == plain.row("direct", "float32", "dense", "step")
 

@@ -35,7 +35,7 @@ from windowconv.lab.config import RunConfig, Training
 )
 def test_what_is_out_of_range_is_refused_by_its_options_name(name: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
-        RunConfig(**{name: value})  # type: ignore[arg-type]
+        RunConfig(**{name: value})
     assert str(caught.value).startswith(f"{name.replace('_', '-')}=")
     assert "llowed" in str(caught.value)
     assert "\n" not in str(caught.value)
