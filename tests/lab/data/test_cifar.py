@@ -14,7 +14,7 @@ import torch
 from torchvision import datasets
 
 from windowconv.errors import InputError
-from windowconv.lab.data import load
+from windowconv.lab.data import in_memory, load
 
 
 def make(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
@@ -50,8 +50,8 @@ def test_torchvisions_folder(tmp_path, monkeypatch, name, nested):
     pixels = make(tmp_path / name if nested else tmp_path, name, monkeypatch)
     data = load(name, tmp_path)
     batches = list(pixels.values())
-    assert np.array_equal(data.train.images, np.concatenate(batches[:-1]).reshape(-1, 3, 32, 32))
-    assert np.array_equal(data.test.images, batches[-1].reshape(-1, 3, 32, 32))
+    assert np.array_equal(in_memory(data.train).images, np.concatenate(batches[:-1]).reshape(-1, 3, 32, 32))
+    assert np.array_equal(in_memory(data.test).images, batches[-1].reshape(-1, 3, 32, 32))
     assert data.train.labels[:4].tolist() == [1, 1, 2, 9]
     assert data.test.labels.tolist() == [len(batches), 1, 2, 9]
     assert data.classes[:2] == ("class0", "class1")
@@ -110,7 +110,7 @@ def test_parquet(tmp_path, encode, name, names, label):
     assert data.name == name
     assert data.classes == tuple(names or map(str, range(100)))
     want = np.asarray(datasets.folder.Image.open(io.BytesIO(encode(0, (32, 32)))))
-    assert torch.equal(data.train.images[0], torch.from_numpy(want.copy()).permute(2, 0, 1))
+    assert torch.equal(in_memory(data.train).images[0], torch.from_numpy(want.copy()).permute(2, 0, 1))
     assert load(name, tmp_path, image_size=8).image_size == (8, 8)
 
 

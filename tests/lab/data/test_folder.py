@@ -10,15 +10,15 @@ from PIL import Image
 from torchvision import datasets, transforms
 
 from windowconv.errors import InputError
-from windowconv.lab.data import ImageSet, decode, load
+from windowconv.lab.data import Images, decode, in_memory, load
 
 
-def same_as_torchvision(ours: ImageSet, folder: Path, transform=None) -> None:
+def same_as_torchvision(ours: Images, folder: Path, transform=None) -> None:
     theirs = datasets.ImageFolder(str(folder), transform)
     assert ours.classes == tuple(theirs.classes)
     assert ours.labels.tolist() == theirs.targets
     pixels = np.stack([np.asarray(image) for image, _ in theirs]).transpose(0, 3, 1, 2)
-    assert torch.equal(ours.images, torch.from_numpy(pixels))
+    assert torch.equal(in_memory(ours).images, torch.from_numpy(pixels))
 
 
 def test_folder_equals_torchvisions(image_folder):
@@ -40,7 +40,7 @@ def test_resizing_equals_torchvisions(image_folder, encode, size, image_size):
     data = load(image_folder, image_size=image_size)
     steps = transforms.Compose([transforms.Resize(image_size), transforms.CenterCrop(image_size)])
     same_as_torchvision(data.train, image_folder / "train", steps)
-    assert data.test.images.shape == (4, 3, image_size, image_size)
+    assert data.test.shape == (3, image_size, image_size)
 
 
 def test_grey_only_if_all_are_grey(image_folder, encode):
@@ -49,11 +49,11 @@ def test_grey_only_if_all_are_grey(image_folder, encode):
         file.write_bytes(encode(index, mode="L"))
     grey = load(image_folder)
     assert grey.channels == 1
-    assert torch.equal(grey.train.images[0, 0], torch.from_numpy(np.array(Image.open(files[0]))))
+    assert torch.equal(in_memory(grey.train).images[0, 0], torch.from_numpy(np.array(Image.open(files[0]))))
     files[-1].write_bytes(encode(7))
     mixed = load(image_folder)
     assert mixed.channels == 3
-    assert torch.equal(mixed.train.images, grey.train.images.expand(-1, 3, -1, -1))
+    assert torch.equal(in_memory(mixed.train).images, in_memory(grey.train).images.expand(-1, 3, -1, -1))
 
 
 @pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA"])
@@ -61,7 +61,7 @@ def test_other_modes_become_rgb(image_folder, encode, mode):
     file = image_folder / "train" / "ant" / "0.png"
     file.write_bytes(encode(3, mode=mode))
     want = np.array(Image.open(file).convert("RGB")).transpose(2, 0, 1)
-    assert torch.equal(load(image_folder).train.images[0], torch.from_numpy(want))
+    assert torch.equal(in_memory(load(image_folder).train).images[0], torch.from_numpy(want))
 
 
 def test_test_folder_will_do_and_val_goes_first(image_folder):

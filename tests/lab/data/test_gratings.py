@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from windowconv.errors import InputError
-from windowconv.lab.data import gratings, load
+from windowconv.lab.data import gratings, in_memory, load
 from windowconv.lab.data.gratings import CLASSES, FREQUENCIES, ORIENTATIONS
 
 
@@ -16,8 +16,7 @@ def data():
 
 def test_sizes_classes_and_balance(data):
     assert data.name == "gratings"
-    assert data.train.images.shape == (8000, 1, 28, 28)
-    assert data.test.images.shape == (2000, 1, 28, 28)
+    assert (len(data.train), len(data.test), data.train.shape) == (8000, 2000, (1, 28, 28))
     assert len(data.classes) == 16
     assert "f0.19_45deg" in data.classes
     assert torch.bincount(data.train.labels).tolist() == [500] * 16
@@ -28,14 +27,15 @@ def test_deterministic_and_train_is_not_test(data):
     assert gratings().content_hash == data.content_hash
     assert gratings(seed=1).content_hash != data.content_hash
     small = gratings(40, 40)
+    train, test = (in_memory(part).images[:5] for part in (small.train, small.test))
     assert small.train.content_hash != small.test.content_hash
-    assert not torch.equal(small.train.images[:5], small.test.images[:5])
+    assert not torch.equal(train, test)
     assert load("gratings", image_size=33).image_size == (33, 33)
 
 
 def test_spectrum_peaks_where_the_class_says():
     """The mean power spectrum, by numpy's FFT, of each class: its peak is the class's frequency and direction."""
-    data = gratings(3200, 16, image_size=56).train
+    data = in_memory(gratings(3200, 16, image_size=56).train)
     spectrum = np.abs(np.fft.fft2(data.images[:, 0].numpy() / 255.0 - 0.5)) ** 2
     bins = np.fft.fftfreq(56)
     for label, name in enumerate(CLASSES):
@@ -53,7 +53,7 @@ def test_spectrum_peaks_where_the_class_says():
 
 def test_no_linear_classifier_but_its_spectrum_tells(data):
     """Ridge regression on pixels stays near chance, 1/16; on the magnitudes of the spectrum it is far above."""
-    pixels = [part.images[:, 0].numpy() / 255.0 - 0.5 for part in (data.train, data.test)]
+    pixels = [in_memory(part).images[:, 0].numpy() / 255.0 - 0.5 for part in (data.train, data.test)]
     target = np.eye(16)[data.train.labels]
 
     def accuracy(train: np.ndarray, test: np.ndarray, ridge: float) -> float:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from windowconv.errors import InputError
-from windowconv.lab.data import load
+from windowconv.lab.data import in_memory, load
 
 
 def write(
@@ -54,8 +54,8 @@ def folder(tmp_path, some) -> Path:
 def test_values_and_class_names(folder, some):
     data = load(folder)
     assert (data.name, data.classes) == ("zoo", ("ape", "bear", "cat"))
-    assert torch.equal(data.train.images, pixels(some[:3]))
-    assert torch.equal(data.test.images, pixels(some[3:]))
+    assert torch.equal(in_memory(data.train).images, pixels(some[:3]))
+    assert torch.equal(in_memory(data.test).images, pixels(some[3:]))
     assert data.train.labels.tolist() == [1, 0, 2]
     assert data.test.labels.tolist() == [2, 2]
     assert load(folder, image_size=5).image_size == (5, 5)
@@ -72,7 +72,7 @@ def test_shards_below_data_and_the_other_columns(tmp_path, some):
     write(tmp_path / "data" / "validation-00000-of-00001.parquet", some[4:], [1], columns=("img", "fine_label"))
     data = load(tmp_path)
     assert data.classes == ("0", "1", "2", "3")  # nobody named them
-    assert torch.equal(data.train.images, pixels(some[:4]))
+    assert torch.equal(in_memory(data.train).images, pixels(some[:4]))
     assert data.train.labels.tolist() == [0, 3, 1, 3]
     (tmp_path / "data" / "train-00000-of-00002.parquet").unlink()
     with pytest.raises(InputError, match=r"the train shards are not complete \(train-00001-of-00002.parquet\)"):
@@ -157,7 +157,7 @@ def test_real_images(data_root, tmp_path):
         assert (len(data.test), len(data.classes), data.channels, data.image_size) == (rows, classes, 3, (32, 32))
         table = pq.read_table(data_root / name / "test.parquet").to_pylist()
         chosen = range(0, rows, 37)
-        assert torch.equal(data.test.images[::37], pixels([table[row]["image"]["bytes"] for row in chosen]))
+        assert torch.equal(in_memory(data.test).images[::37], pixels([table[row]["image"]["bytes"] for row in chosen]))
         assert data.test.labels.tolist() == [row["label"] for row in table]
         if name == "imagenet100-32":  # the file's names say which class it is
             index = data.test.labels[0]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windowconv.errors import InputError
-from windowconv.lab.data import ImageData, ImageSet
+from windowconv.lab.data import ImageData, Images, ImageSet, in_memory
 
 
 def make(labels: list[int], classes: int = 3, size: int = 4) -> ImageSet:
@@ -94,10 +94,65 @@ def test_take_refuses(n):
         make([0, 1, 2]).take(n)
 
 
+@given(
+    counts=st.lists(st.integers(0, 30), min_size=1, max_size=5).filter(lambda counts: sum(counts) > 1),
+    fraction=st.floats(0.01, 0.9),
+    seed=st.integers(0, 5),
+)
+def test_split_parts_the_set_and_holds_out_every_classs_share(counts, fraction, seed):
+    labels = [label for label, count in enumerate(counts) for _ in range(count)]
+    whole = ImageSet(
+        torch.arange(len(labels)).to(torch.uint8)[:, None, None, None],
+        torch.tensor(labels),
+        tuple("abcde"[: len(counts)]),
+    )
+    n = max(1, round(fraction * len(labels)))
+    if n == len(labels):
+        with pytest.raises(InputError, match="it leaves none"):
+            whole.split(fraction, seed)
+        return
+    parts = whole.split(fraction, seed)
+    places = [part.images.flatten().tolist() for part in parts]
+    assert sorted(places[0] + places[1]) == list(range(len(labels)))
+    assert len(places[1]) == n
+    assert all(part.labels.tolist() == [labels[i] for i in chosen] for part, chosen in zip(parts, places, strict=True))
+    assert all(chosen == sorted(chosen) for chosen in places)
+    for label, count in enumerate(counts):
+        assert abs(int((parts[1].labels == label).sum()) - n * count / len(labels)) < 1.5
+    again = whole.split(fraction, seed)
+    assert [part.content_hash for part in again] == [part.content_hash for part in parts]
+
+
+def test_split_differs_by_seed_and_from_take():
+    whole = make([0, 1, 2] * 50)
+    held_out = {whole.split(0.2, seed)[1].content_hash for seed in (0, 1)}
+    assert len({*held_out, whole.take(30).content_hash}) == 3
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5, float("nan")])
+def test_split_refuses(fraction):
+    with pytest.raises(InputError, match=f"fraction={fraction}: give a number between 0 and 1"):
+        make([0, 1, 2]).split(fraction)
+    with pytest.raises(InputError, match=r"fraction=0\.1: of 1 images it leaves none"):
+        make([0]).split(0.1)
+
+
+def test_in_memory_refuses_what_is_not():
+    class Streamed:
+        labels, classes, shape, content_hash = LABELS, ("a", "b"), (3, 8, 8), ""
+
+    one = make([0, 1])
+    some: Images = one
+    assert in_memory(some) is one
+    with pytest.raises(InputError, match="the images are streamed from disk: this needs them in memory"):
+        in_memory(Streamed())
+
+
 def test_data_holds_two_sets_that_fit():
     train, test = make([0, 1, 2]), make([2, 1])
     data = ImageData("letters", train, test)
     assert (data.channels, data.image_size, data.classes) == (1, (4, 4), ("a", "b", "c"))
+    assert train.shape == (1, 4, 4)
     assert len({data.content_hash, ImageData("x", test, train).content_hash, train.content_hash}) == 3
     assert ImageData("renamed", train, test).content_hash == data.content_hash
     with pytest.raises(InputError, match=r"data 'letters': train images are \(1, 4, 4\), test images \(1, 5, 5\)"):

@@ -3,7 +3,18 @@
 from windowconv.lab.data.gratings import gratings
 from windowconv.lab.data.loader import Batch, DeviceLoader
 from windowconv.lab.data.places import DataNotFound
-from windowconv.lab.data.sets import ImageData, ImageSet
+from windowconv.lab.data.sets import ImageData, Images, ImageSet, in_memory
 from windowconv.lab.data.sources import NAMES, load
 
-__all__ = ["NAMES", "Batch", "DataNotFound", "DeviceLoader", "ImageData", "ImageSet", "gratings", "load"]
+__all__ = [
+    "NAMES",
+    "Batch",
+    "DataNotFound",
+    "DeviceLoader",
+    "ImageData",
+    "ImageSet",
+    "Images",
+    "gratings",
+    "in_memory",
+    "load",
+]

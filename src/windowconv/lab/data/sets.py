@@ -1,16 +1,51 @@
-"""Images and labels in memory: a set, and the pair of sets that an experiment uses."""
+"""Sets of labelled images: what every kind has, the kind in memory, and the pair that an experiment uses."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.lab.data.streams import stream
+from windowconv.lab.data.subsets import divide, stratified
+
+
+class Images(Protocol):
+    """Labelled images, in memory (`ImageSet`) or on disk (`EncodedSet`)."""
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (N,), each in [0, len(classes))."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each class, in the order of the labels."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what a network gets."""
+        ...
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256, in hexadecimal, of what the set holds."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, n: int | None, seed: int = 0) -> Images:
+        """A random subset, see `ImageSet.take`."""
+        ...
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Images, Images]:
+        """The rest and a random part, see `ImageSet.split`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,24 +71,23 @@ class ImageSet:
             raise InputError(f"images are {images.dtype}: give torch.uint8 in [0, 255]")
         if images.ndim != 4 or 0 in images.shape:
             raise InputError(f"images have shape {tuple(images.shape)}: give (N, C, H, W), none of them 0")
-        if labels.dtype != torch.int64:
-            raise InputError(f"labels are {labels.dtype}: give torch.int64")
-        if labels.shape != images.shape[:1]:
-            raise InputError(f"labels have shape {tuple(labels.shape)}: give ({len(images)},), one for each image")
-        wrong = torch.nonzero((labels < 0) | (labels >= len(self.classes)))
-        if len(wrong):
-            first = int(wrong[0])
-            raise InputError(
-                f"labels[{first}]={int(labels[first])}: with {len(self.classes)} classes a label must lie "
-                f"in [0, {len(self.classes)})"
-            )
+        check_labels(labels, len(images), len(self.classes))
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    @cached_property
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.images.shape[1], self.images.shape[2], self.images.shape[3]
+
+    @property
     def content_hash(self) -> str:
         """SHA-256, in hexadecimal, of the shape, the images and the labels (the class names don't count)."""
+        return self._content_hash
+
+    @cached_property  # pyright takes no cached property for the protocol's property
+    def _content_hash(self) -> str:
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
         digest.update(self.images.cpu().contiguous().numpy().data)
         # Little-endian whatever the machine: the hash is compared between machines.
@@ -72,24 +106,50 @@ class ImageSet:
         Raises:
             InputError: `n` is below 1 or above the size of the set.
         """
-        if n is None:
-            return self
-        if not 1 <= n <= len(self):
-            raise InputError(f"n={n}: a subset of {len(self)} images has 1 to {len(self)}, or None for all")
-        generator = stream("take", seed)
-        shuffled = torch.randperm(len(self), generator=generator)
-        labels = self.labels.cpu()[shuffled]
-        by_class = torch.argsort(labels, stable=True)
-        counts = torch.bincount(labels, minlength=len(self.classes))
-        first = torch.cumsum(counts, 0) - counts
-        # Each image's turn within its class: all first turns are taken before any second one. Within a turn
-        # the classes go in random order, or the last classes would always be the short ones.
-        turn = torch.empty_like(labels)
-        turn[by_class] = torch.arange(len(self)) - first[labels[by_class]]
-        rank = torch.randperm(len(self.classes), generator=generator)[labels]
-        chosen = shuffled[torch.argsort(turn * len(self.classes) + rank)[:n]].sort().values
-        chosen = chosen.to(self.images.device)
-        return ImageSet(self.images[chosen], self.labels[chosen.to(self.labels.device)], self.classes)
+        return self if n is None else self._at(stratified(self.labels, len(self.classes), n, seed))
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+        """The rest, and a random part that is held out, each in the set's own order.
+
+        Args:
+            fraction: of the images that are held out, rounded to a whole number of one at least; every class
+                gives its share.
+            seed: which images.
+
+        Raises:
+            InputError: `fraction` lies outside (0, 1) or leaves no rest.
+        """
+        rest, held_out = divide(self.labels, len(self.classes), fraction, seed)
+        return self._at(rest), self._at(held_out)
+
+    def _at(self, chosen: Tensor) -> ImageSet:
+        images = self.images[chosen.to(self.images.device)]
+        return ImageSet(images, self.labels[chosen.to(self.labels.device)], self.classes)
+
+
+def check_labels(labels: Tensor, n: int, classes: int) -> None:
+    """An `InputError` unless there are `n` labels, each in [0, classes)."""
+    if labels.dtype != torch.int64:
+        raise InputError(f"labels are {labels.dtype}: give torch.int64")
+    if labels.shape != (n,):
+        raise InputError(f"labels have shape {tuple(labels.shape)}: give ({n},), one for each image")
+    wrong = torch.nonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        first = int(wrong[0])
+        raise InputError(
+            f"labels[{first}]={int(labels[first])}: with {classes} classes a label must lie in [0, {classes})"
+        )
+
+
+def in_memory(images: Images) -> ImageSet:
+    """The same set, if it is one in memory.
+
+    Raises:
+        InputError: it is streamed from disk.
+    """
+    if not isinstance(images, ImageSet):
+        raise InputError("the images are streamed from disk: this needs them in memory, so leave --stream out")
+    return images
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +165,11 @@ class ImageData:
     """
 
     name: str
-    train: ImageSet
-    test: ImageSet
+    train: Images
+    test: Images
 
     def __post_init__(self) -> None:
-        ours, theirs = tuple(self.train.images.shape[1:]), tuple(self.test.images.shape[1:])
+        ours, theirs = self.train.shape, self.test.shape
         if ours != theirs:
             raise InputError(f"data {self.name!r}: train images are {ours}, test images {theirs}: make them equal")
         if self.train.classes != self.test.classes:
@@ -127,12 +187,12 @@ class ImageData:
     @property
     def channels(self) -> int:
         """1 for grey images, 3 for colour."""
-        return self.train.images.shape[1]
+        return self.train.shape[0]
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.train.images.shape[2], self.train.images.shape[3]
+        return self.train.shape[1:]
 
     @cached_property
     def content_hash(self) -> str:
