@@ -18,7 +18,7 @@ def make(n: int = 23) -> ImageSet:
 
 def gather(loader: DeviceLoader, epoch: int, start: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     batches = list(loader.epoch(epoch, start))
-    images, labels, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    images, labels, indices = (torch.cat(parts) for parts in list(zip(*batches, strict=True))[:3])
     return images, labels, indices
 
 
@@ -72,7 +72,8 @@ def test_resuming_goes_on_as_if_not_stopped(drop_last):
         rest = list(loader.epoch(3, start))
         assert len(rest) == len(loader) - start
         for ours, theirs in zip(rest, whole[start:], strict=True):
-            assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+            assert all(torch.equal(a, b) for a, b in zip(ours[:3], theirs[:3], strict=True))
+            assert ours[3:] == theirs[3:]
 
 
 def test_ordered_is_the_sets_own_order():
@@ -91,6 +92,34 @@ def test_batches_do_not_share_memory_with_the_images():
     assert ImageSet(images.images, images.labels, images.classes).content_hash == before
 
 
+@given(
+    n=st.integers(1, 30),
+    batch=st.integers(1, 35),
+    world=st.integers(1, 7),
+    ordered=st.booleans(),
+    drop_last=st.booleans(),
+)
+@settings(max_examples=40)
+def test_processes_share_every_batch(n, batch, world, ordered, drop_last):
+    drop_last = drop_last and batch <= n
+    options = {"seed": 5, "augment": "flip-crop", "padding": 2, "ordered": ordered, "drop_last": drop_last}
+    whole = DeviceLoader(make(n), batch, **options)
+    ranks = [DeviceLoader(make(n), batch, rank=rank, world=world, **options) for rank in range(world)]
+    assert {len(loader) for loader in ranks} == {len(whole)}
+    assert all(one.total == len(one.labels) and one.weight == 1.0 for one in whole.epoch(2))
+    for one, *parts in zip(whole.epoch(2), *(loader.epoch(2) for loader in ranks), strict=True):
+        sizes = [len(part) for part in torch.tensor_split(one.indices, world)]
+        assert [part.weight for part in parts] == [float(size > 0) for size in sizes]
+        assert [len(part.labels) for part in parts] == [max(size, 1) for size in sizes]
+        assert {part.total for part in parts} == {one.total}
+        real = [part for part in parts if part.weight]
+        for field in range(3):
+            assert torch.equal(torch.cat([part[field] for part in real]), one[field])
+        for part in parts[len(real) :]:  # stand-ins: the batch's first image
+            assert torch.equal(part.images, one.images[:1])
+            assert part.indices == one.indices[0]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_the_device_does_not_matter():
     here, there = (
@@ -106,6 +135,9 @@ def test_the_device_does_not_matter():
         ({"batch_size": 24, "drop_last": True}, "batch_size=24: with drop_last the 23 images make no batch"),
         ({"augment": "flipcrop"}, "augment='flipcrop' is unknown; did you mean 'flip-crop'"),
         ({"padding": -1}, "padding=-1: give 0 or more pixels"),
+        ({"world": 0}, "world=0: give the number of processes, 1 or more"),
+        ({"rank": 2, "world": 2}, "rank=2: with world=2 give 0 to 1"),
+        ({"rank": -1}, "rank=-1: with world=1 give 0 to 0"),
         ({"device": "gpu"}, "device='gpu': can't take 0 MiB of images"),
     ],
 )

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, unknown
 from windowconv.lab.data.augment import AUGMENTS, FlipCrop, draw_flip_crop, flip_crop
+from windowconv.lab.data.batches import Batch, Loader
 from windowconv.lab.data.sets import ImageSet
-from windowconv.lab.data.streams import stream
 
 
-class Batch(NamedTuple):
-    """What a step trains on, all on the loader's device.
-
-    Args:
-        images: float32 (B, C, H, W) in [0, 1].
-        labels: int64 (B,).
-        indices: int64 (B,), each image's place in the set.
-    """
-
-    images: Tensor
-    labels: Tensor
-    indices: Tensor
-
-
-class DeviceLoader:
+class DeviceLoader(Loader):
     """Batches of an image set, in an order and with an augmentation that can be had again at any step.
 
     Both are functions of the seed, the epoch and the image's place in the set: neither batch size, device,
@@ -37,7 +22,7 @@ class DeviceLoader:
 
     Args:
         image_set: the images; copied to the device once, as uint8.
-        batch_size: images in a batch; the last one may be smaller.
+        batch_size: images in a batch, over all processes; the last one may be smaller.
         seed: of the order and the augmentation.
         device: where the images live.
         augment: "none", or "flip-crop" for random mirroring and a random crop after zero padding.
@@ -45,6 +30,7 @@ class DeviceLoader:
         drop_last: leave a last, smaller batch out.
         ordered: the set's own order in every epoch instead of a random one: for evaluation, where every image
             comes once.
+        rank, world: this process's number among how many; see `Loader`.
 
     Raises:
         InputError: an argument is out of range, or the device does not take the images.
@@ -61,53 +47,18 @@ class DeviceLoader:
         padding: int = 4,
         drop_last: bool = False,
         ordered: bool = False,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size={batch_size}: give 1 or more")
-        if drop_last and batch_size > len(image_set):
-            raise InputError(
-                f"batch_size={batch_size}: with drop_last the {len(image_set)} images make no batch: "
-                f"give {len(image_set)} or less"
-            )
+        super().__init__(image_set, batch_size, seed=seed, drop_last=drop_last, ordered=ordered, rank=rank, world=world)
         if augment not in AUGMENTS:
             raise unknown("augment", augment, AUGMENTS)
         if padding < 0:
             raise InputError(f"padding={padding}: give 0 or more pixels")
         self.image_set = image_set
-        self.batch_size = batch_size
-        self.seed = seed
         self.augment = augment
         self.padding = padding
-        self.drop_last = drop_last
-        self.ordered = ordered
         self.device, self._images, self._labels = _put(image_set, device)
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        whole, rest = divmod(len(self.image_set), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
-
-    def order(self, epoch: int) -> Tensor:
-        """The order of an epoch: int64 (N,) on the CPU, places in the set."""
-        n = len(self.image_set)
-        return torch.arange(n) if self.ordered else torch.randperm(n, generator=stream("order", self.seed, epoch))
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from batch `start` on.
-
-        Args:
-            epoch: which, from 0.
-            start: how many batches to pass over, at no cost: a run stopped after `start` batches goes on
-                there.
-
-        Raises:
-            InputError: an argument is out of range.
-        """
-        if epoch < 0:
-            raise InputError(f"epoch={epoch}: give 0 or more")
-        if not 0 <= start <= len(self):
-            raise InputError(f"start={start}: an epoch has {len(self)} batches: give 0 to {len(self)}")
-        return self._batches(epoch, start)
 
     def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
         # Drawn on the CPU, so that every device gets the same, and moved once for the epoch.
@@ -115,12 +66,12 @@ class DeviceLoader:
         how: FlipCrop | None = None
         if self.augment == "flip-crop":
             how = draw_flip_crop(len(self.image_set), self.padding, self.seed, epoch).to(self.device)
-        for batch in range(start, len(self)):
-            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        for places, total, weight in self._shares(start):
+            indices = order[places]
             images = self._images[indices]
             if how is not None:
                 images = flip_crop(images, how.at(indices))
-            yield Batch(images.to(torch.float32).div_(255), self._labels[indices], indices)
+            yield Batch(images.to(torch.float32).div_(255), self._labels[indices], indices, total, weight)
 
 
 def _put(image_set: ImageSet, device: torch.device | str) -> tuple[torch.device, Tensor, Tensor]:
