@@ -17,13 +17,14 @@ from torch.nn import functional as F
 
 from windowconv import get_window
 from windowconv.errors import InputError
-from windowconv.lab import train as train_module
+from windowconv.lab import loading
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import Batch, DeviceLoader, ImageData, gratings
 from windowconv.lab.models import small_network
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs import Run
-from windowconv.lab.train import learning_rate, train
+from windowconv.lab.schedule import learning_rate
+from windowconv.lab.train import train
 from windowconv.spectra.network import leakage
 
 Make = Callable[..., Run]
@@ -57,7 +58,7 @@ def test_arms_of_a_seed_see_the_same_batches(make_run: Make, monkeypatch: pytest
                 seen.append(batch)
                 yield batch
 
-    monkeypatch.setattr(train_module, "DeviceLoader", Spy)
+    monkeypatch.setattr(loading, "DeviceLoader", Spy)
     batches = []
     for arm, seed in (("3x3", 0), ("7x7-hamming", 0), ("7x7-learnable-cosine", 0), ("3x3", 1)):
         make_run(arm, seed)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Annotated, Any, Union
 
 from windowconv.errors import InputError, WindowWarning, require
 
@@ -27,20 +27,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(f"windowconv {windowconv.__version__}")
             return 0
-        command = tyro.extras.subcommand_cli_from_dict(
-            commands, prog="windowconv", description=_description(), args=arguments, use_underscores=False
-        )
+        command = _parse(tyro, commands, sys.argv[1:] if arguments is None else arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _one_line(warnings.showwarning)
             return command.run() or 0
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(
-            "windowconv: interrupted; finished runs are kept, the same command goes on with the others", file=sys.stderr
-        )
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"windowconv: {str(stop) or 'interrupted'}; what was done is kept, the same command goes on", file=sys.stderr)
+        return getattr(stop, "code", 130)
+
+
+def _parse(tyro: Any, commands: Mapping[str, Any], arguments: Sequence[str]) -> Any:
+    """The subcommand that the words ask for.
+
+    A command class may have a method `defaults(arguments)`: an instance that its options start from, or None.
+    """
+    kinds: list[Any] = [Annotated[None, tyro.conf.Suppress]]
+    for name, command in commands.items():
+        options: dict[str, Any] = {"name": name}
+        asked = bool(arguments) and arguments[0] == name and hasattr(command, "defaults")
+        if asked and (default := command.defaults(arguments[1:])) is not None:
+            options["default"] = default
+        kinds.append(Annotated[command, tyro.conf.subcommand(**options)])
+    union: Any = Union[tuple(kinds)]  # noqa: UP007 - the | of annotated types is for names that are known
+    return tyro.cli(union, prog="windowconv", description=_description(), args=arguments, use_underscores=False)
 
 
 def _description() -> str:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from windowconv.errors import InputError, require
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.config import Execution, Training
 from windowconv.lab.data import NAMES, ImageData, load
 from windowconv.lab.data.decode import decode
+from windowconv.lab.dist import check_device, is_first_process
 from windowconv.lab.evaluate import check_fits, evaluate, save_evaluation
+from windowconv.lab.loading import cut
 from windowconv.lab.progress import duration, show_progress
 from windowconv.lab.runs import Run
-from windowconv.lab.study import Study, StudyResult, cut, run_study
+from windowconv.lab.search import search_rates
+from windowconv.lab.study import Study, StudyResult, arm_specs, run_study
 from windowconv.lab.study_report import results_table, write_report
 from windowconv.lab.train import train
 from windowconv.plots import arm_colours
 from windowconv.tables import format_table
 
 if TYPE_CHECKING:
-    from windowconv.lab.commands import Compare, Evaluate, Predict, Report, Train, Where
+    from windowconv.lab.commands import Compare, Evaluate, Predict, Report, Train
 
 
 def compare(command: Compare) -> StudyResult:
@@ -30,17 +34,30 @@ def compare(command: Compare) -> StudyResult:
 
     training: Training = part(command, Training)
     study = Study(data_name(command.data), command.arms, command.seeds, training)
-    device = prepare(command)
-    data = load(command.data, command.data_root, image_size=command.image_size)
-    return run_and_report(study, data, command.out, device)
+    execution = prepare(command)
+    data = read_data(command.data, command.data_root, training)
+    search = None
+    if command.lr_search:
+        found = search_rates(study, command.lr_search, data, command.out, execution)
+        study, search = replace(study, rates=found.best), found.record()
+    return run_and_report(study, data, command.out, execution, command.seeds_at_once, search)
 
 
-def run_and_report(study: Study, data: ImageData, out: Path, device: torch.device) -> StudyResult:
+def run_and_report(
+    study: Study,
+    data: ImageData,
+    out: Path,
+    execution: Execution | None = None,
+    seeds_at_once: int = 1,
+    search: dict[str, Any] | None = None,
+) -> StudyResult:
     """Run a study, write its report, and say where it is."""
     for module in ("matplotlib", "jinja2"):  # what the report needs is better missed now than after the training
         require(module, "report")
     arm_colours(study.arms)
-    result = run_study(study, data, out, device)
+    result = run_study(study, data, out, execution, seeds_at_once=seeds_at_once, search=search)
+    if not is_first_process():
+        return result
     page = write_report(result)
     table = results_table(result)
     columns = table.headings()
@@ -61,19 +78,32 @@ def train_one(command: Train) -> Run:
     """`windowconv train`."""
     from windowconv.lab.commands import part
 
-    given: RunConfig = part(command, RunConfig)
     training: Training = part(command, Training)
-    config = Study(data_name(command.data), (command.arm,), 1, training).config(command.arm, given.seed)
-    device = prepare(command)
-    data = cut(load(command.data, command.data_root, image_size=command.image_size), training)
+    config = replace(Study(data_name(command.data), (command.arm,), 1, training).config(command.arm, command.seed))
+    execution = prepare(command)
+    data = cut(read_data(command.data, command.data_root, training), training)
     folder = command.out or Path("runs") / config.run_name
+    refuse_finished(folder)
+    if is_first_process():
+        arm_specs(Study(config.data, (config.arm,), 1, training), data)
+    with show_progress([1.0]) as progress:
+        run = train(config, data, folder, progress, execution)
+    say_result(run)
+    return run
+
+
+def refuse_finished(folder: Path) -> None:
+    """An `InputError` for a folder that holds a finished run."""
     if (folder / "run.json").is_file() and Run.open(folder).record["status"] == "finished":
         raise InputError(f"out={str(folder)!r} holds a finished run; choose another --out, or remove that folder")
-    with show_progress([1.0]) as progress:
-        run = train(config, data, folder, progress, device)
-    figures = run.evaluation()["figures"]
-    print(f"test accuracy {figures['accuracy']:.2%} ({figures['correct']} of {figures['n']}). Run: {folder.resolve()}")
-    return run
+
+
+def say_result(run: Run) -> None:
+    """Print what a run came to."""
+    if is_first_process():
+        figures = run.evaluation()["figures"]
+        where = run.folder.resolve()
+        print(f"test accuracy {figures['accuracy']:.2%} ({figures['correct']} of {figures['n']}). Run: {where}")
 
 
 def evaluate_run(command: Evaluate) -> None:
@@ -81,11 +111,11 @@ def evaluate_run(command: Evaluate) -> None:
     run = Run.open(command.run_folder)
     config, known = run.config, run.record["data"]
     model = run.model()
-    device = prepare(command)
+    execution = prepare(command)
     given = command.data or config.data
     if command.data is None and given not in NAMES:
         raise InputError(f"{run.folder.name} was trained on the folder {given!r}; say where it is with --data")
-    data = load(given, command.data_root, image_size=config.image_size)
+    data = read_data(given, command.data_root, config)
     images = data.test if command.data is not None else cut(data, config).test
     check_fits(known, images)
     same = images.content_hash == known["test_hash"]
@@ -94,7 +124,7 @@ def evaluate_run(command: Evaluate) -> None:
             f"the test images of {given} here differ from those of the run (content hash {images.content_hash[:12]}, "
             f"the run's {known['test_hash'][:12]}); pass --data {given} to evaluate on them all the same"
         )
-    result = evaluate(model.to(device), images, device)
+    result = evaluate(model.to(execution.device), images, execution.device, workers=execution.workers)
     name = "test" if same else f"{data_name(given)}-test"
     save_evaluation(run.folder, name, result, images, data.name)
     figures = result.figures()
@@ -124,20 +154,21 @@ def predict(command: Predict) -> None:
         print(f"{path.name}: {', '.join(names)}")
 
 
-def prepare(where: Where) -> torch.device:
-    """Set the threads and check the device."""
-    if where.threads is not None:
-        if where.threads < 1:
-            raise InputError(f"threads={where.threads}; allowed: 1 or more")
-        torch.set_num_threads(where.threads)
-    try:
-        device = torch.device(where.device)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={where.device!r} cannot be used: {str(error).splitlines()[0]}") from None
-    if device.type == "meta":
-        raise InputError("device='meta' holds no numbers; use cpu or cuda")
-    return device
+def prepare(execution: Execution) -> Execution:
+    """Set the threads and check the device; returns what says how to run."""
+    from windowconv.lab.commands import part
+
+    execution.check()
+    if execution.threads is not None:
+        torch.set_num_threads(execution.threads)
+    check_device(execution.device)
+    return part(execution, Execution)
+
+
+def read_data(data: str, root: Path | None, training: Training) -> ImageData:
+    """The images that settings are for, all of them."""
+    extra = {"stream": True} if training.stream else {}
+    return load(data, root, image_size=training.image_size, **extra)
 
 
 def data_name(data: str) -> str:

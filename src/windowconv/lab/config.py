@@ -4,65 +4,104 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal, Self, get_args, get_type_hints
 
-from windowconv.errors import InputError, unknown
+from windowconv.errors import InputError
+from windowconv.lab.config_checks import check_choices, check_together, check_values
+
+Augment = Literal["none", "flip-crop", "area-crop"]
+Schedule = Literal["steps", "cosine", "one-cycle"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
 class Training:
     """What all arms and seeds of a comparison share. The defaults suit a laptop; the paper's values in brackets."""
 
+    network: str = "small"
+    """small (the paper's CIFAR network), resnet18, resnet18-cifar, vgg11-bn, torchvision/NAME, timm/NAME [small;
+    ImageNet: resnet18, vgg11-bn]."""
+    depth: int = 4
+    """Convolutions of the small network [6]."""
+    width: int = 16
+    """Channels of the first convolution of small (the others have twice as many) [128] or of the
+    first stage of resnets and VGG [64]."""
+    match: Literal["none", "params", "flops"] = "none"
+    """Choose the widths of all arms but 3x3 so that they have its number of parameters or multiply-adds."""
     image_size: int | None = None
     """Resize the images to this many pixels (needed for image folders of mixed sizes)."""
     train_images: int | None = None
     """Train on so many images, evenly over the classes; all if not given."""
     test_images: int | None = None
     """Evaluate on so many images, evenly over the classes; all if not given."""
-    depth: int = 4
-    """Convolutions of the network [6]."""
-    width: int = 16
-    """Channels of the first convolution; the others have twice as many [128]."""
+    val_fraction: float = 0.0
+    """Hold this share of the training images out, always the same ones. Epochs are then evaluated on them, and the
+    test set is touched once, at the end."""
+    stream: bool = False
+    """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
+    augment: Augment = "flip-crop"
+    """flip-crop: random mirroring and crops after a padding of 4 [CIFAR]. area-crop: crops of random area and aspect,
+    mirrored at random; for streamed images [ImageNet]."""
+    crop_area: tuple[float, float] = (0.1, 1.0)
+    """Smallest and largest share of an image's area that area-crop takes [0.1 1]."""
+    crop_aspect: tuple[float, float] = (0.8, 1.25)
+    """Narrowest and widest aspect of such a crop [0.8 1.25]."""
+    normalize: Literal["none", "imagenet"] = "none"
+    """Subtract ImageNet's mean and divide by its standard deviation [none; ImageNet: imagenet]."""
     epochs: int = 4
-    """Passes over the training images [150]."""
+    """Passes over the training images [150; ImageNet: 90]."""
     batch_size: int = 64
-    """Images a step [32]."""
+    """Images a step, over all processes together [32; ImageNet: 256 a process]."""
+    accumulate: int = 1
+    """Compute a step's gradient in so many parts, one after the other, to save memory [1]."""
     lr: float = 0.05
-    """Learning rate of SGD at the start [0.01]."""
+    """Learning rate of SGD, before warm-up and decay [0.01; ImageNet: 0.1 for each 256 images of a step]."""
+    schedule: Schedule = "steps"
+    """How the learning rate falls: at milestones, along a cosine, or up and down in one cycle [steps]."""
+    milestones: tuple[float, ...] = (0.5, 0.8)
+    """Where it falls, as shares of all steps [75 and 120 of 150 epochs; ImageNet: 30, 60, 80 of 90]."""
+    lr_factor: float = 0.1
+    """What it is multiplied by at each milestone [0.1]."""
+    warmup_epochs: float = 0.0
+    """Epochs in which it grows, step by step, from nothing [0; ImageNet: 5]."""
     momentum: float = 0.9
     """Momentum of SGD [0.9]."""
+    nesterov: bool = False
+    """Nesterov's momentum [no]."""
     weight_decay: float = 1e-3
-    """L2 decay, on the raw weights [0.001]."""
-    milestones: tuple[float, ...] = (0.5, 0.8)
-    """Where the learning rate falls, as shares of all steps [75 and 120 of 150 epochs]."""
-    lr_factor: float = 0.1
-    """What the learning rate is multiplied by at each milestone [0.1]."""
-    augment: Literal["none", "flip-crop"] = "flip-crop"
-    """Random mirroring and crops after a padding of 4 [flip-crop]."""
+    """L2 decay, on the raw weights [0.001; ImageNet: 0.0001]."""
+    decay: Literal["all", "weights"] = "all"
+    """What decays: all parameters, or the weights of convolutions and linear layers only [all]."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all classes [0]."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights, which is then what is evaluated and kept; 0 is none [0]."""
+    patience: int | None = None
+    """Stop after so many epochs without a better validation accuracy, and keep the best epoch's weights."""
+    precision: Precision = "fp32"
+    """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) [fp32]."""
     algorithm: Literal["auto", "direct", "fft"] = "auto"
     """How convolutions are computed: torch's own, by the frequency domain, or whichever is faster for each layer
-    (chosen when a run starts and written into run.json)."""
+    (chosen when a study or a run starts, written into run.json, and kept) [direct]."""
+    channels_last: bool = True
+    """Memory format of images and weights; channels last is the faster one [no: torch's default]."""
+    compile: bool = False
+    """Compile the network with torch.compile: a minute at the start, worth it for long runs [no]."""
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "train_images", "test_images", "width", "epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name.replace('_', '-')}={value}; allowed: 1 or more")
-        if self.depth < 2:
-            raise InputError(f"depth={self.depth}; allowed: 2 or more convolutions")
-        for name in ("lr", "momentum", "weight_decay", "lr_factor"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{name.replace('_', '-')}={value}; allowed: a finite number, 0 or more")
-        if not all(0 <= m <= 1 for m in self.milestones):
-            raise InputError(f"milestones={self.milestones}; allowed: shares of all steps, 0 to 1")
-        if self.augment not in ("none", "flip-crop"):
-            raise unknown("augment", self.augment, ["none", "flip-crop"])
-        if self.algorithm not in ("auto", "direct", "fft"):
-            raise unknown("algorithm", self.algorithm, ["auto", "direct", "fft"])
+        hints = get_type_hints(Training)
+        choices = {name: get_args(hint) for name, hint in hints.items() if str(hint).startswith("typing.Literal")}
+        check_choices(self, choices)
+        check_values(self)
+        check_together(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The settings that a JSON file holds; what it does not name has its default."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
 
 
 @dataclass(frozen=True)
@@ -75,11 +114,19 @@ class RunConfig(Training):
     """Kernel size and window, such as 3x3, 7x7, 7x7-hamming."""
     seed: int = 0
     """Of the initial weights, the order of the images and the augmentation."""
+    start: str = ""
+    """The content hash of the weights that training starts from; empty for random ones."""
+    preserve: bool = False
+    """Whether the network computed the same after its conversion to the arm (see finetune)."""
+    purpose: Literal["result", "search"] = "result"
+    """A search's runs leave the test set alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed={self.seed}; allowed: 0 to 2**63 - 1")
+        if self.purpose == "search" and not self.val_fraction:
+            raise InputError("purpose='search' needs --val-fraction: the test set decides nothing")
 
     @property
     def config_hash(self) -> str:
@@ -99,6 +146,39 @@ class RunConfig(Training):
         for field in fields(self):
             value = getattr(self, field.name)
             if value != getattr(defaults, field.name) or field.name in ("data", "arm", "seed"):
-                text = " ".join(map(str, value)) if isinstance(value, tuple) else shlex.quote(str(value))
-                parts.append(f"--{field.name.replace('_', '-')} {text}")
+                parts.append(_option(field.name, value))
         return " ".join(parts)
+
+
+def _option(name: str, value: Any) -> str:
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else shlex.quote(str(value))
+    return f"--{name} {text}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How and where a run is carried out; nothing of it changes the result but by rounding."""
+
+    device: str = "cpu"
+    """A torch device: cpu, cuda, cuda:1, mps."""
+    threads: int | None = None
+    """CPU threads; torch's own choice if not given."""
+    workers: int = 2
+    """Processes that read streamed images; 0 reads them in the training process."""
+    checkpoint_minutes: float = 5.0
+    """Save a checkpoint at the first step after so many minutes, and after an epoch that ends later than a tenth of
+    them; 0 saves after every step."""
+    keep_checkpoints: int = 2
+    """Checkpoints that are kept while a run goes on."""
+    tensorboard: bool = False
+    """Write what metrics.jsonl has for TensorBoard too, into the run folder's tensorboard/."""
+
+    def check(self) -> None:
+        """An `InputError` for a value that cannot be."""
+        for name, low in (("threads", 1), ("workers", 0), ("checkpoint_minutes", 0), ("keep_checkpoints", 1)):
+            value = getattr(self, name)
+            if value is not None and not value >= low:
+                raise InputError(f"{name.replace('_', '-')}={value}; allowed: {low} or more")

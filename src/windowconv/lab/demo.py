@@ -7,8 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from windowconv.errors import InputError
 from windowconv.lab.actions import run_and_report
 from windowconv.lab.config import Training
@@ -34,7 +32,7 @@ def main() -> int:
             print(f"windowconv: {error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
         size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
-        run_and_report(Study(name, ARMS, SEEDS, size), data, out, torch.device("cpu"))
+        run_and_report(Study(name, ARMS, SEEDS, size), data, out)
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2

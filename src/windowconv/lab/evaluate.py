@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
-from windowconv.lab.data import DeviceLoader, ImageSet
+from windowconv.lab.data.sets import Images
+from windowconv.lab.dist import Ranks
+from windowconv.lab.loading import ordered_loader
 from windowconv.lab.runs import write_json
 
 BATCH = 500
@@ -52,24 +54,44 @@ class Evaluation:
         return {"n": self.n, "accuracy": self.accuracy, "correct": int(self.correct.sum()), "loss": self.loss}
 
 
-def evaluate(model: nn.Module, images: ImageSet, device: torch.device | str = "cpu") -> Evaluation:
-    """Classify every image once, in evaluation mode and without gradients; the model's mode is put back."""
+def evaluate(
+    model: nn.Module,
+    images: Images,
+    device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
+    workers: int = 2,
+) -> Evaluation:
+    """Classify every image once, in evaluation mode, in float32 and without gradients; the model's mode is put back.
+
+    Args:
+        model: on `device`; on every rank the same.
+        images: what to classify.
+        device: where the model is.
+        ranks: processes that share the images, each image on one of them; all get the whole result.
+        workers: processes that read streamed images.
+    """
+    device = torch.device(device)
+    rank, world = (ranks.rank, ranks.world) if ranks else (0, 1)
+    classes = torch.zeros(len(images), dtype=torch.int64, device=device)
+    losses = torch.zeros(len(images), device=device)
     training = model.training
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
     model.eval()
     try:
         with torch.inference_mode():
-            for batch in DeviceLoader(images, BATCH, device=device, ordered=True).epoch(0):
-                outputs = model(batch.images.contiguous(memory_format=torch.channels_last))
-                predictions = outputs.argmax(1)
-                losses = F.cross_entropy(outputs, batch.labels, reduction="none")
-                parts.append((predictions.cpu(), (predictions == batch.labels).cpu(), losses.float().cpu()))
+            for batch in ordered_loader(images, BATCH, device, workers, rank, world).epoch(0):
+                if batch.weight:
+                    outputs = model(batch.images.contiguous(memory_format=torch.channels_last)).float()
+                    classes[batch.indices] = outputs.argmax(1)
+                    losses[batch.indices] = F.cross_entropy(outputs, batch.labels, reduction="none")
+            if ranks:
+                classes, losses = ranks.sum(classes), ranks.sum(losses)
     finally:
         model.train(training)
-    return Evaluation(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    predictions = classes.cpu().clone()
+    return Evaluation(predictions, predictions == images.labels.cpu(), losses.cpu().clone())
 
 
-def save_evaluation(folder: Path, name: str, result: Evaluation, images: ImageSet, source: str) -> None:
+def save_evaluation(folder: Path, name: str, result: Evaluation, images: Images, source: str) -> None:
     """Write `evaluations/NAME.json` and, image by image, `evaluations/NAME.safetensors` into a run folder."""
     save = require("safetensors.torch", "lab").save
     each = {"predictions": result.predictions, "correct": result.correct, "losses": result.losses}
@@ -79,12 +101,12 @@ def save_evaluation(folder: Path, name: str, result: Evaluation, images: ImageSe
     write_json(target / f"{name}.json", record)
 
 
-def check_fits(run_data: dict[str, Any], images: ImageSet) -> None:
+def check_fits(run_data: dict[str, Any], images: Images) -> None:
     """An `InputError` unless a run's network takes these images and has their classes."""
     shape = (run_data["channels"], *run_data["image_size"])
-    if tuple(images.images.shape[1:]) != shape or len(images.classes) != len(run_data["classes"]):
+    if images.shape != shape or len(images.classes) != len(run_data["classes"]):
         raise InputError(
-            f"the images are {tuple(images.images.shape[1:])} of {len(images.classes)} classes, but the run was "
+            f"the images are {images.shape} of {len(images.classes)} classes, but the run was "
             f"trained on {shape} of {len(run_data['classes'])} classes ({run_data['source']})"
         )
     for mine, theirs in zip(run_data["classes"], images.classes, strict=True):

@@ -9,8 +9,21 @@ import torch
 from torch import nn
 
 from windowconv.algorithms import algorithm_report, set_algorithm
+from windowconv.lab.config import Execution, Training
+from windowconv.lab.data import ImageData
+from windowconv.lab.matching import NetworkSpec
+from windowconv.lab.models import build
 
 Pins = dict[str, str]
+
+
+def choose_algorithms(
+    spec: NetworkSpec, training: Training, data: ImageData, execution: Execution, processes: int = 1
+) -> Pins:
+    """The algorithms with which an arm's runs train, for one part of one process's share of a step."""
+    network = build(spec.builder, spec.arguments).to(execution.device)
+    images = -(-min(training.batch_size, len(data.train)) // (processes * training.accumulate))
+    return pin_algorithms(network, training.algorithm, (images, data.channels, *data.image_size))
 
 
 def pin_algorithms(model: nn.Module, algorithm: str, batch: tuple[int, ...]) -> Pins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -45,8 +46,8 @@ class Progress:
         self.loss = loss
         self._spend(images)
 
-    def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float) -> None:
-        """An epoch is done and evaluated."""
+    def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float, images: str = "test") -> None:
+        """An epoch is done and evaluated on `images`: test, or val."""
         self.epoch, self.epochs, self.accuracy = epoch, epochs, accuracy
         self._spend(0)
 
@@ -105,11 +106,11 @@ class LineProgress(Progress):
         super().__init__(costs)
         self.stream = stream
 
-    def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float) -> None:
-        super().end_epoch(epoch, epochs, loss, accuracy)
+    def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float, images: str = "test") -> None:
+        super().end_epoch(epoch, epochs, loss, accuracy, images)
         self._print(
             f"[{self.index + 1}/{len(self.costs)}] {self.name}: epoch {epoch}/{epochs}, loss {loss:.4f}, "
-            f"test accuracy {accuracy:.2%}, {self.rate:,.0f} images/s, {self.time_left}"
+            f"{images} accuracy {accuracy:.2%}, {self.rate:,.0f} images/s, {self.time_left}, {memory()}"
         )
 
     def skip_run(self, name: str) -> None:
@@ -133,7 +134,7 @@ class LiveProgress(LineProgress):
         figures = f"loss {loss:.3f}" if math.isfinite(loss) else ""
         if math.isfinite(self.accuracy):
             figures += f"  accuracy {self.accuracy:.2%}"
-        figures += f"  {self.rate:,.0f} images/s  {self.time_left}"
+        figures += f"  {self.rate:,.0f} images/s  {self.time_left}  {memory()}"
         title = f"[{self.index + 1}/{len(self.costs)}] {self.name}"
         done = self.images / max(self.total, 1)
         self.display.update(self.task, completed=done, description=title, figures=figures)
@@ -144,7 +145,10 @@ class LiveProgress(LineProgress):
 
 @contextmanager
 def show_progress(costs: Sequence[float]) -> Iterator[Progress]:
-    """A live display if standard error is a terminal, else plain lines."""
+    """A live display if standard error is a terminal, else plain lines; nothing from torchrun's other processes."""
+    if int(os.environ.get("RANK", "0")):
+        yield Progress(costs)
+        return
     if not sys.stderr.isatty():
         yield LineProgress(costs)
         return
@@ -158,6 +162,19 @@ def show_progress(costs: Sequence[float]) -> Iterator[Progress]:
     ]
     with rich_progress.Progress(*columns, console=console, transient=True) as display:
         yield LiveProgress(costs, display)
+
+
+def memory() -> str:
+    """The most memory that was taken so far, of the first GPU in use or else of this process."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU"
+    try:
+        import resource
+    except ImportError:  # Windows
+        return "memory unknown"
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{most / (2**30 if sys.platform == 'darwin' else 2**20):.1f} GiB"
 
 
 def duration(seconds: float) -> str:

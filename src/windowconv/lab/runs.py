@@ -20,8 +20,11 @@ import windowconv
 from windowconv.checkpoint import load_weights, read_header
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.lab.board import Board
+from windowconv.lab.checkpoints import remove_checkpoints
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
+from windowconv.lab.matching import NetworkSpec
 from windowconv.lab.models import from_header
 from windowconv.lab.numerics import restore_algorithms
 
@@ -68,8 +71,9 @@ def describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device | str) -> dict[str, Any]:
     """Versions and hardware; no names of users or folders."""
+    device = torch.device(device)
     return {
         "windowconv": windowconv.__version__,
         "torch": torch.__version__,
@@ -128,7 +132,7 @@ class Run:
         """The run's settings."""
         given = self.record["config"]
         try:
-            return RunConfig(**{**given, "milestones": tuple(given["milestones"])})
+            return RunConfig.from_record(given)
         except (TypeError, KeyError, InputError) as error:
             raise InputError(f"{self.folder.name}: run.json has another version's config: {error}") from error
 
@@ -171,35 +175,79 @@ class Run:
         return read_json(self.folder / "evaluations" / f"{name}.json")
 
 
+def run_record(
+    name: str,
+    config: RunConfig,
+    data: ImageData,
+    spec: NetworkSpec,
+    device: torch.device,
+    algorithms: Mapping[str, str],
+    processes: int = 1,
+) -> dict[str, Any]:
+    """What run.json says when a run begins."""
+    return {
+        "name": name,
+        "created": _now(),
+        "status": "running",
+        "reason": None,
+        "config": asdict(config),
+        "config_hash": config.config_hash,
+        "data": describe_data(data),
+        "network": {"builder": spec.builder, **spec.size()},
+        "seed": config.seed,
+        "numerics": {
+            "precision": config.precision,
+            "algorithm": dict(algorithms),
+            "memory_format": "channels_last" if config.channels_last else "contiguous",
+            "compiled": config.compile,
+            "processes": processes,
+            "deterministic": device.type == "cpu",
+        },
+        "environment": environment(device),
+        "git": _git(),
+        "command": config.command,
+        "resumed": [],
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 class RunWriter:
-    """Writes a run folder while the run goes on; `recording` makes one."""
+    """Writes a run folder while the run goes on; `recording` makes one.
+
+    Args:
+        folder: the run folder.
+        record: what run.json says; an earlier run's files are removed.
+        resume: the step and the length of metrics.jsonl at the checkpoint from which an earlier run in the folder goes
+            on; its record then stays, and what metrics.jsonl has beyond is cut off.
+        tensorboard: write metrics for TensorBoard too.
+    """
 
     def __init__(
-        self, folder: Path, config: RunConfig, data: ImageData, device: torch.device, algorithms: Mapping[str, str]
+        self,
+        folder: Path,
+        record: dict[str, Any],
+        resume: tuple[int, int] | None = None,
+        tensorboard: bool = False,
     ) -> None:
         self.folder = folder
-        self.record: dict[str, Any] = {
-            "name": folder.name,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "status": "running",
-            "reason": None,
-            "config": asdict(config),
-            "config_hash": config.config_hash,
-            "data": describe_data(data),
-            "seed": config.seed,
-            "numerics": {
-                "precision": "float32",
-                "algorithm": dict(algorithms),
-                "memory_format": "channels_last",
-                "deterministic": device.type == "cpu",
-            },
-            "environment": environment(device),
-            "git": _git(),
-            "command": config.command,
-        }
-        self._write()
         self._log = folder / "metrics.jsonl"
+        self._board = Board(folder, resume[0] if resume else 0) if tensorboard else None
+        if resume:
+            self.record = read_json(folder / "run.json")
+            del self.record["schema_version"]
+            self.record.update(status="running", reason=None)
+            environment = record["environment"]
+            self.record["resumed"].append({"step": resume[0], "at": _now(), "environment": environment})
+            self._write()
+            self._cut(resume[1])
+            return
+        self.record = record
+        self._write()
         replace_file(self._log, b"")
+        remove_checkpoints(folder)
         try:  # what an earlier run left is not this one's
             (folder / "model.safetensors").unlink(missing_ok=True)
             for old in (folder / "evaluations").glob("*"):
@@ -214,11 +262,27 @@ class RunWriter:
                 file.write(json.dumps({"kind": kind, **figures}, allow_nan=False) + "\n")
         except OSError as error:
             raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
+        if self._board:
+            self._board.add(kind, figures)
+
+    @property
+    def logged(self) -> int:
+        """The length of metrics.jsonl in bytes."""
+        return self._log.stat().st_size
 
     def end(self, status: str, reason: str | None = None) -> None:
         """Set how the run ended: finished, stopped or failed."""
+        if self._board:
+            self._board.close()
         self.record.update(status=status, reason=reason)
         self._write()
+
+    def _cut(self, length: int) -> None:
+        try:
+            with self._log.open("r+b") as file:
+                file.truncate(length)
+        except OSError as error:
+            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
 
     def _write(self) -> None:
         write_json(self.folder / "run.json", self.record)
@@ -226,15 +290,18 @@ class RunWriter:
 
 @contextmanager
 def recording(
-    folder: Path, config: RunConfig, data: ImageData, device: torch.device, algorithms: Mapping[str, str]
+    folder: Path,
+    record: dict[str, Any],
+    resume: tuple[int, int] | None = None,
+    tensorboard: bool = False,
 ) -> Iterator[RunWriter]:
     """A writer whose run is marked finished, stopped or failed when the block is left."""
-    writer = RunWriter(folder, config, data, device, algorithms)
+    writer = RunWriter(folder, record, resume, tensorboard)
     try:
         yield writer
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         with suppress(InputError):
-            writer.end("stopped", "interrupted")
+            writer.end("stopped", str(stop) or "interrupted")
         raise
     except BaseException as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from windowconv.errors import InputError
 from windowconv.lab.arms import parse_arm
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData
-from windowconv.lab.models import build
+from windowconv.lab.dist import is_first_process
+from windowconv.lab.loading import cut
+from windowconv.lab.matching import NetworkSpec, network_spec
+from windowconv.lab.numerics import Pins, choose_algorithms
 from windowconv.lab.progress import show_progress
 from windowconv.lab.runs import Run, describe_data, environment, read_json, write_json
-from windowconv.lab.train import train
-from windowconv.model_summary import ModelSummary, summary
+from windowconv.lab.train import train_together
 
 STUDY = "study.json"
 
@@ -32,12 +33,14 @@ class Study:
         arms: names as in `parse_arm`; the first one is the baseline.
         seeds: how many, from 0.
         training: what all runs share.
+        rates: an arm's own learning rate, where it was searched for; `training.lr` for the others.
     """
 
     data: str
     arms: tuple[str, ...]
     seeds: int
     training: Training
+    rates: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.arms or len(set(self.arms)) != len(self.arms):
@@ -55,7 +58,8 @@ class Study:
 
     def config(self, arm: str, seed: int) -> RunConfig:
         """One run."""
-        return RunConfig(**asdict(self.training), data=self.data, arm=arm, seed=seed)
+        training = replace(self.training, lr=self.rates.get(arm, self.training.lr))
+        return RunConfig(**asdict(training), data=self.data, arm=arm, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -86,66 +90,111 @@ class StudyResult:
         record = read_json(folder / STUDY)
         if record["status"] != "finished":
             raise InputError(f"study={str(folder)!r} is not finished; the command that began it goes on with it")
-        training = Training(**{**record["training"], "milestones": tuple(record["training"]["milestones"])})
-        return cls(folder, Study(record["data"]["name"], tuple(record["arms"]), record["seeds"], training), record)
+        training = Training.from_record(record["training"])
+        rates = record.get("rates", {})
+        study = Study(record["data"]["name"], tuple(record["arms"]), record["seeds"], training, rates)
+        return cls(folder, study, record)
 
 
-def cut(data: ImageData, training: Training) -> ImageData:
-    """The data with the numbers of images that the settings ask for; the same ones for every arm and seed."""
-    for name, images in (("train", data.train), ("test", data.test)):
-        wanted = getattr(training, f"{name}_images")
-        if wanted is not None and wanted > len(images):
-            raise InputError(f"{name}-images={wanted}; {data.name} has {len(images)} of them; give so many or fewer")
-    return replace(data, train=data.train.take(training.train_images), test=data.test.take(training.test_images))
-
-
-def run_study(study: Study, data: ImageData, folder: Path, device: torch.device | str = "cpu") -> StudyResult:
+def run_study(
+    study: Study,
+    data: ImageData,
+    folder: Path,
+    execution: Execution | None = None,
+    *,
+    seeds_at_once: int = 1,
+    search: dict[str, Any] | None = None,
+) -> StudyResult:
     """Train what is not finished yet, and write `study.json`.
 
     Args:
         study: what to run.
         data: all images; `study.training` says how many are used.
         folder: the study's folder; finished runs of the same settings and images in it are reused.
-        device: a torch device.
+        execution: device, threads, checkpoints.
+        seeds_at_once: how many seeds of an arm are trained at once.
+        search: what a search for learning rates found, for the record.
 
     Raises:
         InputError: a folder that cannot be written or holds another study; as `train`.
     """
-    device = torch.device(device)
+    execution = execution or Execution()
+    if seeds_at_once < 1:
+        raise InputError(f"seeds-at-once={seeds_at_once}; allowed: 1 or more")
     data = cut(data, study.training)
-    costs = {arm: _cost(study, arm, data) for arm in study.arms}
+    specs = arm_specs(study, data)
     record = {
         "name": folder.name,
         "arms": list(study.arms),
         "seeds": study.seeds,
         "training": asdict(study.training),
+        "rates": study.rates,
+        "search": search,
         "data": {"name": study.data, **describe_data(data)},
         "runs": [config.run_name for config in study.configs()],
-        "networks": {arm: {"parameters": s.parameters, "macs": s.macs} for arm, s in costs.items()},
-        "environment": environment(device),
+        "networks": {arm: spec.size() for arm, spec in specs.items()},
+        "algorithms": {},
+        "environment": environment(execution.device),
     }
     _check_folder(folder, record)
-    done = {config.run_name for config in study.configs() if _is_finished(config, data, folder / config.run_name)}
-    write_json(folder / STUDY, {**record, "status": "running"})
+    done = {c.run_name for c in study.configs() if is_finished(c, data, folder / c.run_name)}
+    record["algorithms"] = _pins(study, specs, data, folder, execution)
+    _write(folder, {**record, "status": "running"})
     try:
-        with show_progress([costs[config.arm].macs for config in study.configs()]) as progress:
-            for config in study.configs():
-                if config.run_name in done:
-                    progress.skip_run(config.run_name)
-                else:
-                    train(config, data, folder / config.run_name, progress, device)
+        _train(study, specs, data, folder, execution, done, record["algorithms"], seeds_at_once)
     except BaseException as error:
         with suppress(InputError):  # where the disk is full, that it is full is what counts
             status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-            write_json(folder / STUDY, {**record, "status": status})
+            _write(folder, {**record, "status": status})
         raise
     time_s = sum(Run.open(folder / config.run_name).final()["time_s"] for config in study.configs())
     record |= {"status": "finished", "time_s": round(time_s, 1)}  # of all runs, those reused too
-    write_json(folder / STUDY, record)
+    _write(folder, record)
     return StudyResult(folder, study, record)
 
 
-def _is_finished(config: RunConfig, data: ImageData, folder: Path) -> bool:
+def _train(
+    study: Study,
+    specs: dict[str, NetworkSpec],
+    data: ImageData,
+    folder: Path,
+    execution: Execution,
+    done: set[str],
+    pins: dict[str, Pins],
+    at_once: int,
+) -> None:
+    """Train the runs that are not done, `at_once` seeds of an arm together."""
+    groups = [
+        [study.config(arm, seed) for seed in range(first, min(first + at_once, study.seeds))]
+        for first in range(0, study.seeds, at_once)
+        for arm in study.arms
+    ]
+    with show_progress([specs[group[0].arm].macs * len(group) for group in groups]) as progress:
+        for group in groups:
+            todo = [config for config in group if config.run_name not in done]
+            if not todo:
+                progress.skip_run(", ".join(config.run_name for config in group))
+                continue
+            folders = [folder / config.run_name for config in todo]
+            train_together(todo, data, folders, progress, execution, pins=pins[todo[0].arm])
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    if is_first_process():
+        write_json(folder / STUDY, record)
+
+
+def arm_specs(study: Study, data: ImageData) -> dict[str, NetworkSpec]:
+    """Each arm's network; where widths were matched, a line says how near they came."""
+    image = (data.channels, *data.image_size)
+    specs = {arm: network_spec(study.training, arm, 0, len(data.classes), image) for arm in study.arms}
+    for arm, spec in specs.items():
+        if spec.gap is not None and is_first_process():
+            print(f"{arm}: {spec}", file=sys.stderr)
+    return specs
+
+
+def is_finished(config: RunConfig, data: ImageData, folder: Path) -> bool:
     """Whether the folder holds this run, finished; an `InputError` if it holds another one that is."""
     if not (folder / "run.json").is_file():
         return False
@@ -157,6 +206,17 @@ def _is_finished(config: RunConfig, data: ImageData, folder: Path) -> bool:
             f"{folder} holds a finished run with other settings or data; choose another --out, or remove that folder"
         )
     return True
+
+
+def _pins(
+    study: Study, specs: dict[str, NetworkSpec], data: ImageData, folder: Path, execution: Execution
+) -> dict[str, Pins]:
+    """Each arm's algorithms, chosen once a study: those that study.json has already stay."""
+    old = read_json(folder / STUDY).get("algorithms", {}) if (folder / STUDY).is_file() else {}
+    return {
+        arm: old[arm] if arm in old else choose_algorithms(specs[arm], study.training, data, execution)
+        for arm in study.arms
+    }
 
 
 def _check_folder(folder: Path, record: dict[str, Any]) -> None:
@@ -176,11 +236,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def _cost(study: Study, arm: str, data: ImageData) -> ModelSummary:
-    arguments = {"classes": len(data.classes), "channels": data.channels}
-    arguments |= {"depth": study.training.depth, "width": study.training.width}
-    with torch.device("meta"):
-        model = build("small", {"arm": arm, **arguments})
-        return summary(model, torch.empty(1, data.channels, *data.image_size))

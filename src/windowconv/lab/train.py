@@ -1,167 +1,146 @@
-"""The training loop: SGD on batches that live on the device, into a run folder."""
+"""Training: one loop, for one network or several seeds at once, on one device or over processes, into run folders."""
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from windowconv.checkpoint import save_weights
 from windowconv.errors import InputError
-from windowconv.lab.config import RunConfig
-from windowconv.lab.data import Batch, DeviceLoader, ImageData
-from windowconv.lab.evaluate import Evaluation, evaluate, save_evaluation
+from windowconv.lab.checkpoints import Checkpoint, remove_checkpoints
+from windowconv.lab.config import Execution, RunConfig
+from windowconv.lab.data import ImageData
+from windowconv.lab.dist import Ranks
+from windowconv.lab.evaluate import save_evaluation
+from windowconv.lab.loop import Loop, Outcome
+from windowconv.lab.matching import NetworkSpec, network_spec
 from windowconv.lab.models import build, to_header
-from windowconv.lab.numerics import pin_algorithms
+from windowconv.lab.numerics import choose_algorithms, restore_algorithms
 from windowconv.lab.progress import Progress
-from windowconv.lab.runs import Run, RunWriter, recording
-from windowconv.spectra.recorder import LeakageRecorder
+from windowconv.lab.runs import Run, describe_data, read_json, recording, run_record
+from windowconv.lab.state import common_checkpoints
 
-LOG_EVERY = 20  # steps between two looks at the loss, which waits for the device
+Start = Callable[[NetworkSpec], nn.Module]
 
 
 def train(
-    config: RunConfig, data: ImageData, folder: Path, progress: Progress, device: torch.device | str = "cpu"
+    config: RunConfig,
+    data: ImageData,
+    folder: Path,
+    progress: Progress,
+    execution: Execution | None = None,
+    *,
+    pins: Mapping[str, str] | None = None,
+    start: Start | None = None,
 ) -> Run:
-    """Train one run to the end and write its folder.
+    """Train one run to the end and write its folder; as `train_together` with one seed."""
+    return train_together([config], data, [folder], progress, execution, pins=pins, start=start)[0]
 
-    The weights start from `config.seed`, so that arms of one kernel size start alike; the batches depend on
-    the seed alone, so that all arms see the same.
+
+def train_together(
+    configs: Sequence[RunConfig],
+    data: ImageData,
+    folders: Sequence[Path],
+    progress: Progress,
+    execution: Execution | None = None,
+    *,
+    pins: Mapping[str, str] | None = None,
+    start: Start | None = None,
+) -> list[Run]:
+    """Train runs that differ in their seed alone, all at once, and write their folders.
+
+    The weights start from a run's seed, so that arms of one kernel size start alike; the batches depend on
+    the seed alone, so that all arms see the same. A run that was cut goes on from its last checkpoint, as if it had not
+    been, if its folder has one of the same settings and images.
 
     Args:
-        config: what to train.
+        configs: what to train; several are stacked (see `Stacked`).
         data: the images, already cut to the config's numbers.
-        folder: the run folder.
+        folders: the run folders.
         progress: where to show how it goes.
-        device: a torch device.
+        execution: device, threads, checkpoints; on a CPU if None.
+        pins: each layer's algorithm; chosen anew, or as before where a run goes on, if None.
+        start: makes the network that training starts from; `build` with random weights if None.
 
     Raises:
-        InputError: a folder or disk that cannot be written; a loss that is no longer finite, with the step and the
-            learning rate. The run is then marked as failed.
+        InputError: a folder or disk that cannot be written, or an unfinished run of other settings in it; a loss that
+            is no longer finite, with step, learning rate and last checkpoint. The run is then marked as failed.
+        Stopped: SIGTERM or Ctrl-C, after a checkpoint was written.
     """
-    device = torch.device(device)
+    execution = execution or Execution()
+    config = configs[0]
     if max(data.image_size) < 3:
         height, width = data.image_size
         raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
+    ranks = Ranks(execution, config.precision)
+    if len(configs) > 1 and (ranks.world > 1 or config.patience or config.compile):
+        raise InputError("seeds-at-once is for one process, without --patience and --compile; leave it at 1")
+    specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
+    before = [_unfinished(c, data, folder) for c, folder in zip(configs, folders, strict=True)]
+    checkpoints = common_checkpoints(list(folders)) if all(before) else None
+    if checkpoints and before[0]:
+        pins = before[0]["numerics"]["algorithm"]
+    if pins is None:
+        pins = choose_algorithms(specs[0], config, data, execution, ranks.world)
+    networks = [_network(c, spec, ranks.device, pins, start) for c, spec in zip(configs, specs, strict=True)]
+    ranks.barrier()  # all have read the folders before the first one writes
+    with ExitStack() as writers:
+        slots: list[Any] = []
+        for i, (c, spec, folder) in enumerate(zip(configs, specs, folders, strict=True)):
+            record = run_record(folder.name, c, data, spec, ranks.device, pins, ranks.world)
+            resume = _place(checkpoints[i]) if checkpoints else None
+            if ranks.is_first:
+                slots.append(writers.enter_context(recording(folder, record, resume, execution.tensorboard)))
+        ranks.barrier()
+        loop = Loop(configs, networks, data, slots, progress, ranks, execution, checkpoints)
+        outcomes = loop.run()
+        for spec, folder, outcome in zip(specs, folders, outcomes, strict=True):
+            if ranks.is_first:
+                _keep(folder, spec, outcome, data)
+        ranks.barrier()
+    return [Run.open(folder) for folder in folders]
+
+
+def _unfinished(config: RunConfig, data: ImageData, folder: Path) -> dict[str, Any] | None:
+    """The record of a run in the folder that can go on; an `InputError` if there is one of other settings."""
+    if not (folder / "run.json").is_file():
+        return None
+    record = read_json(folder / "run.json")
+    if record["status"] == "finished":
+        return None
+    if record["config_hash"] != config.config_hash or record["data"] != describe_data(data):
+        raise InputError(
+            f"{folder} holds an unfinished run with other settings or data; choose another --out, or remove that folder"
+        )
+    return record
+
+
+def _network(
+    config: RunConfig, spec: NetworkSpec, device: torch.device, pins: Mapping[str, str], start: Start | None
+) -> nn.Module:
+    """The network before its first step, in its place, with its algorithms."""
     torch.manual_seed(config.seed)
-    arguments = {
-        "arm": config.arm,
-        "classes": len(data.classes),
-        "channels": data.channels,
-        "depth": config.depth,
-        "width": config.width,
-    }
-    # channels last is the faster layout for convolutions on CPUs and on tensor cores
-    model = build("small", arguments).to(device).to(memory_format=torch.channels_last)
-    batch = (min(config.batch_size, len(data.train)), data.channels, *data.image_size)
-    algorithms = pin_algorithms(model, config.algorithm, batch)
-    with recording(folder, config, data, device, algorithms) as writer:
-        final = _Trainer(model, config, data, writer, progress).run()
-        save_weights(model, folder / "model.safetensors", to_header("small", arguments))
-        save_evaluation(folder, "test", final, data.test, data.name)
-    return Run.open(folder)
+    network = start(spec) if start else build(spec.builder, spec.arguments)
+    layout: Any = {"memory_format": torch.channels_last if config.channels_last else torch.contiguous_format}
+    network = network.to(device).to(**layout)
+    restore_algorithms(network, pins)
+    if config.compile:
+        network.compile()
+    return network
 
 
-class _Trainer:
-    """One run's network, optimiser and batches, and where it is."""
-
-    def __init__(
-        self, model: nn.Module, config: RunConfig, data: ImageData, writer: RunWriter, progress: Progress
-    ) -> None:
-        self.model, self.config, self.data = model, config, data
-        self.writer, self.progress = writer, progress
-        self.device = next(model.parameters()).device
-        self.loader = DeviceLoader(
-            data.train, config.batch_size, seed=config.seed, device=self.device, augment=config.augment
-        )
-        self.optimizer = torch.optim.SGD(
-            model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-        self.steps = config.epochs * len(self.loader)
-        self.step = 0
-        self.lr = config.lr
-        self.leakage = LeakageRecorder(model)
-        self.started = time.perf_counter()
-
-    def run(self) -> Evaluation:
-        """All epochs, the test set after each; returns the last evaluation."""
-        self._log_leakage(0)
-        self.progress.start_run(self.config.run_name, len(self.data.train) * self.config.epochs)
-        result = figures = None
-        for epoch in range(1, self.config.epochs + 1):
-            train_loss, train_accuracy = self._epoch(epoch)
-            result = evaluate(self.model, self.data.test, self.device)
-            self._check_finite(result.loss, "test loss")
-            figures = {
-                **self._position(epoch),
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "test_loss": result.loss,
-                "test_accuracy": result.accuracy,
-            }
-            self.writer.log("epoch", **figures)
-            self.leakage(epoch)
-            self._log_leakage(epoch)
-            self.progress.end_epoch(epoch, self.config.epochs, train_loss, result.accuracy)
-        assert result is not None  # a config has one epoch at least
-        assert figures is not None
-        self.writer.log("final", **figures)
-        return result
-
-    def _log_leakage(self, epoch: int) -> None:
-        """L(1/8) and L(1/4) of the single kernels of each layer, as just recorded; epoch 0 is before training."""
-        keys = ("pair_leakage_1/8", "pair_leakage_1/4")
-        rows = [row for row in self.leakage.rows if row["epoch"] == epoch]
-        figures = {row["layer"]: [row[key] for key in keys] for row in rows}
-        self.writer.log("leakage", **self._position(epoch), leakage=figures)
-
-    def _epoch(self, epoch: int) -> tuple[float, float]:
-        """One pass; returns the mean loss and the accuracy over its (augmented) training images."""
-        self.model.train()
-        total = torch.zeros(2, dtype=torch.float64, device=self.device)
-        loss = math.nan
-        for batch in self.loader.epoch(epoch - 1):
-            total += self._update(batch)
-            self.step += 1
-            if self.step % LOG_EVERY == 0 or self.step == self.steps:
-                loss = float(self.last_loss)
-                self._check_finite(loss, "loss")
-                self.writer.log("step", **self._position(epoch), loss=loss, lr=self.lr)
-            self.progress.advance(len(batch.labels), loss)
-        mean_loss, accuracy = (total.cpu() / len(self.data.train)).tolist()
-        self._check_finite(mean_loss, "loss")
-        return mean_loss, accuracy
-
-    def _update(self, batch: Batch) -> Tensor:
-        """One step of SGD; returns the batch's sums of losses and of hits, still on the device."""
-        self.lr = learning_rate(self.config, self.step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
-        outputs = self.model(batch.images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(outputs, batch.labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.last_loss = loss.detach()
-        hits = (outputs.argmax(1) == batch.labels).sum()
-        return torch.stack([self.last_loss * len(batch.labels), hits])
-
-    def _position(self, epoch: int) -> dict[str, Any]:
-        return {"step": self.step, "epoch": epoch, "time_s": round(time.perf_counter() - self.started, 3)}
-
-    def _check_finite(self, value: float, what: str) -> None:
-        if not math.isfinite(value):
-            raise InputError(
-                f"the {what} is {value} at step {self.step} with lr={self.lr:g}; train with a smaller --lr"
-            )
+def _place(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.step, checkpoint.state["logged"]
 
 
-def learning_rate(config: RunConfig, step: int, steps: int) -> float:
-    """The learning rate of a step: lr times lr_factor for each milestone passed."""
-    passed = sum(step >= round(milestone * steps) for milestone in config.milestones)
-    return config.lr * config.lr_factor**passed
+def _keep(folder: Path, spec: NetworkSpec, outcome: Outcome, data: ImageData) -> None:
+    """What a finished run leaves: its weights and evaluations, and no checkpoints."""
+    save_weights(outcome.network, folder / "model.safetensors", to_header(spec.builder, spec.arguments))
+    for name, (result, images) in outcome.evaluations.items():
+        save_evaluation(folder, name, result, images, data.name)
+    remove_checkpoints(folder)

@@ -1,0 +1,122 @@
+"""One step of the training: forward, backward, and the optimiser's step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from windowconv.lab.config import RunConfig
+from windowconv.lab.data import Batch
+from windowconv.lab.data.streams import stream
+from windowconv.lab.dist import Ranks
+from windowconv.lab.optimize import averaged, make_average, make_factors, make_optimizer, scale_gradients
+from windowconv.lab.replicas import Alone, Stacked
+from windowconv.lab.schedule import learning_rate
+from windowconv.lab.state import Tensors, capture, restore
+
+
+class Stepper:
+    """R networks with what trains them.
+
+    Args:
+        config: of the runs; the seed is the first one's.
+        networks: R of them, on the device.
+        steps: how many there will be.
+        ranks: the processes.
+    """
+
+    def __init__(self, config: RunConfig, networks: Sequence[nn.Module], steps: int, ranks: Ranks) -> None:
+        self.config, self.steps, self.ranks = config, steps, ranks
+        self.replicas = Alone(networks[0]) if len(networks) == 1 else Stacked(networks)
+        self.optimizer = make_optimizer(self.replicas, config)
+        self.average = make_average(self.replicas, config.ema)
+        self.factors = make_factors(self.replicas, config)
+        self.lr = config.lr
+        self._model, self._optimizer = ranks.setup(self.replicas, self.optimizer)
+
+    def update(self, batches: Sequence[Batch], step: int) -> tuple[Tensor, Tensor]:
+        """Step `step` of SGD, from 0, on one batch a network.
+
+        Returns:
+            Each network's mean loss and number of hits, (R,) and still on the device; on several ranks they are this
+            one's share, to be summed.
+        """
+        self.lr = learning_rate(self.config, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        # dropout and its like draw numbers that depend on where the run is, not on how it came there
+        torch.manual_seed(stream("step", self.config.seed, step, self.ranks.rank).initial_seed())
+        self._model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses, hits = self._gradients(batches)
+        scale_gradients(self.factors)
+        self._optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.replicas)
+        return losses, hits
+
+    def _gradients(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+        """Add up the gradients of the step's parts."""
+        images = torch.stack([b.images for b in batches]) if len(batches) > 1 else batches[0].images[None]
+        labels = torch.stack([b.labels for b in batches])
+        share = batches[0].weight / batches[0].total
+        losses = torch.zeros(len(batches), device=images.device)
+        hits = torch.zeros_like(losses)
+        parts = list(zip(images.chunk(self.config.accumulate, 1), labels.chunk(self.config.accumulate, 1), strict=True))
+        for i, (some, targets) in enumerate(parts):
+            with self.ranks.averaging(self._model, i + 1 == len(parts)):
+                outputs = self._model(self._laid_out(some))
+                loss = self._cross_entropy(outputs, targets) * share
+                # gradients are averaged over ranks, and each rank has its share of the mean only
+                self.ranks.backward(loss.sum() * self.ranks.world, self._model)
+            losses += loss.detach()
+            hits += (outputs.argmax(2) == targets).sum(1) * batches[0].weight
+        return losses, hits
+
+    def _cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Each network's sum, of outputs (R, N, classes) and targets (R, N)."""
+        each = F.cross_entropy(
+            outputs.flatten(0, 1).float(),
+            targets.flatten(),
+            reduction="none",
+            label_smoothing=self.config.label_smoothing,
+        )
+        return each.view(targets.shape).sum(1)
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        """One network's images in the memory format; stacked ones are laid out by vmap."""
+        if not self.config.channels_last or len(images) > 1:
+            return images
+        return images[0].contiguous(memory_format=torch.channels_last)[None]
+
+    def networks(self) -> list[nn.Module]:
+        """The networks as they are evaluated and kept, averaged if they are; the same on all ranks."""
+        source = self.replicas if self.average is None else self.average.module
+        self.ranks.share_buffers(source)
+        return averaged(self.average, self.replicas)
+
+    def capture(self, index: int) -> dict[str, Tensors]:
+        """What a checkpoint holds of network `index`."""
+        return capture(self.replicas, self.optimizer, self.average, index)
+
+    def restore(self, found: Sequence[dict[str, Any]], scalars: dict[str, Any]) -> None:
+        """Go back to what `capture` and `scalars` gave for each network."""
+        for i, tensors in enumerate(found):
+            restore(self.replicas, self.optimizer, self.average, tensors, i)
+        self.replicas.push()
+        if self.average is not None:
+            self.average.module.push()
+            self.average.n_averaged.fill_(scalars["averaged"])
+        if self.ranks.scaler is not None:
+            self.ranks.scaler.load_state_dict(scalars["scaler"])
+
+    def scalars(self) -> dict[str, Any]:
+        """The rest of the state, JSON-able."""
+        return {
+            "averaged": 0 if self.average is None else int(self.average.n_averaged),
+            "scaler": None if self.ranks.scaler is None else self.ranks.scaler.state_dict(),
+        }
