@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class _ColourFound(Exception):
     """A colour image among images that were taken for grey."""
 
 
-def decode(encoded: Sequence[Path | bytes], where: Callable[[int], str], image_size: int | None = None) -> Tensor:
+def decode(encoded: Sequence[str | Path | bytes], where: Callable[[int], str], image_size: int | None = None) -> Tensor:
     """Decode files or bytes into one tensor, grey if every image is grey (PIL's mode L) and RGB otherwise.
 
     Args:
@@ -44,7 +45,7 @@ def decode(encoded: Sequence[Path | bytes], where: Callable[[int], str], image_s
             `MAX_BYTES`.
     """
     check_image_size(image_size)
-    first = _open(encoded[0], where(0))
+    first = open_image(encoded[0], where(0))
     width, height = (image_size, image_size) if image_size else first.size
     if first.mode == "L":
         try:
@@ -80,22 +81,68 @@ def check_image_size(image_size: int | None) -> None:
         raise InputError(f"image_size={image_size}: give a number of pixels above 0, or leave it out")
 
 
-def fit(image: Any, size: int) -> Any:
-    """A PIL image resized until its short side is `size`, bilinear with antialiasing, and its centre cut out.
+def fit(image: Any, size: int, short: int | None = None) -> Any:
+    """A PIL image resized until its short side is `short`, bilinear with antialiasing, and its centre cut out.
 
-    Rounded as torchvision's Resize and CenterCrop do, so that both give the same pixels.
+    Rounded as torchvision's Resize(short) and CenterCrop(size) do, so that both give the same pixels.
+
+    Args:
+        image: of any size and mode.
+        size: pixels of the square that is cut out.
+        short: pixels, `size` or more; None for `size`.
     """
+    short = size if short is None else short
     width, height = image.size
-    if width != size or height != size:
-        short = min(width, height)
-        width, height = int(size * width / short), int(size * height / short)
+    now = min(width, height)
+    if now != short:
+        width, height = int(short * width / now), int(short * height / now)
         image = image.resize((width, height), require("PIL.Image", "lab").Resampling.BILINEAR)
     left, top = round((width - size) / 2), round((height - size) / 2)
     return image.crop((left, top, left + size, top + size)) if (width, height) != (size, size) else image
 
 
+def open_image(encoded: str | Path | bytes, where: str, prepare: Callable[[Any], object] | None = None) -> Any:
+    """The decoded PIL image; whatever is wrong with the file becomes an `InputError`.
+
+    Args:
+        encoded: the file, or its bytes.
+        where: names it for a person.
+        prepare: called with the image when its size is known and its pixels are not yet decoded.
+    """
+    with _decoding(where):
+        image = require("PIL.Image", "lab").open(BytesIO(encoded) if isinstance(encoded, bytes) else encoded)
+    with image:
+        if prepare is not None:
+            prepare(image)
+        with _decoding(where):
+            image.load()
+    return image
+
+
+@contextmanager
+def _decoding(where: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # for a broken file PIL raises OSError, SyntaxError, ValueError and others
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{where}: the image can't be decoded ({reason}): replace or remove it") from error
+
+
+def check_mode(image: Any, where: str) -> None:
+    """An `InputError` for a PIL image of more than 8 bits a channel, which PIL would clip."""
+    if image.mode not in EIGHT_BIT:
+        raise InputError(f"{where}: has PIL mode {image.mode}: convert it to 8 bits a channel")
+
+
+def in_mode(image: Any, mode: str) -> Any:
+    """A PIL image in mode L or RGB."""
+    if "transparency" in image.info:
+        image = image.convert("RGBA")  # straight to RGB, PIL would warn for some palettes
+    return image.convert(mode)
+
+
 def _decode(
-    encoded: Sequence[Path | bytes],
+    encoded: Sequence[str | Path | bytes],
     where: Callable[[int], str],
     image_size: int | None,
     shape: tuple[int, int, int],
@@ -106,8 +153,7 @@ def _decode(
     size = (shape[2], shape[1])
 
     def pixels(image: Any, index: int) -> np.ndarray:
-        if image.mode not in EIGHT_BIT:
-            raise InputError(f"{where(index)}: has PIL mode {image.mode}: convert it to 8 bits a channel")
+        check_mode(image, where(index))
         if image_size is None and image.size != size:
             raise InputError(
                 f"{where(index)}: is {image.width}x{image.height} where the first image is "
@@ -115,28 +161,14 @@ def _decode(
             )
         if shape[0] == 1 and image.mode != "L":
             raise _ColourFound
-        if "transparency" in image.info:
-            image = image.convert("RGBA")  # straight to RGB, PIL would warn for some palettes
-        image = image.convert("L" if shape[0] == 1 else "RGB")
+        image = in_mode(image, "L" if shape[0] == 1 else "RGB")
         return _planes(fit(image, image_size) if image_size else image)
 
     def put(index: int) -> None:
-        out[index] = pixels(_open(encoded[index], where(index)), index)
+        out[index] = pixels(open_image(encoded[index], where(index)), index)
 
     _each(put, len(encoded), pixels_each)
     return torch.from_numpy(out)
-
-
-def _open(encoded: Path | bytes, where: str) -> Any:
-    """The decoded PIL image; whatever is wrong with the file becomes an `InputError`."""
-    pil = require("PIL.Image", "lab")
-    try:
-        with pil.open(BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
-            image.load()
-            return image
-    except Exception as error:  # for a broken file PIL raises OSError, SyntaxError, ValueError and others
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{where}: the image can't be decoded ({reason}): replace or remove it") from error
 
 
 def _planes(image: Any) -> np.ndarray:
@@ -173,5 +205,5 @@ def _check_bytes(n: int, shape: tuple[int, int, int], image_size: int | None) ->
         raise InputError(
             f"{given}{n} images of {shape[0]}x{shape[1]}x{shape[2]} take {needed / 2**30:.3g} GiB decoded, "
             f"more than the {MAX_BYTES / 2**30:.3g} GiB that are held in memory: "
-            f"pass --image-size {largest} or smaller"
+            f"pass --image-size {largest} or smaller, or leave a folder's images on disk with --stream"
         )
