@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.data.decode import decode
@@ -15,18 +17,59 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".
 TEST_NAMES = ("val", "test")
 
 
-def read(folder: Path, name: str, image_size: int | None = None) -> ImageData | None:
-    """The images below `folder`, or None if it has neither `train/` nor `val/` nor `test/`.
+class Files(NamedTuple):
+    """The images of one split.
 
     Args:
-        folder: holds `train/CLASS/` and `val/CLASS/` or `test/CLASS/`; `val/` goes before `test/`, which in
-            ImageNet has no labels.
+        root: the folder with a subfolder for each class.
+        paths: of the images, each below `root`, class by class and sorted.
+        labels: int64, one for each image.
+    """
+
+    root: Path
+    paths: list[str]
+    labels: Tensor
+
+
+class Found(NamedTuple):
+    """The images of both splits, and the names of the classes, sorted."""
+
+    train: Files
+    test: Files
+    classes: tuple[str, ...]
+
+
+def read(folder: Path, name: str, image_size: int | None = None) -> ImageData | None:
+    """Decode the images below `folder`, or None if it has neither `train/` nor `val/` nor `test/`.
+
+    Args:
+        folder: see `find`.
         name: what the data are to be called.
         image_size: see `windowconv.lab.data.load`.
 
     Raises:
         InputError: a folder is missing or empty, the classes differ, or an image is broken or has another
             size.
+    """
+    found = find(folder)
+    if found is None:
+        return None
+    train, test, classes = found
+    paths = [*train.paths, *test.paths]
+    images = decode(paths, lambda index: paths[index], image_size)
+    n = len(train.paths)
+    return ImageData(name, ImageSet(images[:n], train.labels, classes), ImageSet(images[n:], test.labels, classes))
+
+
+def find(folder: Path) -> Found | None:
+    """The image files below `folder`, none of them opened, or None if it has neither `train/` nor `val/` nor `test/`.
+
+    Args:
+        folder: holds `train/CLASS/` and `val/CLASS/` or `test/CLASS/`; `val/` goes before `test/`, which in
+            ImageNet has no labels.
+
+    Raises:
+        InputError: a folder is missing or empty, or the classes differ.
     """
     if not any((folder / split).is_dir() for split in ("train", *TEST_NAMES)):
         return None
@@ -44,15 +87,7 @@ def read(folder: Path, name: str, image_size: int | None = None) -> ImageData | 
             f"{folder}: train/ and {test.name}/ have different classes ({odd[0]!r} is only in {where}/): "
             "make them equal"
         )
-    labelled = [
-        [(path, label) for label, class_name in enumerate(classes) for path in _images(split / class_name)]
-        for split in (train, test)
-    ]
-    paths, labels = zip(*labelled[0], *labelled[1], strict=True)
-    n = len(labelled[0])
-    images = decode(paths, lambda index: str(paths[index]), image_size)
-    targets = torch.tensor(labels, dtype=torch.int64)
-    return ImageData(name, ImageSet(images[:n], targets[:n], classes), ImageSet(images[n:], targets[n:], classes))
+    return Found(_files(train, classes), _files(test, classes), classes)
 
 
 def _classes(split: Path) -> tuple[str, ...]:
@@ -62,10 +97,17 @@ def _classes(split: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _images(folder: Path) -> list[Path]:
+def _files(split: Path, classes: tuple[str, ...]) -> Files:
+    by_class = [_images(split / class_name) for class_name in classes]
+    counts = torch.tensor([len(paths) for paths in by_class])
+    labels = torch.repeat_interleave(torch.arange(len(classes)), counts)
+    return Files(split, [path for paths in by_class for path in paths], labels)
+
+
+def _images(folder: Path) -> list[str]:
     """The images in a class folder and below, sorted; other files (lists, notes) are passed over."""
     found = [
-        Path(place) / file
+        os.path.join(place, file)
         for place, _, files in sorted(os.walk(folder, followlinks=True))
         for file in sorted(files)
         if file.lower().endswith(SUFFIXES)
