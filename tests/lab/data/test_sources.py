@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab.data import load, places, sources
+from windowconv.lab.data import DataNotFound, EncodedSet, load, places, sources
 
 RAW = Path("FashionMNIST/raw")
 
@@ -170,6 +170,57 @@ def test_refuses_names(empty, name, message):
         load(name)
 
 
+def test_streaming_leaves_a_folder_on_disk(image_folder, empty, monkeypatch):
+    data = load("insects", image_size=6, stream=True)
+    content_hash = data.content_hash
+    assert isinstance(data.train, EncodedSet)
+    assert isinstance(data.test, EncodedSet)
+    assert (data.name, data.classes, data.train.shape) == ("insects", ("ant", "bee"), (3, 6, 6))
+    monkeypatch.setenv("WINDOWCONV_DATA", str(empty))
+    (empty / "elsewhere").mkdir()
+    monkeypatch.chdir(empty / "elsewhere")
+    assert load("insects", image_size=6, stream=True).content_hash == content_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("cifar10", 8, "^stream: cifar10 is held in memory; leave --stream out$"),
+        ("gratings", None, "^stream: gratings is held in memory"),
+        ("insects", None, "^stream: image_size is missing: give --image-size, to which each image is cropped$"),
+        ("insects", 0, "^image_size=0: give a number of pixels above 0"),
+        (".", 8, r"holds neither train/ and val/ .* nor shards train-000000\.tar and .*parquet files leave --stream"),
+        ("insect", 8, "data='insect' is unknown"),
+    ],
+)
+def test_streaming_refuses(image_folder, empty, name, size, message):
+    with pytest.raises(InputError, match=message):
+        load(name, image_size=size, stream=True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_imagenet_is_a_folder_below_a_data_folder(image_folder, empty, monkeypatch, stream):
+    image_folder.rename(empty / "imagenet")  # in the working directory alone it isn't meant
+    (empty / "data").mkdir()
+    (empty / "there").mkdir()
+    monkeypatch.setenv("WINDOWCONV_DATA", str(empty / "there"))
+    with pytest.raises(DataNotFound) as caught:
+        load("imagenet", image_size=8, stream=stream)
+    assert str(caught.value) == (
+        f"ImageNet was not found in {empty / 'there'}, data: put its train/WNID/ and val/WNID/, or its shards, into "
+        f"{empty / 'there' / 'imagenet'}, or name any folder that holds them with --data FOLDER"
+    )
+    (empty / "imagenet").rename(empty / "real")
+    (empty / "data" / "imagenet").symlink_to(empty / "real")
+    data = load("imagenet", image_size=8, stream=stream)
+    assert (data.name, len(data.train), isinstance(data.train, EncodedSet)) == ("imagenet", 6, stream)
+
+
+def test_shards_in_memory_are_refused_with_a_hint(shards):
+    with pytest.raises(InputError, match=r"holds neither .*; WebDataset shards need --stream$"):
+        load(shards, image_size=8)
+
+
 @pytest.mark.parametrize("name", ["gratings", "fashion-mnist", "."])
 def test_refuses_image_sizes(empty, name):
     with pytest.raises(InputError, match="image_size=0: give a number of pixels above 0"):
@@ -180,7 +231,7 @@ def test_import_is_light():
     """Importing the room, and making gratings, takes neither torchvision nor pyarrow nor PIL."""
     code = (
         "import sys, windowconv.lab.data as data; data.gratings(16, 16);"
-        "print([name for name in ('torchvision', 'pyarrow', 'PIL', 'scipy') if name in sys.modules])"
+        "print([name for name in ('torchvision', 'pyarrow', 'PIL', 'scipy', 'webdataset') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

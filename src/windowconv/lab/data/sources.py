@@ -9,8 +9,9 @@ from pathlib import Path
 from windowconv.errors import InputError, require, unknown
 from windowconv.lab.data import cifar, fashion, folder, parquet
 from windowconv.lab.data.decode import check_image_size
+from windowconv.lab.data.encoded import open_encoded
 from windowconv.lab.data.gratings import gratings
-from windowconv.lab.data.places import Source, download, find, not_found, roots
+from windowconv.lab.data.places import DataNotFound, Source, download, find, not_found, roots
 from windowconv.lab.data.sets import ImageData
 
 
@@ -36,7 +37,8 @@ SOURCES = {
     "cifar100": _cifar("cifar100", "CIFAR-100", "cifar-100-python", "cifar-100-python.tar.gz"),
 }
 
-NAMES = (*SOURCES, "gratings")
+IMAGENET = "imagenet"
+NAMES = (*SOURCES, "gratings", IMAGENET)
 """The data that `load` knows by name."""
 
 
@@ -46,33 +48,49 @@ def load(
     *,
     image_size: int | None = None,
     download: bool = True,
+    stream: bool = False,
 ) -> ImageData:
-    """Load data into memory.
+    """Load data into memory, or open them to be streamed from disk.
 
     Args:
-        name: `fashion-mnist`, `cifar10`, `cifar100`, `gratings` (generated, see `gratings`), or the path of a
-            folder of images (`train/CLASS/`, `val/CLASS/` or `test/CLASS/`) or of parquet files in the Hub's
-            layout; a relative path may also lie below a data folder.
+        name: `fashion-mnist`, `cifar10`, `cifar100`, `gratings` (generated, see `gratings`), `imagenet` (the
+            folder of that name in a data folder), or the path of a folder of images (`train/CLASS/`,
+            `val/CLASS/` or `test/CLASS/`) or of parquet files in the Hub's layout; a relative path may also lie
+            below a data folder.
         root: the data folder; if None, $WINDOWCONV_DATA if that is set, then ./data. In it a data set may
             have a folder of its own name.
         image_size: pixels; each image is resized until its short side is that long (bilinear, antialiased)
             and its centre square is cut out. None keeps the images as they are; they must then have one size.
         download: fetch a public data set that is not there, into the first data folder that can be written
             to.
+        stream: leave the images of a folder on disk (see `EncodedSet`) for a `StreamLoader`, which crops each
+            to `image_size`. The folder holds images or WebDataset shards (`train-000000.tar` and so on).
 
     Raises:
-        InputError: the name is unknown, or the data are missing, damaged, or too large for memory.
+        InputError: the name is unknown, the data are missing, damaged, or too large for memory, or they can't
+            be streamed.
     """
     check_image_size(image_size)
     name = os.fspath(name)
     places = roots(root)
+    crop_size = _crop_size(name, image_size) if stream else None
     if name == "gratings":
         return gratings(image_size=image_size)
     if name in SOURCES:
         return _public(name, places, image_size, download)
-    for candidate in (Path(name).expanduser(), *(place / name for place in places)):
+    own = [] if name == IMAGENET else [Path(name).expanduser()]
+    for candidate in (*own, *(place / name for place in places)):
         if candidate.is_dir():
-            return _folder(candidate, image_size)
+            # Never the whole path: the name goes into run folders, which name no machine's folders.
+            called = IMAGENET if name == IMAGENET else candidate.resolve().name
+            if crop_size is not None:
+                return _streamed(candidate, called, crop_size)
+            return _folder(candidate, called, image_size)
+    if name == IMAGENET:
+        raise DataNotFound(
+            f"ImageNet was not found in {', '.join(map(str, places))}: put its train/WNID/ and val/WNID/, or its "
+            f"shards, into {places[0] / IMAGENET}, or name any folder that holds them with --data FOLDER"
+        )
     if Path(name).expanduser().exists():
         raise InputError(f"data={name!r} is a file: give the folder that holds the images or the parquet files")
     if name.startswith((".", "~")) or Path(name).name != name:
@@ -94,13 +112,30 @@ def _public(name: str, places: list[Path], image_size: int | None, may_download:
     return data
 
 
-def _folder(place: Path, image_size: int | None) -> ImageData:
-    name = place.resolve().name  # never the whole path: it goes into run folders, which name no machine's folders
+def _crop_size(name: str, image_size: int | None) -> int:
+    if name in NAMES and name != IMAGENET:
+        raise InputError(f"stream: {name} is held in memory; leave --stream out")
+    if image_size is None:
+        raise InputError("stream: image_size is missing: give --image-size, to which each image is cropped")
+    return image_size
+
+
+def _streamed(place: Path, name: str, crop_size: int) -> ImageData:
+    data = open_encoded(place, name, crop_size)
+    if data is None:
+        raise InputError(
+            f"{place}: holds neither train/ and val/ (or test/) with class folders nor shards train-000000.tar and "
+            "val-000000.tar: give the folder that holds them; for parquet files leave --stream out"
+        )
+    return data
+
+
+def _folder(place: Path, name: str, image_size: int | None) -> ImageData:
     for read in (parquet.read, folder.read):
         data = read(place, name, image_size)
         if data is not None:
             return data
     raise InputError(
         f"{place}: holds neither train/ and val/ (or test/) with class folders nor train.parquet and "
-        "test.parquet: give the folder that holds them"
+        "test.parquet: give the folder that holds them; WebDataset shards need --stream"
     )
