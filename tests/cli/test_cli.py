@@ -119,7 +119,7 @@ def test_a_loss_that_is_not_finite(shell: Shell, tmp_path: Path) -> None:
     code, _, err = shell(TRAIN + " --lr 1e30 --out", tmp_path / "run")
     assert code == 2
     assert err.splitlines()[-1].startswith("windowconv: the ")
-    assert err.endswith("train with a smaller --lr\n")
+    assert err.endswith("train with a smaller --lr (there is no checkpoint yet)\n")
 
 
 @pytest.mark.parametrize("full", ["model.safetensors", "test.json", "study.json", "report.html", "run.json"])

@@ -1,16 +1,18 @@
 """Settings are checked where they are made, and a run's command makes the same run again."""
 
+import json
 import math
 import shlex
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import pytest
 import tyro
 
 from windowconv.errors import InputError
-from windowconv.lab.commands import Train, part
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.commands import Train
+from windowconv.lab.config import Execution, RunConfig, Training
+from windowconv.lab.recipes import RECIPES
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,16 @@ from windowconv.lab.config import RunConfig, Training
         ("algorithm", "ftf"),
         ("seed", -1),
         ("seed", 2**64),
+        ("precision", "fp8"),
+        ("schedule", "step"),
+        ("match", "macs"),
+        ("accumulate", 0),
+        ("patience", 0),
+        ("warmup_epochs", math.inf),
+        *((name, 1.0) for name in ("val_fraction", "label_smoothing", "ema")),
+        *((name, -0.1) for name in ("val_fraction", "label_smoothing", "ema")),
+        *(("crop_area", value) for value in ((0.0, 1.0), (0.5, 0.2), (0.5, 1.5), (math.nan, 1.0))),
+        *(("crop_aspect", value) for value in ((0.0, 1.0), (2.0, 1.0), (1.0, math.inf))),
     ],
 )
 def test_what_is_out_of_range_is_refused_by_its_options_name(name: str, value: object) -> None:
@@ -43,10 +55,33 @@ def test_what_is_out_of_range_is_refused_by_its_options_name(name: str, value: o
 
 @pytest.mark.parametrize("field", [field.name for field in fields(RunConfig)])
 def test_the_hash_differs_where_any_setting_does(field: str) -> None:
-    changed: dict[str, Any] = {"augment": "none", "algorithm": "fft", "milestones": (0.25,)}
-    changed |= {"data": "gratings", "arm": "9x9"}
-    value = changed.get(field) or (getattr(RunConfig(), field) or 5) * 2
-    assert replace(RunConfig(), **{field: value}).config_hash != RunConfig().config_hash
+    changed: dict[str, Any] = {
+        "augment": "none",
+        "algorithm": "fft",
+        "milestones": (0.25,),
+        "data": "gratings",
+        "arm": "9x9",
+        "match": "params",
+        "val_fraction": 0.5,
+        "crop_area": (0.2, 1.0),
+        "crop_aspect": (0.5, 2.0),
+        "normalize": "imagenet",
+        "schedule": "cosine",
+        "warmup_epochs": 1.0,
+        "decay": "weights",
+        "ema": 0.5,
+        "label_smoothing": 0.1,
+        "precision": "bf16",
+        "network": "resnet18",
+        "start": "abc",
+    }
+    start = RunConfig(val_fraction=0.1, image_size=32, augment="none")
+    value = changed.get(field)
+    if value is None:
+        old = getattr(start, field)
+        value = not old if isinstance(old, bool) else "search" if field == "purpose" else (old or 5) * 2
+    other = replace(start, **{field: value} if field != "augment" else {"augment": "flip-crop"})
+    assert other.config_hash != start.config_hash
     assert RunConfig().config_hash == RunConfig().config_hash
 
 
@@ -55,13 +90,16 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
     [
         RunConfig(),
         RunConfig(data="my photos", arm="7x7-kaiser:8.6", seed=3, milestones=(), train_images=7, augment="none"),
-        RunConfig(lr=1e-05, milestones=(0.1, 0.2, 0.75), image_size=32, weight_decay=0.0),
+        RunConfig(lr=1e-05, milestones=(0.1, 0.2, 0.75), image_size=32, weight_decay=0.0, channels_last=False),
+        *(RunConfig(**asdict(recipe.training), data=recipe.data) for recipe in RECIPES.values()),
     ],
 )
 def test_the_command_makes_the_run_again(config: RunConfig) -> None:
     words = shlex.split(config.command)
     assert words[:2] == ["windowconv", "train"]
-    assert part(tyro.cli(Train, args=words[2:]), RunConfig) == config
+    command = tyro.cli(Train, args=words[2:])
+    given = {field.name: getattr(command, field.name) for field in fields(RunConfig) if hasattr(command, field.name)}
+    assert RunConfig(**given) == config
 
 
 def test_the_command_always_names_data_arm_and_seed() -> None:
@@ -77,3 +115,36 @@ def test_the_defaults_are_the_documented_ones_and_frozen() -> None:
     assert (training.milestones, training.lr_factor, training.momentum) == ((0.5, 0.8), 0.1, 0.9)
     with pytest.raises(AttributeError):
         training.lr = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment": "area-crop"}, "pass --stream with a folder"),
+        ({"stream": True, "image_size": 32}, "augment='flip-crop' is for images in memory; with --stream allowed"),
+        ({"stream": True, "augment": "none"}, "stream=True needs --image-size"),
+        ({"patience": 2}, "patience=2 needs --val-fraction"),
+        ({"purpose": "search"}, "purpose='search' needs --val-fraction"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov=True needs a momentum"),
+        ({"accumulate": 65}, "accumulate=65; allowed: at most batch-size=64"),
+        ({"warmup_epochs": 4.5}, "warmup-epochs=4.5; allowed: at most epochs=4"),
+        ({"schedule": "one-cycle", "warmup_epochs": 1.0}, "has a warm-up of its own"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        RunConfig(**changes)
+
+
+def test_a_record_gives_the_settings_back_and_an_old_one_has_defaults() -> None:
+    config = RunConfig(milestones=(0.25, 0.75), crop_area=(0.2, 0.9), seed=4)
+    assert RunConfig.from_record(json.loads(json.dumps(asdict(config)))) == config
+    assert RunConfig.from_record({"lr": 0.3, "milestones": [0.1]}) == RunConfig(lr=0.3, milestones=(0.1,))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("threads", 0), ("workers", -1), ("checkpoint_minutes", -1.0), ("keep_checkpoints", 0)]
+)
+def test_execution_is_checked(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name.replace('_', '-')}={value}; allowed: "):
+        Execution(**{name: value}).check()

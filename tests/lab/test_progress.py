@@ -81,15 +81,16 @@ def test_skipping_in_the_middle_leaves_the_rest(clock: Clock) -> None:
     assert shown.seconds_left == pytest.approx(200)
 
 
-def test_elsewhere_there_is_a_line_an_epoch(clock: Clock) -> None:
+def test_elsewhere_there_is_a_line_an_epoch(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
+    monkeypatch.setattr(progress, "memory", lambda: "1.0 GiB")
     shown = LineProgress([1.0, 3.0], stream)
     shown.skip_run("3x3-seed0")
     run(shown, clock, "7x7-seed0", 0.5)
     shown.end_epoch(1, 4, 1.23456, 0.87654)
     assert stream.getvalue().splitlines() == [
         "[1/2] 3x3-seed0: finished before, reused",
-        "[2/2] 7x7-seed0: epoch 1/4, loss 1.2346, test accuracy 87.65%, 2 images/s, 0 s left",
+        "[2/2] 7x7-seed0: epoch 1/4, loss 1.2346, test accuracy 87.65%, 2 images/s, 0 s left, 1.0 GiB",
     ]
 
 

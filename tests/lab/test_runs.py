@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
-from windowconv.lab.runs import Run, RunWriter, read_json, recording, write_json
+from windowconv.lab.matching import network_spec
+from windowconv.lab.runs import Run, RunWriter, read_json, recording, run_record, write_json
 
 Make = Callable[..., Run]
 
@@ -75,7 +76,7 @@ def test_a_record_without_its_fields_is_refused(key: str, make_run: Make) -> Non
     refused(lambda: Run.open(run.folder), "damaged", repr(key), "again")
 
 
-@pytest.mark.parametrize("config", [{}, {"milestones": None}, {"milestones": [0.5], "more": 1}])
+@pytest.mark.parametrize("config", [{"milestones": None}, {"milestones": [0.5], "more": 1}])
 def test_another_versions_config_is_refused(config: dict[str, Any], make_run: Make) -> None:
     run = make_run()
     change(run.folder / "run.json", config=config)
@@ -116,7 +117,7 @@ def test_tampered_headers_are_refused(make_run: Make) -> None:
     refused(with_header(builder="x"), "header names")
     plain = {**builder, "arguments": {**builder["arguments"], "arm": "5x5"}}
     refused(with_header(builder=json.dumps(plain)), "saved with the window", "convert the model first")
-    wider = {**builder, "arguments": {**builder["arguments"], "width": 3}}
+    wider = {**builder, "arguments": {**builder["arguments"], "widths": [3, 6]}}
     refused(with_header(builder=json.dumps(wider)), "model.safetensors does not fit the model")
     refused(with_header(windowconv="["), "header")
     assert isinstance(with_header()(), torch.nn.Module)
@@ -141,14 +142,16 @@ def test_a_missing_evaluation_is_refused_by_name(make_run: Make) -> None:
     refused(lambda: make_run().evaluation("fgsm"), "fgsm.json", "No such file")
 
 
-CONFIG = RunConfig(data="gratings")
-CPU = torch.device("cpu")
+def record_of(data: ImageData) -> dict[str, Any]:
+    config = RunConfig(data="gratings")
+    spec = network_spec(config, config.arm, 0, len(data.classes), (data.channels, *data.image_size))
+    return run_record("run", config, data, spec, torch.device("cpu"), {"0": "direct"})
 
 
 def test_a_full_disk_while_logging_is_one_line(tiny: ImageData, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    writer = RunWriter(tmp_path / "run", CONFIG, tiny, CPU, {"0": "direct"})
+    writer = RunWriter(tmp_path / "run", record_of(tiny))
     writer._log = Path("/dev/full")
     refused(lambda: writer.log("step", step=1), "run: metrics.jsonl cannot be written", os.strerror(errno.ENOSPC))
 
@@ -201,7 +204,7 @@ def test_a_full_disk_from_the_start_leaves_nothing(
 def test_recording_marks_how_a_run_ended(
     error: BaseException | None, status: str, reason: str | None, tiny: ImageData, tmp_path: Path
 ) -> None:
-    with pytest.raises(type(error)) if error else nullcontext(), recording(tmp_path, CONFIG, tiny, CPU, {}) as writer:
+    with pytest.raises(type(error)) if error else nullcontext(), recording(tmp_path, record_of(tiny)) as writer:
         assert Run.open(tmp_path).record["status"] == "running"
         writer.log("step", step=1)
         if error:

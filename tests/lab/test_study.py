@@ -1,6 +1,7 @@
 """A study resumes, keeps to itself, and can grow."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from windowconv.errors import InputError
 from windowconv.lab import study as study_module
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
+from windowconv.lab.loading import cut
 from windowconv.lab.runs import Run, write_json
-from windowconv.lab.study import Study, StudyResult, cut, run_study
-from windowconv.lab.train import train
+from windowconv.lab.study import Study, StudyResult, run_study
+from windowconv.lab.train import train_together
 
 ARMS = ("3x3", "5x5-hamming")
 
@@ -23,11 +25,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the runs that are trained from now on."""
     names: list[str] = []
 
-    def spy(config: RunConfig, *rest: Any) -> Run:
-        names.append(config.run_name)
-        return train(config, *rest)
+    def spy(configs: Sequence[RunConfig], *rest: Any, **options: Any) -> list[Run]:
+        names.extend(config.run_name for config in configs)
+        return train_together(configs, *rest, **options)
 
-    monkeypatch.setattr(study_module, "train", spy)
+    monkeypatch.setattr(study_module, "train_together", spy)
     return names
 
 
@@ -79,16 +81,16 @@ def test_it_resumes_and_grows(study: Study, tiny: ImageData, tmp_path: Path, tra
 def test_an_interrupted_study_goes_on(
     study: Study, tiny: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(config: RunConfig, *rest: Any) -> Run:
-        if config.arm == "5x5-hamming":
+    def interrupted(configs: Sequence[RunConfig], *rest: Any, **options: Any) -> list[Run]:
+        if configs[0].arm == "5x5-hamming":
             raise KeyboardInterrupt
-        return train(config, *rest)
+        return train_together(configs, *rest, **options)
 
-    monkeypatch.setattr(study_module, "train", interrupted)
+    monkeypatch.setattr(study_module, "train_together", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, tiny, tmp_path)
     assert json.loads((tmp_path / "study.json").read_text())["status"] == "stopped"
-    monkeypatch.setattr(study_module, "train", train)
+    monkeypatch.setattr(study_module, "train_together", train_together)
     assert run_study(study, tiny, tmp_path).record["status"] == "finished"
 
 

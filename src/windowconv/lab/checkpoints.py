@@ -69,14 +69,13 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         os.replace(beside, target)
         for old in _newest_first(run)[keep:]:
             shutil.rmtree(old)
-    except OSError as error:
+    except (OSError, InputError) as error:
         shutil.rmtree(beside, ignore_errors=True)
-        reason = error.strerror or error
-        raise InputError(f"{run.name}: a checkpoint cannot be written ({reason}); free some space and start again, "
-                         "the run goes on from its last one") from error  # fmt: skip
-    except InputError:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+        reason = getattr(error.__cause__ or error, "strerror", None) or error
+        raise InputError(
+            f"{run.name}: a checkpoint cannot be written ({reason}); once it can, the same command goes on from the one "
+            "before"
+        ) from error
     return target
 
 

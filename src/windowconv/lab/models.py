@@ -168,6 +168,6 @@ def from_header(header: dict[str, str]) -> nn.Module:
         return build(given["name"], given["arguments"])
     except InputError as error:
         raise InputError(f"the weights' header names a network that cannot be built: {error}") from None
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the weights' header names no network of this laboratory: {reason}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -107,7 +108,9 @@ class Stacked(Replicas):
         parameters = dict(zip(self._names, self.parameters(), strict=True))
         buffers = dict(zip(self._buffer_names, self.buffers(), strict=True))
         try:
-            return torch.vmap(one)(parameters, buffers, images)
+            with warnings.catch_warnings():  # of steps that vmap takes network by network
+                warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+                return torch.vmap(one)(parameters, buffers, images)
         except RuntimeError as error:
             if "randomness" not in str(error):
                 raise
