@@ -99,10 +99,11 @@ class Workers:
     def _alive(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
+        except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
+            lost = str(error).startswith("DataLoader worker") or not isinstance(error, RuntimeError)
+            if not lost or not self._processes or str(error).startswith("Caught "):  # a mistake of ours
                 raise
-            reason = str(error).splitlines()[0].rstrip(". ")
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
             raise InputError(
                 f"workers={self._processes}: one has died, perhaps for want of memory ({reason}): "
                 "give fewer workers or smaller batches, or more shared memory"
