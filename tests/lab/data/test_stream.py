@@ -207,6 +207,11 @@ def test_a_worker_that_dies_is_an_error_in_one_line(photos, error, reason):
             raise mistake
 
 
+def test_more_workers_than_cores_are_no_warning(photos, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    Workers(Reader(opened(photos), 0, None, None), 2, pin=False)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_device_does_not_matter(photos, workers):

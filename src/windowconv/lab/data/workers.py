@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -67,17 +68,20 @@ class Workers:
     def __init__(self, reader: Reader, processes: int, pin: bool) -> None:
         self._plan = _Plan()
         self._processes = processes
-        self._loader: DataLoader[Any] = DataLoader(
-            reader,
-            batch_size=None,
-            sampler=self._plan,
-            num_workers=processes,
-            collate_fn=_as_it_is,
-            pin_memory=pin,
-            persistent_workers=processes > 0,
-            # Seeds of workers, which use none: without this they'd be drawn from the stream of everybody.
-            generator=stream("workers"),
-        )
+        with warnings.catch_warnings():
+            # More processes than cores are the caller's choice, and help where a disk is slow.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            self._loader: DataLoader[Any] = DataLoader(
+                reader,
+                batch_size=None,
+                sampler=self._plan,
+                num_workers=processes,
+                collate_fn=_as_it_is,
+                pin_memory=pin,
+                persistent_workers=processes > 0,
+                # Seeds of workers, which use none: without this they'd be drawn from the stream of everybody.
+                generator=stream("workers"),
+            )
 
     def do(self, tasks: Sequence[Task]) -> Iterator[Tensor]:
         """The results of tasks in their order, uint8 (B, H, W, 3); one call at a time.
