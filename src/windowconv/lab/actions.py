@@ -167,8 +167,7 @@ def prepare(execution: Execution) -> Execution:
 
 def read_data(data: str, root: Path | None, training: Training) -> ImageData:
     """The images that settings are for, all of them."""
-    extra = {"stream": True} if training.stream else {}
-    return load(data, root, image_size=training.image_size, **extra)
+    return load(data, root, image_size=training.image_size, stream=training.stream)
 
 
 def data_name(data: str) -> str:

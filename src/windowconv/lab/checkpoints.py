@@ -73,8 +73,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         reason = getattr(error.__cause__ or error, "strerror", None) or error
         raise InputError(
-            f"{run.name}: a checkpoint cannot be written ({reason}); once it can, the same command goes on from the one "
-            "before"
+            f"{run.name}: a checkpoint cannot be written ({reason}); once it can, the same command goes on from the "
+            "one before"
         ) from error
     return target
 

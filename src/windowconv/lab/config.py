@@ -140,12 +140,18 @@ class RunConfig(Training):
 
     @property
     def command(self) -> str:
-        """The command that makes this run, without folders."""
-        parts = ["windowconv train"]
-        defaults = RunConfig()
+        """The command that makes this run, without folders; FILE is the weights that it started from, if any."""
+        parts, defaults, always = ["windowconv train"], RunConfig, {"data", "arm", "seed"}
+        left_out = {"start", "preserve", "purpose"}
+        if self.start:
+            from windowconv.lab.finetune_command import Finetune  # which imports this module
+
+            parts = [f"windowconv finetune --model {shlex.quote(self.network)} --weights FILE"]
+            defaults, always = Finetune, {*always, "preserve"}
+            left_out = {"start", "purpose", "network", "depth", "match"}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value != getattr(defaults, field.name) or field.name in ("data", "arm", "seed"):
+            if field.name in always or (field.name not in left_out and value != getattr(defaults, field.name)):
                 parts.append(_option(field.name, value))
         return " ".join(parts)
 

@@ -14,6 +14,7 @@ from windowconv.errors import InputError
 from windowconv.lab.arms import parse_arm
 from windowconv.lab.config import Training
 from windowconv.lab.models import BUILDERS, build
+from windowconv.lab.resnet import NARROWEST
 from windowconv.model_summary import summary
 
 BASELINE = "3x3"
@@ -114,6 +115,7 @@ def _match(
     """
     arguments = {"classes": task[0], "channels": task[1]}
     which = 0 if match == "params" else 1
+    least = NARROWEST if network.startswith("resnet18") else 1
     goal = _size(network, _key({**arguments, "arm": BASELINE, "widths": start}), task[1:])[which]
     plain = f"{kernel_size}x{kernel_size}"  # windows are next to nothing, and slow to make
 
@@ -121,9 +123,9 @@ def _match(
     def gap(widths: tuple[int, ...]) -> float:
         return _size(network, _key({**arguments, "arm": plain, "widths": widths}), task[1:])[which] / goal - 1
 
-    best = _scaled(start, gap)
+    best = _scaled(start, gap, least)
     for _ in range(ROUNDS):
-        near = [_with(best, i, best[i] + step) for i in range(len(best)) for step in STEPS if best[i] + step > 0]
+        near = [_with(best, i, best[i] + step) for i in range(len(best)) for step in STEPS if best[i] + step >= least]
         better = min(near, key=lambda widths: abs(gap(widths)))
         if abs(gap(better)) >= abs(gap(best)):
             break
@@ -131,20 +133,20 @@ def _match(
     return best, goal
 
 
-def _scaled(start: Sequence[int], gap: Callable[[tuple[int, ...]], float]) -> tuple[int, ...]:
+def _scaled(start: Sequence[int], gap: Callable[[tuple[int, ...]], float], least: int) -> tuple[int, ...]:
     """All widths times one factor, by bisection; the size grows with it."""
     low, high = 0.0, 4.0
     for _ in range(24):
         middle = (low + high) / 2
-        if gap(_times(start, middle)) > 0:
+        if gap(_times(start, middle, least)) > 0:
             high = middle
         else:
             low = middle
-    return min((_times(start, low), _times(start, high)), key=lambda widths: abs(gap(widths)))
+    return min((_times(start, low, least), _times(start, high, least)), key=lambda widths: abs(gap(widths)))
 
 
-def _times(widths: Sequence[int], factor: float) -> tuple[int, ...]:
-    return tuple(max(1, round(width * factor)) for width in widths)
+def _times(widths: Sequence[int], factor: float, least: int) -> tuple[int, ...]:
+    return tuple(max(least, round(width * factor)) for width in widths)
 
 
 def _with(widths: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:

@@ -129,13 +129,13 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
     if normalize not in NORMALIZATIONS:
         raise unknown("normalize", normalize, NORMALIZATIONS)
     family, _, name = builder.partition("/")
-    repeat = 1
+    coloured = builder not in BUILDERS or normalize != "none"  # then made for three channels
+    repeat = 3 if coloured and given["channels"] == 1 else 1
     if builder in BUILDERS:
-        network = BUILDERS[builder](**given)
+        network = BUILDERS[builder](**{**given, "channels": given["channels"] * repeat})
     elif family in FAMILIES and name:
         arm, seed = parse_arm(given["arm"]), given.get("seed", 0)
         network = grow_to_arm(plain_network(family, name, given["classes"]), arm, seed)
-        repeat = 3 if given["channels"] == 1 else 1
     else:
         allowed = ", ".join([*BUILDERS, "torchvision/NAME", "timm/NAME"])
         raise InputError(f"network={builder!r} is unknown. Allowed: {allowed}")

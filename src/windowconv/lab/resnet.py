@@ -12,6 +12,9 @@ from windowconv.errors import InputError, require
 
 BLOCKS = 2  # a stage
 STAGES = 4
+NARROWEST = 8
+"""With fewer channels the gradient of a 1x1 convolution at stride 2 writes beyond its memory, in torch 2.15 for
+channels-last tensors on processors without AVX-512."""
 
 
 class ResNet18(nn.Module):
@@ -35,8 +38,8 @@ class ResNet18(nn.Module):
         stem: Literal["imagenet", "cifar"] = "imagenet",
     ) -> None:
         super().__init__()
-        if len(widths) != STAGES or min(widths) < 1:
-            raise InputError(f"widths={list(widths)}; allowed: channels of {STAGES} stages, each 1 or more")
+        if len(widths) != STAGES or min(widths) < NARROWEST:
+            raise InputError(f"widths={list(widths)}; allowed: channels of {STAGES} stages, each {NARROWEST} or more")
         if stem == "imagenet":
             self.conv1 = nn.Conv2d(channels, widths[0], 7, stride=2, padding=3, bias=False)
         else:

@@ -51,7 +51,7 @@ SMALL = {
 
 SMOKE = {
     "image_size": 32,
-    "width": 4,
+    "width": 8,
     "epochs": 2,
     "batch_size": 16,
     "lr": 0.02,
