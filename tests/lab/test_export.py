@@ -203,12 +203,17 @@ def test_it_is_checked_on_the_runs_own_test_images(make_run: Make, tiny: ImageDa
     assert len(images_for(run, "gratings", None)) == CHECKED == 64
 
 
-def test_a_run_on_a_folder_needs_images(
+def test_a_run_on_a_folder_that_is_not_found_needs_images(
     photos_run: Make, image_folder: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = photos_run()
+    own = images_for(run, None, image_folder.parent)
+    assert sorted(own.flatten(1).sum(1).tolist()) == pytest.approx(
+        sorted(images_for(run, str(image_folder / "val"), None).flatten(1).sum(1).tolist())
+    )
     monkeypatch.setenv("WINDOWCONV_DATA", str(tmp_path))
-    assert torch.equal(images_for(run, "insects/val", None), images_for(run, f"{image_folder}/val", None))
+    assert torch.equal(images_for(run, "insects/val", None), images_for(run, str(image_folder / "val"), None))
+    monkeypatch.setenv("WINDOWCONV_DATA", str(tmp_path / "nowhere"))
     words = "export --format safetensors"
     for more, expected in (
         ([], "photos was trained on the folder 'insects'; say where it is with --images"),
