@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from windowconv.lab.data import ImageData, load
+from windowconv.lab.data import ImageData, in_memory, load
 from windowconv.lab.runs import Run
 
 SMALL = "--train-images 70 --test-images 43 --epochs 1 --width 2 --depth 2"
@@ -26,7 +26,7 @@ def run(shell: Shell, tmp_path: Path) -> Path:
 def save_images(data: ImageData, folder: Path, n: int) -> list[Path]:
     folder.mkdir()
     for i in range(n):
-        pixels = data.test.images[i].permute(1, 2, 0).squeeze(-1).numpy()
+        pixels = in_memory(data.test).images[i].permute(1, 2, 0).squeeze(-1).numpy()
         Image.fromarray(pixels).save(folder / f"{i}.png")
     return [folder / f"{i}.png" for i in range(n)]
 
@@ -107,7 +107,7 @@ def test_predict_says_what_the_network_says(shell: Shell, run: Path, tmp_path: P
     code, out, err = shell("predict --top 2", run, *paths)
     assert (code, err) == (0, "")
     with torch.inference_mode():
-        shares = Run.open(run).model()(data.test.images[:3].float() / 255).softmax(1)
+        shares = Run.open(run).model()(in_memory(data.test).images[:3].float() / 255).softmax(1)
     expected = []
     for i, row in enumerate(shares):
         top = row.topk(2)

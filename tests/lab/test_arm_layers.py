@@ -117,6 +117,7 @@ def test_rates_from_the_windowed_start_are_the_windowed_training(window: str) ->
     for mine, theirs, start in zip(rates, windowed, network(5).double(), strict=True):
         if isinstance(theirs, WindowedMixin):
             torch.testing.assert_close(mine.weight, theirs.effective_weight, rtol=1e-10, atol=1e-13)
+            assert isinstance(start, nn.Conv2d)
             moved = max(moved, (theirs.weight - start.weight).abs().max().item())
     assert moved > 1e-3
 

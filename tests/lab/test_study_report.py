@@ -98,7 +98,7 @@ def test_the_page_has_the_tables_very_numbers(page: str, result: StudyResult) ->
     for arm in ARMS:
         for run in result.runs(arm):
             accuracy, seed = f"{100 * run.final()['test_accuracy']:.2f}", str(run.record["seed"])
-            assert any(r[:4] == [arm, seed, run.folder.name, accuracy] for r in rows)
+            assert any(r[:5] == [arm, seed, run.folder.name, f"{run.config.lr:g}", accuracy] for r in rows)
 
 
 def test_the_page_has_each_layers_leakage_over_seeds(page: str, result: StudyResult) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 
 from windowconv.conversion import convert
@@ -10,6 +12,8 @@ from windowconv.lab.arms import Arm
 from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, get_window
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def grown_sizes(kernel_size: int) -> dict[int, int]:
@@ -38,7 +42,7 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
     return put_windows(network, arm, seed, preserve)
 
 
-def put_windows(network: nn.Module, arm: Arm, seed: int, preserve: bool = False) -> nn.Module:
+def put_windows(network: Network, arm: Arm, seed: int, preserve: bool = False) -> Network:
     """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
     if arm.window is None or arm.control == "rates":
         return network

@@ -101,7 +101,8 @@ class Training:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The settings that a JSON file holds; what it does not name has its default."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        return cls(**settings)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class Original:
     """A network before its conversion.
 
     Attributes:
@@ -72,14 +72,14 @@ def finetune(command: Finetune) -> Run:
     data = cut(read_data(command.data, command.data_root, training), training)
     shape = (data.channels, *data.image_size)
     spec = network_spec(config, arm.name, config.seed, len(data.classes), shape)
-    pretrained = fill(training, data.channels, head, state, command.weights.name)
-    start = partial(starting_network, pretrained, preserve=command.preserve)
-    lines = [_about_head(command, pretrained, len(data.classes))]
+    original = fill(training, data.channels, head, state, command.weights.name)
+    start = partial(starting_network, original, preserve=command.preserve)
+    lines = [_about_head(command, original, len(data.classes))]
     if command.preserve:
-        lines.append(check_preserved(pretrained, spec, some_images(data.train, CHECKED)))
+        lines.append(check_preserved(original, spec, some_images(data.train, CHECKED)))
     if is_first_process():
         print("\n".join(lines), flush=True)
-        if pretrained.classes == len(data.classes) and not (folder / "run.json").exists():
+        if original.classes == len(data.classes) and not (folder / "run.json").exists():
             before = evaluate(start(spec).to(execution.device), data.test, execution.device, workers=execution.workers)
             right = f"{before.figures()['correct']} of {before.n}"
             print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({right})", flush=True)
@@ -138,7 +138,7 @@ class _Taken(nn.Module):
         self.state: State = dict(state_dict)
 
 
-def fill(training: Training, channels: int, head: str, state: State, name: str) -> Pretrained:
+def fill(training: Training, channels: int, head: str, state: State, name: str) -> Original:
     """The network of the settings before its conversion, with these weights and as many classes as they have.
 
     Args:
@@ -163,7 +163,7 @@ def fill(training: Training, channels: int, head: str, state: State, name: str) 
         network.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(wrong + " ".join(str(error).split())) from None
-    return Pretrained(network.eval(), head, classes)
+    return Original(network.eval(), head, classes)
 
 
 def _plain(training: Training, classes: int, channels: int) -> nn.Module:
@@ -196,34 +196,34 @@ def in_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module
     return grow_to_arm(network, arm, seed, preserve)
 
 
-def starting_network(pretrained: Pretrained, spec: NetworkSpec, preserve: bool) -> nn.Module:
+def starting_network(original: Original, spec: NetworkSpec, preserve: bool) -> nn.Module:
     """What training starts from: the run's network with the converted weights, its last layer fresh if it has to be."""
     given = spec.arguments
-    converted = in_arm(deepcopy(pretrained.network), parse_arm(given["arm"]), given.get("seed", 0), preserve)
+    converted = in_arm(deepcopy(original.network), parse_arm(given["arm"]), given.get("seed", 0), preserve)
     state = converted.state_dict()
-    if given["classes"] != pretrained.classes:
-        for key in [key for key in state if key.startswith(f"{pretrained.head}.")]:
+    if given["classes"] != original.classes:
+        for key in [key for key in state if key.startswith(f"{original.head}.")]:
             del state[key]
     result = build(spec.builder, given)
     inner = result.network if isinstance(result, Prepared) else result
     left = inner.load_state_dict(state, strict=False)
-    assert all(key.startswith(f"{pretrained.head}.") for key in left.missing_keys)
+    assert all(key.startswith(f"{original.head}.") for key in left.missing_keys)
     assert not left.unexpected_keys
     return result
 
 
-def check_preserved(pretrained: Pretrained, spec: NetworkSpec, images: Tensor) -> str:
+def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> str:
     """That the converted network computes on images what the pretrained one does, in words; an `InputError` if not.
 
     Both have the pretrained last layer, and get the images as the run's network does.
     """
     given = spec.arguments
     repeat = 1 if spec.builder in STAGES else 3 // given["channels"]
-    converted = in_arm(deepcopy(pretrained.network), parse_arm(given["arm"]), 0, True)
+    converted = in_arm(deepcopy(original.network), parse_arm(given["arm"]), 0, True)
     with torch.inference_mode():
         expected, got = (
             Prepared(network, given.get("normalize", "none"), repeat).eval()(images)
-            for network in (pretrained.network, converted)
+            for network in (original.network, converted)
         )
     difference = ((got - expected).abs().max() / expected.abs().max()).item()
     text = f"outputs on {len(images)} training images differ by {difference:.1e} of the largest at most"
@@ -234,8 +234,8 @@ def check_preserved(pretrained: Pretrained, spec: NetworkSpec, images: Tensor) -
     return f"{given['arm']} computes the same: {text} (allowed: {ALLOWED})"
 
 
-def _about_head(command: Finetune, pretrained: Pretrained, classes: int) -> str:
-    source = f"{command.model} from {command.weights.name} has {pretrained.classes} classes"
-    if pretrained.classes == classes:
-        return f"{source}, as the data have: its last layer ({pretrained.head}) is kept"
-    return f"{source}, the data have {classes}: its last layer ({pretrained.head}) is drawn anew"
+def _about_head(command: Finetune, original: Original, classes: int) -> str:
+    source = f"{command.model} from {command.weights.name} has {original.classes} classes"
+    if original.classes == classes:
+        return f"{source}, as the data have: its last layer ({original.head}) is kept"
+    return f"{source}, the data have {classes}: its last layer ({original.head}) is drawn anew"

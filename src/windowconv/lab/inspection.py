@@ -10,7 +10,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.inspection.subject import Subject
-from windowconv.lab.data import NAMES, load
+from windowconv.lab.data import NAMES, in_memory, load
 from windowconv.lab.data.decode import decode
 from windowconv.lab.runs import Run
 
@@ -49,7 +49,7 @@ def read_images(text: str, channels: int, size: int | None, count: int) -> Tenso
     """
     folder = Path(text)
     if text in NAMES:
-        pixels = load(text, image_size=size).test.take(count).images
+        pixels = in_memory(load(text, image_size=size).test).take(count).images
     elif folder.is_dir():
         pixels = _of_folder(folder, size, count)
     else:
@@ -64,7 +64,7 @@ def _of_folder(folder: Path, size: int | None, count: int) -> Tensor:
         some = files[::step][:count]
         return decode(some, lambda i: str(some[i]), size)
     if any(folder.rglob("*.parquet")):
-        return load(folder, image_size=size).test.take(count).images
+        return in_memory(load(folder, image_size=size).test).take(count).images
     raise InputError(f"images={str(folder)!r} holds no images ({', '.join(sorted(ENDINGS))}) and no parquet files")
 
 

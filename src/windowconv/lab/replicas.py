@@ -19,11 +19,11 @@ class Part(NamedTuple):
     """A tensor of one network: the tensor that is trained, or a slice of it."""
 
     whole: Tensor
-    index: int | None
+    place: int | None
 
     def of(self, tensor: Tensor) -> Tensor:
         """The network's part of a tensor that goes with the whole, such as its momentum."""
-        return tensor if self.index is None else tensor[self.index]
+        return tensor if self.place is None else tensor[self.place]
 
 
 class Replicas(nn.Module, ABC):

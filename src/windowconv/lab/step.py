@@ -14,7 +14,7 @@ from windowconv.lab.data import Batch
 from windowconv.lab.data.streams import stream
 from windowconv.lab.dist import Ranks
 from windowconv.lab.optimize import averaged, make_average, make_factors, make_optimizer, scale_gradients
-from windowconv.lab.replicas import Alone, Stacked
+from windowconv.lab.replicas import Alone, Replicas, Stacked
 from windowconv.lab.schedule import learning_rate
 from windowconv.lab.state import Tensors, capture, restore
 
@@ -109,7 +109,9 @@ class Stepper:
             restore(self.replicas, self.optimizer, self.average, tensors, i)
         self.replicas.push()
         if self.average is not None:
-            self.average.module.push()
+            source = self.average.module
+            assert isinstance(source, Replicas)
+            source.push()
             self.average.n_averaged.fill_(scalars["averaged"])
         if self.ranks.scaler is not None:
             self.ranks.scaler.load_state_dict(scalars["scaler"])

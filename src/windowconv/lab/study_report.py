@@ -125,7 +125,8 @@ def _lead(result: StudyResult) -> str:
 
 def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
     arms = result.study.arms
-    curves = {arm: [_curve(run, "test_accuracy", 100) for run in result.runs(arm)] for arm in arms}
+    watched, key = ("validation", "val_accuracy") if result.study.training.val_fraction else ("test", "test_accuracy")
+    curves = {arm: [_curve(run, key, 100) for run in result.runs(arm)] for arm in arms}
     losses = {arm: [_curve(run, "train_loss", 1) for run in result.runs(arm)] for arm in arms}
     accuracies = {arm: result.accuracies(arm) for arm in arms}
     blocks = [
@@ -137,10 +138,10 @@ def _accuracy_section(result: StudyResult, colours: dict[str, str]) -> Section:
             "Dot plot of accuracy by arm: " + ", ".join(f"{a} {np.mean(v):.2f} %" for a, v in accuracies.items()),
         ),
         Figure(
-            plots.svg(plots.learning_curves(curves, colours=colours)),
-            "Test accuracy after each epoch; thin lines are seeds, thick ones their mean. "
-            "Nothing is decided by it: no early stopping, no choice of a run.",
-            "Curves of test accuracy against epochs for each arm",
+            plots.svg(plots.learning_curves(curves, ylabel=f"{watched} accuracy (%)", colours=colours)),
+            f"Accuracy on the {watched} images after each epoch; thin lines are seeds, thick ones their mean. "
+            + ("" if key == "val_accuracy" else "Nothing is decided by it: no early stopping, no choice of a run."),
+            f"Curves of {watched} accuracy against epochs for each arm",
         ),
         Figure(
             plots.svg(plots.learning_curves(losses, ylabel="training loss", colours=colours)),
@@ -207,23 +208,54 @@ def _settings_section(result: StudyResult) -> Section:
                     arm,
                     record["seed"],
                     run.folder.name,
+                    run.config.lr,
                     100 * final["test_accuracy"],
                     final["time_s"],
                     record["config_hash"],
                 ]
             )
-    columns = ["arm", "seed", "folder", Column("test accuracy (%)", ".2f"), Column("seconds", ".1f"), "config"]
+    columns = [
+        *("arm", "seed", "folder"),
+        Column("learning rate", "g"),
+        *(Column("test accuracy (%)", ".2f"), Column("seconds", ".1f"), "config"),
+    ]
     commands = Text(
         "\n".join(run.record["command"] for arm in result.study.arms for run in result.runs(arm)), code=True
     )
     return Section(
         "Settings and runs",
         [
-            Table("Settings of all runs", ["setting", "value"], rows),
+            Table("Settings of all runs", ["setting", "value"], rows, note=_chosen_rates(result)),
+            *_matched_widths(result),
             Table("Runs", columns, runs, sortable=True),
             commands,
         ],
     )
+
+
+def _chosen_rates(result: StudyResult) -> str:
+    """That each arm's learning rate was searched for, where it was."""
+    if not result.study.rates:
+        return ""
+    rates = ", ".join(f"{arm} {rate:g}" for arm, rate in result.study.rates.items())
+    return f"Learning rates were chosen for each arm on the validation images: {rates}."
+
+
+def _matched_widths(result: StudyResult) -> list[Table]:
+    """The widths of the arms that were matched in size, and how near they came."""
+    networks = result.record["networks"]
+    rows = [
+        [
+            arm,
+            ", ".join(map(str, n["widths"])),
+            "parameters" if n["matched"] == "params" else "multiply-adds",
+            f"{n['gap']:+.2%}",
+        ]
+        for arm, n in networks.items()
+        if n.get("gap") is not None
+    ]
+    columns: list[str | Column] = ["arm", "widths", "matched in", Column("gap to 3x3", numeric=True)]
+    return [Table("Arms of matched size", columns, rows)] if rows else []
 
 
 def _hardware(environment: dict[str, Any]) -> str:
