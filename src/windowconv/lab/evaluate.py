@@ -12,12 +12,13 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
-from windowconv.lab.data.sets import Images
+from windowconv.lab.data.sets import Images, ImageSet
 from windowconv.lab.dist import Ranks
 from windowconv.lab.loading import ordered_loader
 from windowconv.lab.runs import write_json
 
 BATCH = 500
+STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def evaluate(
     model.eval()
     try:
         with torch.inference_mode():
-            for batch in ordered_loader(images, BATCH, device, workers, rank, world).epoch(0):
+            size = BATCH if isinstance(images, ImageSet) else STREAMED_BATCH
+            for batch in ordered_loader(images, size, device, workers, rank, world).epoch(0):
                 if batch.weight:
                     outputs = model(batch.images.contiguous(memory_format=torch.channels_last)).float()
                     classes[batch.indices] = outputs.argmax(1)
