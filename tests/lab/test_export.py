@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -184,8 +185,8 @@ def test_what_agrees_is_relative_to_the_largest_logit_and_never_nan() -> None:
     assert not Agreement(4, 1e-3, 8.0, 1.0, 1.2e-4).holds
     assert not Agreement(4, float("nan"), 10.0, 1.0, 1.2e-4).holds
     assert Agreement(1, 0.0, 0.0, 1.0, 1.2e-4).holds
-    expected = torch.tensor([[1.0, -8.0], [3.0, 4.0]])
-    found = exporting._compare(expected, torch.tensor([[1.0, -8.5], [4.0, 3.75]]))
+    expected = torch.tensor([[1.0, -8.0, 0.0], [3.0, 4.0, 0.0]])
+    found = exporting._compare(expected, torch.tensor([[1.0, -8.5, 0.0], [4.0, 3.75, 0.0]]))
     assert (found.images, found.difference, found.largest, found.same) == (2, 1.0, 8.0, 0.5)
     assert found.allowed == pytest.approx(1.2e-4, rel=0.01)
     assert str(found) == (
@@ -284,6 +285,7 @@ def test_what_is_not_installed_is_named_before_any_work(
 ) -> None:
     run = make_run()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr(exporting, "export", lambda *_: pytest.fail("it began"))
     code, _, err = shell("export --format onnx", run.folder)
     assert (code, err) == (2, "windowconv: this needs onnxruntime: pip install 'windowconv[export]'\n")
 
@@ -324,3 +326,10 @@ def test_a_file_that_stood_there_is_replaced(make_run: Make, tmp_path: Path) -> 
     export(run, "safetensors", path, torch.rand(2, 1, 12, 12))
     assert load_file(path).keys() == run.model().state_dict().keys()
     shutil.rmtree(run.folder)
+
+
+def test_the_commands_options_are_there_without_torch() -> None:
+    names = "windowconv.lab.export_command, windowconv.lab.finetune_command"
+    script = f"import sys, {names}; print('torch' in sys.modules or 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
