@@ -20,7 +20,7 @@ from windowconv.lab import finetune as tuning
 from windowconv.lab.commands import part
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import load
-from windowconv.lab.finetune import Pretrained, check_preserved, fill, find_head, read_weights, starting_network
+from windowconv.lab.finetune import Original, check_preserved, fill, find_head, read_weights, starting_network
 from windowconv.lab.finetune_command import Finetune
 from windowconv.lab.loop import Loop
 from windowconv.lab.matching import network_spec
@@ -184,25 +184,25 @@ def test_a_run_that_was_cut_goes_on(
     assert "holds an unfinished run with other settings or data" in err
 
 
-def opened(name: str, network: nn.Module, arm: str, channels: int = 3) -> tuple[Pretrained, Any]:
+def opened(name: str, network: nn.Module, arm: str, channels: int = 3) -> tuple[Original, Any]:
     """A network as `finetune` opens it, and what a run of 3 classes makes of it."""
     training = RunConfig(network=name, normalize="imagenet", arm=arm)
-    pretrained = fill(training, channels, find_head(training), dict(network.state_dict()), "x.pth")
-    return pretrained, network_spec(training, arm, 0, 3, (channels, 32, 32))
+    original = fill(training, channels, find_head(training), dict(network.state_dict()), "x.pth")
+    return original, network_spec(training, arm, 0, 3, (channels, 32, 32))
 
 
 def test_torchvisions_resnet_computes_the_same_in_the_arm() -> None:
     network = trained_like(resnet18(num_classes=3))
-    pretrained, spec = opened("torchvision/resnet18", network, "7x7-hamming")
-    assert (pretrained.head, pretrained.classes) == ("fc", 3)
+    original, spec = opened("torchvision/resnet18", network, "7x7-hamming")
+    assert (original.head, original.classes) == ("fc", 3)
     images = torch.rand(4, 3, 32, 32)
-    start = starting_network(pretrained, spec, preserve=True).eval()
+    start = starting_network(original, spec, preserve=True).eval()
     assert [key for key, _ in start.named_parameters()] == [f"network.{key}" for key, _ in network.named_parameters()]
     assert start.get_submodule("network.conv1").kernel_size == (9, 9)
     with torch.inference_mode():
         expected = network(normalised(images))
         torch.testing.assert_close(start(images), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
-    assert check_preserved(pretrained, spec, images).startswith("7x7-hamming computes the same: outputs on 4 ")
+    assert check_preserved(original, spec, images).startswith("7x7-hamming computes the same: outputs on 4 ")
 
 
 @pytest.mark.parametrize("arm", ["3x3", "5x5", "5x5-hamming-energy", "5x5-learnable-cosine", "5x5-hamming-radial"])
@@ -210,20 +210,20 @@ def test_torchvisions_resnet_computes_the_same_in_the_arm() -> None:
 def test_timms_networks_and_grey_images_go_as_well(arm: str, channels: int) -> None:
     timm = pytest.importorskip("timm")
     network = trained_like(timm.create_model("test_resnet", num_classes=3))
-    pretrained, spec = opened("timm/test_resnet", network, arm, channels)
+    original, spec = opened("timm/test_resnet", network, arm, channels)
     images = torch.rand(2, channels, 32, 32)
-    start = starting_network(pretrained, spec, preserve=True).eval()
+    start = starting_network(original, spec, preserve=True).eval()
     with torch.inference_mode():
         expected = network(normalised(images.expand(-1, 3, -1, -1)))
         torch.testing.assert_close(start(images), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
-    assert "computes the same" in check_preserved(pretrained, spec, images)
+    assert "computes the same" in check_preserved(original, spec, images)
 
 
 def test_controls_go_without_preserve() -> None:
     training = RunConfig(network="resnet18", width=8, arm="5x5-shuffled", seed=2)
-    pretrained = fill(training, 3, "fc", dict(small(2).state_dict()), "x.pth")
+    original = fill(training, 3, "fc", dict(small(2).state_dict()), "x.pth")
     spec = network_spec(training, training.arm, training.seed, 2, (3, 32, 32))
-    layer = starting_network(pretrained, spec, preserve=False).get_submodule("layer1.0.conv1")
+    layer = starting_network(original, spec, preserve=False).get_submodule("layer1.0.conv1")
     built = build(spec.builder, spec.arguments).get_submodule("layer1.0.conv1")
     assert isinstance(layer, WindowedMixin)
     assert isinstance(built, WindowedMixin)
