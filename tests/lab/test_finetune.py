@@ -184,9 +184,11 @@ def test_a_run_that_was_cut_goes_on(
     assert "holds an unfinished run with other settings or data" in err
 
 
-def opened(name: str, network: nn.Module, arm: str, channels: int = 3) -> tuple[Original, Any]:
+def opened(
+    name: str, network: nn.Module, arm: str, channels: int = 3, normalize: Any = "imagenet"
+) -> tuple[Original, Any]:
     """A network as `finetune` opens it, and what a run of 3 classes makes of it."""
-    training = RunConfig(network=name, normalize="imagenet", arm=arm)
+    training = RunConfig(network=name, normalize=normalize, arm=arm)
     original = fill(training, channels, find_head(training), dict(network.state_dict()), "x.pth")
     return original, network_spec(training, arm, 0, 3, (channels, 32, 32))
 
@@ -206,17 +208,22 @@ def test_torchvisions_resnet_computes_the_same_in_the_arm() -> None:
 
 
 @pytest.mark.parametrize("arm", ["3x3", "5x5", "5x5-hamming-energy", "5x5-learnable-cosine", "5x5-hamming-radial"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_timms_networks_and_grey_images_go_as_well(arm: str, channels: int) -> None:
+@pytest.mark.parametrize(("channels", "normalize"), [(1, "none"), (3, "imagenet")])
+def test_timms_networks_and_grey_images_go_as_well(arm: str, channels: int, normalize: str) -> None:
     timm = pytest.importorskip("timm")
     network = trained_like(timm.create_model("test_resnet", num_classes=3))
-    original, spec = opened("timm/test_resnet", network, arm, channels)
+    original, spec = opened("timm/test_resnet", network, arm, channels, normalize)
     images = torch.rand(2, channels, 32, 32)
     start = starting_network(original, spec, preserve=True).eval()
+    given = normalised(images) if normalize == "imagenet" else images.expand(-1, 3, -1, -1)
     with torch.inference_mode():
-        expected = network(normalised(images.expand(-1, 3, -1, -1)))
+        expected = network(given)
         torch.testing.assert_close(start(images), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    seen: list[Tensor] = []
+    original.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     assert "computes the same" in check_preserved(original, spec, images)
+    assert len(seen) == 2  # the converted copy has the hook too
+    assert all(torch.equal(images, given) for images in seen)
 
 
 def test_controls_go_without_preserve() -> None:
