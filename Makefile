@@ -42,6 +42,7 @@ bench: $(DEV)
 	$(PYTHON) benchmarks/window_cost.py
 	$(PYTHON) benchmarks/fftconv.py
 	$(PYTHON) benchmarks/inspection.py
+	$(PYTHON) benchmarks/training.py
 
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures

@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learnable": {"arm": "5x5-learnable-kaiser"},
     "modern": {"ema": 0.8, "nesterov": True, "label_smoothing": 0.1, "schedule": "one-cycle", "decay": "weights"},
     "parts": {"accumulate": 2, "val_fraction": 0.2},
+    "bf16": {"precision": "bf16"},
     "fft": {"arm": "5x5-hamming", "algorithm": "fft"},
 }
 
@@ -45,9 +46,10 @@ def test_seeds_at_once_are_separate_runs(
         weights, others = load_file(alone.weights), load_file(run.weights)
         assert weights.keys() == others.keys()
         for key, value in weights.items():
-            torch.testing.assert_close(others[key], value, rtol=2e-4, atol=2e-5, msg=lambda m, k=key: f"{k}: {m}")
+            tolerance = {"rtol": 0.05, "atol": 0.02} if name == "bf16" else {"rtol": 2e-4, "atol": 2e-5}
+            torch.testing.assert_close(others[key], value, **tolerance, msg=lambda m, k=key: f"{k}: {m}")
         for a, b in zip(alone.metrics("epoch"), run.metrics("epoch"), strict=True):
-            assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-4)
+            assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-2 if name == "bf16" else 1e-4)
         assert run.config == config
         assert run.record["config_hash"] == alone.record["config_hash"]
         assert run.model()(torch.rand(2, 1, 12, 12)).shape == (2, 16)

@@ -78,15 +78,25 @@ class Ranks:
         """The model and optimiser for `backward` and for steps: in the precision, with gradients averaged."""
         return self._fabric.setup(model, optimizer)
 
+    def setup_stacked(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
+        """The same for a model that runs by vmap, in one process: Fabric's wrapper of modules does not get along with
+        vmap in mixed precision, so that the model is entered through `forward` as it is."""
+        return model.to(self.device), self._fabric.setup_optimizers(optimizer)
+
+    def forward(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The model's outputs, in the precision."""
+        with self._fabric.autocast():
+            return model(images)
+
     @contextmanager
     def averaging(self, model: nn.Module, last: bool) -> Iterator[None]:
         """Around forward and backward of a step's part: gradients are averaged over ranks with the last one."""
         with nullcontext() if last or self.world == 1 else self._fabric.no_backward_sync(model):
             yield
 
-    def backward(self, loss: Tensor, model: nn.Module) -> None:
+    def backward(self, loss: Tensor) -> None:
         """Add the loss's gradients."""
-        self._fabric.backward(loss, model=model)
+        self._fabric.backward(loss)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over ranks."""

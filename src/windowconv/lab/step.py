@@ -36,7 +36,8 @@ class Stepper:
         self.average = make_average(self.replicas, config.ema)
         self.factors = make_factors(self.replicas, config)
         self.lr = config.lr
-        self._model, self._optimizer = ranks.setup(self.replicas, self.optimizer)
+        setup = ranks.setup if len(networks) == 1 else ranks.setup_stacked
+        self._model, self._optimizer = setup(self.replicas, self.optimizer)
 
     def update(self, batches: Sequence[Batch], step: int) -> tuple[Tensor, Tensor]:
         """Step `step` of SGD, from 0, on one batch a network.
@@ -69,10 +70,10 @@ class Stepper:
         parts = list(zip(images.chunk(self.config.accumulate, 1), labels.chunk(self.config.accumulate, 1), strict=True))
         for i, (some, targets) in enumerate(parts):
             with self.ranks.averaging(self._model, i + 1 == len(parts)):
-                outputs = self._model(self._laid_out(some))
+                outputs = self.ranks.forward(self._model, self._laid_out(some))
                 loss = self._cross_entropy(outputs, targets) * share
                 # gradients are averaged over ranks, and each rank has its share of the mean only
-                self.ranks.backward(loss.sum() * self.ranks.world, self._model)
+                self.ranks.backward(loss.sum() * self.ranks.world)
             losses += loss.detach()
             hits += (outputs.argmax(2) == targets).sum(1) * batches[0].weight
         return losses, hits
