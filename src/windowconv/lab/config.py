@@ -149,7 +149,7 @@ class RunConfig(Training):
 
             parts = [f"windowconv finetune --model {shlex.quote(self.network)} --weights FILE"]
             defaults, always = Finetune, {*always, "preserve"}
-            left_out = {"start", "purpose", "network", "depth", "match"}
+            left_out = {"start", "purpose", "network"}
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in always or (field.name not in left_out and value != getattr(defaults, field.name)):
