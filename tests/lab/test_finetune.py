@@ -20,7 +20,7 @@ from windowconv.lab import finetune as tuning
 from windowconv.lab.commands import part
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import load
-from windowconv.lab.finetune import Original, check_preserved, fill, find_head, read_weights, starting_network
+from windowconv.lab.finetune import Original, check_preserved, fill, find_head, read_weights, repeats, starting_network
 from windowconv.lab.finetune_command import Finetune
 from windowconv.lab.loop import Loop
 from windowconv.lab.matching import network_spec
@@ -189,8 +189,9 @@ def opened(
 ) -> tuple[Original, Any]:
     """A network as `finetune` opens it, and what a run of 3 classes makes of it."""
     training = RunConfig(network=name, normalize=normalize, arm=arm)
-    original = fill(training, channels, find_head(training), dict(network.state_dict()), "x.pth")
-    return original, network_spec(training, arm, 0, 3, (channels, 32, 32))
+    spec = network_spec(training, arm, 0, 3, (channels, 32, 32))
+    state = dict(network.state_dict())
+    return fill(training, channels * repeats(spec), find_head(training), state, "x.pth"), spec
 
 
 def test_torchvisions_resnet_computes_the_same_in_the_arm() -> None:
@@ -224,6 +225,17 @@ def test_timms_networks_and_grey_images_go_as_well(arm: str, channels: int, norm
     assert "computes the same" in check_preserved(original, spec, images)
     assert len(seen) == 2  # the converted copy has the hook too
     assert all(torch.equal(images, given) for images in seen)
+
+
+def test_the_laboratorys_networks_take_grey_images_as_colour_ones_where_they_normalise() -> None:
+    given = {"arm": "3x3", "classes": 3, "channels": 3, "widths": [16, 32, 64, 128]}
+    network = trained_like(build("resnet18", given))
+    original, spec = opened("resnet18", network, "5x5-hamming", 1)
+    images = torch.rand(2, 1, 32, 32)
+    start = starting_network(original, spec, preserve=True).eval()
+    with torch.inference_mode():
+        expected = network(normalised(images.expand(-1, 3, -1, -1)))
+        torch.testing.assert_close(start(images), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_controls_go_without_preserve() -> None:

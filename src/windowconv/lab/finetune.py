@@ -72,7 +72,7 @@ def finetune(command: Finetune) -> Run:
     data = cut(read_data(command.data, command.data_root, training), training)
     shape = (data.channels, *data.image_size)
     spec = network_spec(config, arm.name, config.seed, len(data.classes), shape)
-    original = fill(training, data.channels, head, state, command.weights.name)
+    original = fill(training, data.channels * repeats(spec), head, state, command.weights.name)
     start = partial(starting_network, original, preserve=command.preserve)
     lines = [_about_head(command, original, len(data.classes))]
     if command.preserve:
@@ -143,7 +143,7 @@ def fill(training: Training, channels: int, head: str, state: State, name: str) 
 
     Args:
         training: names the network.
-        channels: of the images.
+        channels: that it takes.
         head: see `find_head`.
         state: tensors by name.
         name: of their file.
@@ -156,7 +156,7 @@ def fill(training: Training, channels: int, head: str, state: State, name: str) 
     if key not in state or state[key].ndim != 2:
         raise InputError(f"{wrong}they have no matrix {key!r}")
     classes = len(state[key])
-    network = _plain(training, classes, channels if training.network in STAGES else 3)
+    network = _plain(training, classes, channels)
     if misfit := _misfit(network.state_dict(), state):
         raise InputError(wrong + misfit)
     try:
@@ -212,13 +212,20 @@ def starting_network(original: Original, spec: NetworkSpec, preserve: bool) -> n
     return result
 
 
+def repeats(spec: NetworkSpec) -> int:
+    """How often a run's network repeats the one channel of grey images."""
+    with torch.device("meta"):
+        built = build(spec.builder, {**spec.arguments, "arm": BASELINE})
+    return built.repeat if isinstance(built, Prepared) else 1
+
+
 def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> str:
     """That the converted network computes on images what the pretrained one does, in words; an `InputError` if not.
 
     Both have the pretrained last layer, and get the images as the run's network does.
     """
     given = spec.arguments
-    repeat = 1 if spec.builder in STAGES else 3 // given["channels"]
+    repeat = repeats(spec)
     converted = in_arm(deepcopy(original.network), parse_arm(given["arm"]), 0, True)
     with torch.inference_mode():
         expected, got = (
