@@ -50,8 +50,7 @@ def loops(setup: Setup, effort: Effort, folder: Path) -> tuple[dict[str, Runner]
     """What is compared, and the steps that each does when it is called."""
     size, batch, device = setup.case.size, setup.config.batch_size, setup.device
     plain = Plain(setup)
-    Bare(plain, 2)()  # warms up, or compiles
-    steps = effort.steps(min(Bare(plain, 1)() * batch for _ in range(3)), batch, size.most, LOG_EVERY)
+    steps = effort.steps(step_seconds(plain, effort.seconds), batch, size.most, LOG_EVERY)
     data = noise(steps * batch, 1, size.pixels, size.classes)
     ours = folder / "ours"
     runners: dict[str, Runner] = {"ours": Ours(setup, data, ours), "bare": Bare(plain, steps)}
@@ -69,3 +68,13 @@ def loops(setup: Setup, effort: Effort, folder: Path) -> tuple[dict[str, Runner]
         runners[f"torchvision {workers}"] = Torchvision(plain, loader, clock)
         runners[f"loader {workers}"] = LoaderAlone(loader, clock)
     return runners, steps
+
+
+def step_seconds(plain: Plain, enough: float) -> float:
+    """The shortest of some steps, as many as take so many seconds, two at least and ten at most."""
+    one = Bare(plain, 1)
+    one()  # warms up, or compiles
+    found: list[float] = []
+    while len(found) < 2 or (len(found) < 10 and sum(found) < enough):
+        found.append(one() * one.batch)
+    return min(found)

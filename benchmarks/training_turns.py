@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -13,6 +14,7 @@ Runner = Callable[[], float]
 """Does its part of a round, and returns seconds an image."""
 THEIRS = "torchvision "
 SLOWER = 1.1  # of two numbers of workers, one that takes so much longer than the other is not timed further
+SLOW = 1.5  # seconds: of calls that take longer, one number of workers alone is timed further
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ def measure(runners: Mapping[str, Runner], rounds: int) -> Row:
 
     Runners whose names end in a number do the same with so many workers; `torchvision N` decides.
     """
-    once = {name: runner() for name, runner in runners.items()}
-    for name in runners:
-        if name.startswith(THEIRS):  # the smaller one, so that a disturbed call drops nothing
-            once[name] = min(once[name], runners[name]())
-    theirs = {_workers(name): seconds for name, seconds in once.items() if name.startswith(THEIRS)}
-    slow = {workers for workers, seconds in theirs.items() if seconds > SLOWER * min(theirs.values())}
+    once, took = {}, {}
+    for name, runner in runners.items():
+        start = time.perf_counter()
+        once[name] = runner()
+        took[name] = time.perf_counter() - start
+        if name.startswith(THEIRS) and took[name] < SLOW:  # the smaller one, so that a disturbed call drops nothing
+            once[name] = min(once[name], runner())
+    theirs = {name: seconds for name, seconds in once.items() if name.startswith(THEIRS)}
+    limit = min(theirs.values(), default=0.0) * (SLOWER if all(took[name] < SLOW for name in theirs) else 1.0)
+    slow = {_workers(name) for name, seconds in theirs.items() if seconds > limit}
     kept = {name: runner for name, runner in runners.items() if _workers(name) not in slow}
     dropped = {name: seconds for name, seconds in once.items() if name not in kept}
     return {"samples": in_turn(kept, rounds), "dropped": dropped}

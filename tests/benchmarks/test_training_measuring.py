@@ -127,6 +127,24 @@ def test_what_takes_too_long(monkeypatch):
     assert training_memory.peak(Case("cifar10-smoke", "3x3"), "ours", CPU) is None
 
 
+@pytest.mark.parametrize(("times", "called"), [([9.0, 3.0, 2.0], 3), ([9.0, 0.3, 0.2, 0.4, 0.5], 5)])
+def test_step_seconds(times, called, monkeypatch):
+    left = iter(times)
+    monkeypatch.setattr(training_speed, "Bare", lambda plain, steps: _Told(left))
+    assert training_speed.step_seconds(SimpleNamespace(), 1.2) == min(times[1:])
+    assert len(times) - len(list(left)) == called
+
+
+class _Told:
+    batch = 1
+
+    def __init__(self, times):
+        self.times = times
+
+    def __call__(self):
+        return next(self.times)
+
+
 def test_loader():
     row = training_loader.row(8, CPU, BRIEF, images=64)
     assert row["images"] == 64

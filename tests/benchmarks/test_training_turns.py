@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import training_loops
+import training_turns
 from training_loops import Clock
 from training_torchvision import AHEAD
 from training_turns import Effort, a_second, ceiling, in_turn, measure, own, theirs, times_faster, unsteady
@@ -31,6 +32,14 @@ def test_the_slower_number_of_workers_is_left_out(two, kept):
     assert left == kept
     assert set(row["samples"]) | set(row["dropped"]) == set(spent)
     assert row["samples"]["ours"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("took", "kept"), [(0.1, {"0", "2"}), (5.0, {"0"})])
+def test_of_slow_loops_one_number_of_workers_is_timed(took, kept, monkeypatch):
+    now = itertools.count(step=took)
+    monkeypatch.setattr(training_turns, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    row = measure({"ours": lambda: 0.5, "torchvision 0": lambda: 1.0, "torchvision 2": lambda: 1.05}, 1)
+    assert {name.split()[1] for name in row["samples"] if " " in name} == kept
 
 
 def test_one_disturbed_call_drops_nothing():

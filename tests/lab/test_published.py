@@ -28,7 +28,8 @@ def test_the_three_arms_are_there_in_a_few_megabytes() -> None:
         content = (FOLDER / f"{name}.safetensors").read_bytes()
         assert hashlib.sha256(content).hexdigest() == about.sha256
         assert (about.name, about.licence) == (name, "MIT")
-        assert about.command.startswith(f"windowconv train --data {about.data} --arm {about.arm} --seed 0")
+        assert about.command.startswith("windowconv train ")
+        assert about.command.endswith(f"--data {about.data} --arm {about.arm} --seed 0")
         network = load_pretrained(name)
         assert sum(p.numel() for p in network.parameters()) == about.parameters
         assert network(torch.rand(2, *about.image)).shape == (2, len(about.classes))

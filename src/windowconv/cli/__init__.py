@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print(f"windowconv: {str(stop) or 'interrupted'}; what was done is kept, the same command goes on", file=sys.stderr)
+        said = str(stop) or "interrupted"
+        print(f"windowconv: {said}; what was done is kept, the same command goes on", file=sys.stderr)
         return getattr(stop, "code", 130)
 
 

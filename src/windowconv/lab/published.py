@@ -1,8 +1,16 @@
-"""Small trained networks that are part of the package: the paper's three arms on real images."""
+"""Small trained networks that are part of the package: the paper's three arms on real images.
+
+They are the first seed of each arm of two studies, put here by
+
+    windowconv compare --recipe cifar10-small --out runs/cifar10-small
+    windowconv compare --recipe fashion-mnist-small --out runs/fashion-mnist-small
+    python -m windowconv.lab.published runs/cifar10-small runs/fashion-mnist-small
+"""
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +24,7 @@ from windowconv.files import replace_file
 from windowconv.lab.models import from_header
 from windowconv.lab.numerics import restore_algorithms
 from windowconv.lab.runs import Run, read_json, write_json
+from windowconv.lab.study import StudyResult
 
 FOLDER = Path(__file__).parent / "weights"
 INDEX = "index.json"
@@ -129,3 +138,8 @@ def publish(runs: list[Run], folder: Path = FOLDER) -> None:
         )
         entries.append(asdict(entry))
     write_json(folder / INDEX, {"networks": entries})
+
+
+if __name__ == "__main__":
+    studies = [StudyResult.open(Path(folder)) for folder in sys.argv[1:]]
+    publish([study.run(arm, 0) for study in studies for arm in study.study.arms])
