@@ -143,20 +143,25 @@ class Setup:
 
     def guess(self) -> float:
         """About how many seconds a step takes, not compiled; from small images alone where it takes far too long."""
-        pixels = self.case.size.pixels
-        rough = min(self._step_on_two(pixels // 4) for _ in range(2)) * 16
-        return rough if rough > 4 * LONGEST else self._step_on_two(pixels)
+        pixels, batch = self.case.size.pixels, self.config.batch_size
+        rough = self._extrapolated(pixels // 4, 16 * batch)
+        return rough if rough > 4 * LONGEST else self._extrapolated(pixels, batch)
 
-    def _step_on_two(self, pixels: int) -> float:
-        """Seconds of a step on two images of so many pixels, times half the batch."""
+    def _extrapolated(self, pixels: int, images: int) -> float:
+        """Seconds of a step on so many images, from steps on two and on six: part of a step does not depend on them."""
+        few = min(self._seconds(pixels, 2) for _ in range(2))  # the first one warms up
+        more = self._seconds(pixels, 6)
+        return few + max(0.0, more - few) / 4 * (images - 2)
+
+    def _seconds(self, pixels: int, count: int) -> float:
         model = replace(self, config=replace(self.config, compile=False)).network()
-        images = torch.rand(2, 3, pixels, pixels, device=self.device).contiguous(memory_format=self.layout)
+        images = torch.rand(count, 3, pixels, pixels, device=self.device).contiguous(memory_format=self.layout)
         start = time.perf_counter()
         with self.autocast():
-            loss = F.cross_entropy(model(images), torch.zeros(2, dtype=torch.int64, device=self.device))
+            loss = F.cross_entropy(model(images), torch.zeros(count, dtype=torch.int64, device=self.device))
         loss.backward()
         wait(self.device)
-        return (time.perf_counter() - start) * self.config.batch_size / 2
+        return time.perf_counter() - start
 
 
 def prepare(case: Case, device: torch.device) -> Setup:

@@ -46,17 +46,21 @@ def test_settings(name, monkeypatch):
         assert prepare(Case(name, "3x3"), torch.device("cuda")).config.batch_size == 256
 
 
-@pytest.mark.parametrize(("quarter", "sizes"), [(1.0, [8, 8, 32]), (100.0, [8, 8])])
-def test_guess(quarter, sizes, monkeypatch):
+@pytest.mark.parametrize(
+    ("each", "guess", "sizes"),
+    [(0.01, 1 + 30 * 0.16, [8, 8, 8, 32, 32, 32]), (1.0, 1 + 510, [8, 8, 8])],
+    ids=["so long", "far too long"],
+)
+def test_guess(each, guess, sizes, monkeypatch):
     asked = []
 
-    def step(setup, pixels):
+    def step(setup, pixels, images):
         asked.append(pixels)
-        return quarter if pixels == 8 else 3.0
+        return 1 + each * (images - 2) * (pixels / 8) ** 2
 
-    monkeypatch.setattr(training_workloads.Setup, "_step_on_two", step)
+    monkeypatch.setattr(training_workloads.Setup, "_seconds", step)
     setup = prepare(Case("cifar10-smoke", "3x3"), CPU)
-    assert setup.guess() == (3.0 if len(sizes) == 3 else 1600.0)
+    assert setup.guess() == pytest.approx(guess)
     assert asked == sizes
 
 
