@@ -37,7 +37,7 @@ def learning_curves(
     whose seeds share no epoch, or whose numbers are not finite or not of one length.
     """
     figure, ((axes,),) = panels(6.4, 3.8)
-    for arm, seeds, line in _arms(curves, "curves", colours):
+    for arm, seeds, line in each_arm(curves, "curves", colours):
         name = f"curves[{arm!r}]"
         runs = [_run(epochs, values, name) for epochs, values in some(seeds, name)]
         for epochs, values in runs:
@@ -82,9 +82,9 @@ def leakage_curves(curves: Mapping[str, Numbers], radii: Numbers, colours: Mappi
     r = finite(radii, "radii", None)
     figure, ((axes,),) = panels(6.4, 3.8)
     lowest = 1.0
-    for arm, given, line in _arms(curves, "curves", colours):
+    for arm, given, line in each_arm(curves, "curves", colours):
         seeds = shares(given, f"curves[{arm!r}]", len(r))
-        _mean_and_band(axes, r, seeds, arm, line)
+        mean_and_band(axes, r, seeds, arm, line)
         lowest = seeds[seeds > 0].min(initial=lowest)
     axes.set(xlabel="r (cycles/pixel)", ylabel="share of energy farther than r", yscale="log")
     axes.set_ylim(max(lowest, 1e-4), 1.15)
@@ -115,9 +115,9 @@ def leakage_by_layer(
     upright = sum(map(len, layers)) > 70  # characters side by side
     width = min(max(6.4, 0.28 * len(layers)), 9)
     figure, ((axes,),) = panels(width, 3.6 + (0.075 * max(map(len, layers)) if upright else 0))
-    for arm, given, line in _arms(values, "values", colours):
+    for arm, given, line in each_arm(values, "values", colours):
         seeds = shares(given, f"values[{arm!r}]", len(layers))
-        _mean_and_band(axes, depth, seeds, arm, line | {"marker": "o", "markersize": 4})
+        mean_and_band(axes, depth, seeds, arm, line | {"marker": "o", "markersize": 4})
     axes.set_xticks(depth, layers, rotation=90 if upright else 0)
     axes.set_xlabel("layer, from the input on")
     axes.set_ylabel(f"share of energy farther than r\n(r = {r:g} cycles/pixel)")
@@ -140,7 +140,7 @@ def accuracy_by_arm(
     """
     figure, ((axes,),) = panels(6.4, 0.9 + 0.62 * len(values))
     labels = []
-    for row, (arm, given, line) in enumerate(_arms(values, "values", colours)):
+    for row, (arm, given, line) in enumerate(each_arm(values, "values", colours)):
         seeds = finite(given, f"values[{arm!r}]", None)
         mean, n = seeds.mean(), len(seeds)
         spread = seeds.std(ddof=1) if n > 1 else None
@@ -157,7 +157,7 @@ def accuracy_by_arm(
     return figure
 
 
-def _arms(
+def each_arm(
     arms: Mapping[str, Any], name: str, colours: Mapping[str, str] | None
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Each arm, what it holds, and its line's colour and dashes; an `InputError` if there is none."""
@@ -166,7 +166,8 @@ def _arms(
         yield arm, held, {"color": palette[arm], "linestyle": dash}
 
 
-def _mean_and_band(axes: Axes, x: Array, seeds: Array, arm: str, line: dict[str, Any]) -> None:
+def mean_and_band(axes: Axes, x: Array, seeds: Array, arm: str, line: dict[str, Any]) -> None:
+    """Draw the mean over `seeds` (seeds, X), and a band from the smallest to the largest where there are several."""
     label = f"{arm} (n = {len(seeds)})" if len(seeds) > 1 else arm
     axes.plot(x, seeds.mean(axis=0), label=label, linewidth=2, **line)
     if len(seeds) > 1:

@@ -1,0 +1,1 @@
+"""Robustness: attacks, corruptions and shifts, and how arms compare under them."""

@@ -1,0 +1,21 @@
+"""All attacks by name."""
+
+from __future__ import annotations
+
+from windowconv.errors import unknown
+from windowconv.lab.robustness.attack import Attack
+from windowconv.lab.robustness.auto_attack import AUTO_ATTACK
+from windowconv.lab.robustness.black_box import NOISE, ONE_PIXEL
+from windowconv.lab.robustness.gradient_attacks import GRADIENT_ATTACKS
+from windowconv.lab.robustness.spatial import SPATIAL
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack for attack in (*GRADIENT_ATTACKS, SPATIAL, ONE_PIXEL, *AUTO_ATTACK, NOISE)
+}
+
+
+def find_attack(name: str) -> Attack:
+    """The attack of this name; an `InputError` suggests the nearest."""
+    if name not in ATTACKS:
+        raise unknown("attack", name, ATTACKS)
+    return ATTACKS[name]
