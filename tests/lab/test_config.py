@@ -74,6 +74,7 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
         "precision": "bf16",
         "network": "resnet18",
         "start": "abc",
+        "dropout": 0.5,
     }
     start = RunConfig(val_fraction=0.1, image_size=32, augment="none")
     value = changed.get(field)
@@ -129,6 +130,8 @@ def test_the_defaults_are_the_documented_ones_and_frozen() -> None:
         ({"accumulate": 65}, "accumulate=65; allowed: at most batch-size=64"),
         ({"warmup_epochs": 4.5}, "warmup-epochs=4.5; allowed: at most epochs=4"),
         ({"schedule": "one-cycle", "warmup_epochs": 1.0}, "has a warm-up of its own"),
+        ({"dropout": 0.5, "network": "resnet18"}, "only the network small takes it"),
+        ({"l1": 1e-4, "precision": "fp16"}, "not with precision='fp16'"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -16,6 +16,9 @@ Augment = Literal["none", "flip-crop", "area-crop"]
 Schedule = Literal["steps", "cosine", "one-cycle"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
+LATER: dict[str, Any] = {"l1": 0.0, "dropout": 0.0}
+"""Settings that came after the first runs, with their defaults."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -75,6 +78,11 @@ class Training:
     """L2 decay, on the raw weights [0.001; ImageNet: 0.0001]."""
     decay: Literal["all", "weights"] = "all"
     """What decays: all parameters, or the weights of convolutions and linear layers only [all]."""
+    l1: float = 0.0
+    """L1 decay of the raw weights of convolutions and linear layers: what the loss gets for the sum of their absolute
+    values [0]."""
+    dropout: float = 0.0
+    """Share of the features before the last layer of small that is dropped in training [0]."""
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes [0]."""
     ema: float = 0.0
@@ -131,8 +139,10 @@ class RunConfig(Training):
 
     @property
     def config_hash(self) -> str:
-        """Sixteen hex digits that differ where a setting does."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hex digits that differ where a setting does; those that came later count where they are not at their
+        default, so that earlier runs keep theirs."""
+        settings = {key: value for key, value in asdict(self).items() if key not in LATER or value != LATER[key]}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def run_name(self) -> str:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from windowconv.lab.config import Training
 
 COUNTS = ("image_size", "train_images", "test_images", "width", "epochs", "batch_size", "accumulate", "patience")
-SIZES = ("lr", "momentum", "weight_decay", "lr_factor", "warmup_epochs")
-SHARES = ("val_fraction", "label_smoothing", "ema")
+SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs")
+SHARES = ("val_fraction", "label_smoothing", "ema", "dropout")
 
 
 def option(name: str) -> str:
@@ -66,6 +66,12 @@ def check_together(training: Training) -> None:
         raise InputError("stream=True needs --image-size: the pixels that the network gets, such as 224")
     if training.patience is not None and not training.val_fraction:
         raise InputError(f"patience={training.patience} needs --val-fraction: the test set decides nothing")
+    if training.dropout and training.network != "small":
+        raise InputError(f"dropout={training.dropout}: only the network small takes it; leave it at 0")
+    if training.l1 and training.precision == "fp16":
+        raise InputError(
+            f"l1={training.l1:g}: not with precision='fp16', whose gradients are scaled; allowed: fp32, tf32, bf16"
+        )
     if training.nesterov and not training.momentum:
         raise InputError("nesterov=True needs a momentum above 0")
     if training.accumulate > training.batch_size:

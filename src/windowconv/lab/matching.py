@@ -78,6 +78,8 @@ def network_spec(training: Training, arm: str, seed: int, classes: int, image: t
         arguments["seed"] = seed
     if training.normalize != "none":
         arguments["normalize"] = training.normalize
+    if training.dropout:
+        arguments["dropout"] = training.dropout
     gap = None
     widths = start_widths(training)
     if arm != BASELINE and match != "none":

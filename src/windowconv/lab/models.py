@@ -28,6 +28,7 @@ def small_network(
     width: int = 128,
     widths: Sequence[int] | None = None,
     seed: int = 0,
+    dropout: float = 0.0,
 ) -> nn.Sequential:
     """The small network of Tomen & van Gemert: convolutions of one kernel size, no pooling but the last, global one.
 
@@ -43,6 +44,7 @@ def small_network(
         width: channels of the first convolution.
         widths: channels of each convolution, instead of depth and width.
         seed: of a shuffled window.
+        dropout: share of the features before the last layer that is dropped in training.
     """
     parsed = parse_arm(arm)
     outputs = list(widths) if widths else [width, *[2 * width] * (depth - 1)]
@@ -51,7 +53,8 @@ def small_network(
         options: dict[str, Any] = {"stride": 2 if i == 0 else 1, "padding": parsed.kernel_size // 2, "bias": False}
         convolution = nn.Conv2d(outputs[i - 1] if i else channels, output, parsed.kernel_size, **options)
         layers += [convolution, nn.BatchNorm2d(output), nn.ReLU()]
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(outputs[-1], classes))
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *([nn.Dropout(dropout)] if dropout else [])]
+    network = nn.Sequential(*layers, *head, nn.Linear(outputs[-1], classes))
     put_windows(network, parsed, seed)
     return network
 

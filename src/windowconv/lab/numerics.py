@@ -16,6 +16,10 @@ from windowconv.lab.models import build
 
 Pins = dict[str, str]
 
+NUMERICS = 1
+"""Raised by hand when the same settings, images and algorithms come to other results than before, but for rounding;
+runs of another version are then not reused."""
+
 
 def choose_algorithms(
     spec: NetworkSpec, training: Training, data: ImageData, execution: Execution, processes: int = 1

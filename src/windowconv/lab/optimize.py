@@ -16,13 +16,17 @@ from windowconv.lab.replicas import Replicas
 Factors = list[tuple[Tensor, Tensor]]
 
 
+def is_weight(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter of a network is a kernel or a matrix: no norm, bias or window."""
+    return parameter.ndim > 1 and ".learnable_window." not in f".{name}"
+
+
 def make_optimizer(replicas: Replicas, config: Training) -> torch.optim.SGD:
     """SGD on the raw weights; with decay="weights" only kernels and matrices decay, not norms, biases and windows."""
     single = dict(replicas.networks[0].named_parameters())
     groups: dict[bool, list[Tensor]] = {True: [], False: []}
     for name, part in replicas.parts(0):
-        is_weight = single[name].ndim > 1 and ".learnable_window." not in f".{name}"
-        groups[config.decay == "all" or is_weight].append(part.whole)
+        groups[config.decay == "all" or is_weight(name, single[name])].append(part.whole)
     settings: dict[str, Any] = {"lr": config.lr, "momentum": config.momentum, "nesterov": config.nesterov}
     chosen = [{"params": ps, "weight_decay": config.weight_decay * d} for d, ps in groups.items() if ps]
     return torch.optim.SGD(chosen, **settings)
@@ -39,6 +43,16 @@ def scale_gradients(factors: Factors) -> None:
     for parameter, factor in factors:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
+
+
+def add_l1(replicas: Replicas, share: float) -> None:
+    """Add the subgradient of `share` times the sum of the weights' absolute values; a weight of 0 has none."""
+    if not share:
+        return
+    single = dict(replicas.networks[0].named_parameters())
+    for name, part in replicas.parts(0):
+        if is_weight(name, single[name]) and part.whole.grad is not None:
+            part.whole.grad.add_(part.whole.detach().sign(), alpha=share)
 
 
 def make_average(replicas: Replicas, decay: float) -> AveragedModel | None:

@@ -26,7 +26,7 @@ from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.matching import NetworkSpec
 from windowconv.lab.models import from_header
-from windowconv.lab.numerics import restore_algorithms
+from windowconv.lab.numerics import NUMERICS, restore_algorithms
 
 SCHEMA_VERSION = 1
 
@@ -196,6 +196,7 @@ def run_record(
         "network": {"builder": spec.builder, **spec.size()},
         "seed": config.seed,
         "numerics": {
+            "version": NUMERICS,
             "precision": config.precision,
             "algorithm": dict(algorithms),
             "memory_format": "channels_last" if config.channels_last else "contiguous",

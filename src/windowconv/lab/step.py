@@ -13,7 +13,7 @@ from windowconv.lab.config import RunConfig
 from windowconv.lab.data import Batch
 from windowconv.lab.data.streams import stream
 from windowconv.lab.dist import Ranks
-from windowconv.lab.optimize import averaged, make_average, make_factors, make_optimizer, scale_gradients
+from windowconv.lab.optimize import add_l1, averaged, make_average, make_factors, make_optimizer, scale_gradients
 from windowconv.lab.replicas import Alone, Replicas, Stacked
 from windowconv.lab.schedule import learning_rate
 from windowconv.lab.state import Tensors, capture, restore
@@ -55,6 +55,7 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         losses, hits = self._gradients(batches)
         scale_gradients(self.factors)
+        add_l1(self.replicas, self.config.l1)
         self._optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.replicas)

@@ -7,8 +7,25 @@
 PosixPath('study.html')
 """
 
-from .blocks import Block, Cell, Column, Figure, Page, Section, Table, Text
+from .blocks import Block, Cell, Column, Figure, Link, Page, Section, Table, Text
 from .explorer import Explorer
 from .render import render, write
+from .text import as_json, as_latex, as_markdown
 
-__all__ = ["Block", "Cell", "Column", "Explorer", "Figure", "Page", "Section", "Table", "Text", "render", "write"]
+__all__ = [
+    "Block",
+    "Cell",
+    "Column",
+    "Explorer",
+    "Figure",
+    "Link",
+    "Page",
+    "Section",
+    "Table",
+    "Text",
+    "as_json",
+    "as_latex",
+    "as_markdown",
+    "render",
+    "write",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -11,8 +12,28 @@ from windowconv.errors import InputError
 
 from .explorer import Explorer
 
-Cell: TypeAlias = str | float | None
 MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to a place in the page (`#anchor`) or to a file beside it (a relative path).
+
+    An `InputError` for a target that leads elsewhere.
+    """
+
+    text: str
+    target: str
+
+    def __post_init__(self) -> None:
+        if not self.target or self.target.startswith("/") or ":" in self.target:
+            raise InputError(f"target={self.target!r}; allowed: #anchor, or a relative path")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell: TypeAlias = str | float | Link | None
 
 
 @dataclass(frozen=True)
@@ -32,7 +53,7 @@ class Column:
         """`cell` as the reader sees it; None is a dash."""
         if cell is None:
             return MISSING
-        if isinstance(cell, str | bool):
+        if isinstance(cell, str | bool | Link):
             return str(cell)
         shown = format(cell, self.format or ("," if isinstance(cell, Integral) else ".4g"))
         return shown.replace("-", "−")  # a minus as wide as the digits
@@ -80,6 +101,8 @@ def _is_number(cell: Cell) -> bool:
 class Figure:
     """A drawing as SVG text (`windowconv.plots.svg`), its caption, and `alt`: what it shows, in words.
 
+    `anchor` is an id that a `Link` may lead to.
+
     The SVG goes into the page as it is: it must be our own drawing, never text from elsewhere. An
     `InputError` says that it is no `<svg>` element, or that `alt` is empty.
     """
@@ -87,12 +110,15 @@ class Figure:
     svg: str
     caption: str
     alt: str
+    anchor: str = ""
 
     def __post_init__(self) -> None:
         if not (self.svg.startswith("<svg") and self.svg.rstrip().endswith("</svg>")):
             raise InputError(f"svg is not one <svg> element: {self.svg[:40]!r}")
         if not self.alt.strip():
             raise InputError(f"alt is empty: say in words what the figure {self.caption!r} shows")
+        if not re.fullmatch(r"[\w.:-]*", self.anchor):
+            raise InputError(f"anchor={self.anchor!r}; allowed: letters, digits and -_.:")
 
 
 @dataclass(frozen=True)
