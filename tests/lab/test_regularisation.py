@@ -22,7 +22,7 @@ def test_l1_is_the_gradient_of_the_sum_of_absolute_weights() -> None:
     networks = [small_network("5x5-learnable-cosine", 4, 1, depth=2, width=2) for _ in range(2)]
     for replicas in (Alone(networks[0]), Stacked(networks)):
         parameters = dict(replicas.networks[0].named_parameters())
-        for name, part in replicas.parts(0):
+        for _, part in replicas.parts(0):
             part.whole.grad = torch.zeros_like(part.whole)
         add_l1(replicas, 0.25)
         for name, part in replicas.parts(0):
@@ -63,7 +63,7 @@ def test_dropout_draws_the_same_in_every_attempt(make_run: MakeRun) -> None:
 
 def test_settings_that_came_later_leave_earlier_hashes_alone() -> None:
     training = find_recipe("fashion-mnist-small").training
-    config = RunConfig(**{**vars(training)}, data="fashion-mnist", arm="3x3", seed=0)
+    config = RunConfig(**vars(training), data="fashion-mnist", arm="3x3", seed=0)
     assert config.config_hash == "a3fce14272f72b2e"
     assert replace(config, l1=1e-4).config_hash != config.config_hash
     assert replace(config, dropout=0.1).config_hash != config.config_hash

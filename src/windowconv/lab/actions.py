@@ -18,7 +18,7 @@ from windowconv.lab.loading import cut
 from windowconv.lab.progress import duration, show_progress
 from windowconv.lab.runs import Run
 from windowconv.lab.search import search_rates
-from windowconv.lab.study import Study, StudyResult, arm_specs, run_study
+from windowconv.lab.study import Study, StudyResult, arm_specs, is_claim_study, run_study
 from windowconv.lab.study_report import results_table, write_report
 from windowconv.lab.train import train
 from windowconv.plots import arm_colours
@@ -70,8 +70,16 @@ def run_and_report(
 
 
 def report(command: Report) -> None:
-    """`windowconv report`."""
-    print(f"Report: {write_report(StudyResult.open(command.study_folder)).resolve()}")
+    """`windowconv report`, for studies of `study` and of `compare`."""
+    if is_claim_study(command.study_folder):
+        from windowconv.lab.studies.action import report_study
+
+        report_study(command.study_folder, command.export)
+        return
+    result = StudyResult.open(command.study_folder)
+    if command.export is not None:
+        raise InputError(f"export={str(command.export)!r} is for studies of windowconv study; this one is of compare")
+    print(f"Report: {write_report(result).resolve()}")
 
 
 def train_one(command: Train) -> Run:

@@ -114,10 +114,12 @@ class Evaluate(Where):
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Make a study's report.html again from its run folders."""
+    """Make a study's report.html again from its run folders, with its tables beside it."""
 
     study_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="STUDY", metavar="STUDY")]
-    """A study's folder, such as `compare` writes."""
+    """A study's folder, such as `study` and `compare` write."""
+    export: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Also write the study without weights into this folder; for those of `study`."""
 
     def run(self) -> None:
         """Write the report."""

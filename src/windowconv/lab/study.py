@@ -88,6 +88,10 @@ class StudyResult:
         if not (folder / STUDY).is_file():
             raise InputError(f"study={str(folder)!r} is no study folder (it has no {STUDY})")
         record = read_json(folder / STUDY)
+        if "design" in record:
+            raise InputError(
+                f"study={str(folder)!r} is one of windowconv study; this takes those of windowconv compare"
+            )
         if record["status"] != "finished":
             raise InputError(f"study={str(folder)!r} is not finished; the command that began it goes on with it")
         training = Training.from_record(record["training"])
@@ -223,12 +227,17 @@ def _check_folder(folder: Path, record: dict[str, Any]) -> None:
     """Another study's runs are never overwritten; more seeds or arms of the same study are welcome."""
     if (folder / STUDY).is_file():
         old = read_json(folder / STUDY)
-        for key in ("training", "data"):
-            if old.get(key) != _plain(record[key]):
+        same = {"settings": _training(old) == _training(record), "data": old.get("data") == _plain(record["data"])}
+        for key, equal in same.items():
+            if not equal:
                 raise InputError(
-                    f"out={str(folder)!r} holds a study with other {'settings' if key == 'training' else 'data'}; "
-                    "choose another --out, or remove that folder"
+                    f"out={str(folder)!r} holds a study with other {key}; choose another --out, or remove that folder"
                 )
+
+
+def _training(record: dict[str, Any]) -> Training | None:
+    """The settings of a record; those that it is too old to name have their defaults."""
+    return Training.from_record(record["training"]) if "training" in record else None
 
 
 def _plain(value: Any) -> Any:
@@ -236,3 +245,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def is_claim_study(folder: Path) -> bool:
+    """Whether a folder holds a study with a claim (`windowconv.lab.studies`) and not one of these."""
+    return (folder / STUDY).is_file() and "design" in read_json(folder / STUDY)

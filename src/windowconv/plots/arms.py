@@ -161,7 +161,8 @@ def each_arm(
     arms: Mapping[str, Any], name: str, colours: Mapping[str, str] | None
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Each arm, what it holds, and its line's colour and dashes; an `InputError` if there is none."""
-    palette = arm_colours(some(arms, name)) | dict(colours or {})
+    given = dict(colours or {})
+    palette = given if given.keys() >= some(arms, name).keys() else arm_colours(arms) | given
     for (arm, held), dash in zip(arms.items(), cycle(DASHES), strict=False):
         yield arm, held, {"color": palette[arm], "linestyle": dash}
 

@@ -1,0 +1,1 @@
+"""Studies: claims, the runs that test them, and the verdicts; see docs/studies.md."""

@@ -1,0 +1,143 @@
+"""`windowconv study` and `windowconv report`, as a user types them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from windowconv.lab.studies import action
+from windowconv.lab.studies.catalogue import STUDIES
+from windowconv.lab.studies.design import Design
+
+Shell = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def known(design: Design, monkeypatch: pytest.MonkeyPatch) -> Design:
+    """The tiny study, in the catalogue."""
+    monkeypatch.setitem(STUDIES, design.name, design)
+    return design
+
+
+def test_without_a_name_the_studies_are_listed(shell: Shell) -> None:
+    code, out, _ = shell("study")
+    assert code == 0
+    assert all(name in out and design.claim in out for name, design in STUDIES.items())
+
+
+def test_a_study_runs_reports_and_exports(known: Design, shell: Shell, tmp_path: Path) -> None:
+    words = "study tiny-claim --scale small --seeds 1 --settings epochs=1 --threads 1"
+    code, out, err = shell(words)
+    assert code == 0, err
+    folder = tmp_path / "here/runs/studies/tiny-claim-gratings-small"
+    assert f"Report: {folder / 'report.html'}" in out
+    assert "The claim " in out
+    assert "percentage points" in out
+    code, out, _ = shell(words)
+    assert code == 0
+    assert "3 runs in" in out
+    (folder / "report.html").unlink()
+    code, out, err = shell("report", folder, "--export", tmp_path / "results/tiny")
+    assert code == 0, err
+    assert (folder / "report.html").is_file()
+    assert (tmp_path / "results/tiny/tables.md").is_file()
+    code, out, err = shell("report", tmp_path / "results/tiny")
+    assert code == 0, err
+    assert (tmp_path / "results/tiny/report.html").is_file()
+    assert not list((tmp_path / "results").rglob("*.safetensors"))
+
+
+def test_a_dry_run_trains_nothing(known: Design, shell: Shell, tmp_path: Path) -> None:
+    code, out, err = shell("study tiny-claim --dry-run --seeds 3 --price 1.5")
+    assert code == 0, err
+    assert "In all: 9 runs to train" in out
+    assert "On one H200: about" in out
+    assert "On eight H200: about" in out
+    assert "$ at 1.5 $/h" in out
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from windowconv.errors import InputError
+    from windowconv.lab.studies import jobs
+    from windowconv.lab.train import train_together
+
+    def failing(configs, data, folders, *rest, **options):
+        if folders[0].name == "5x5-seed1":
+            raise InputError("the loss is nan at step 3")
+        return train_together(configs, data, folders, *rest, **options)
+
+    monkeypatch.setattr(jobs, "train_together", failing)
+    code, out, err = shell("study tiny-claim --seeds 2 --settings epochs=1")
+    assert code == 2
+    assert "Report: " in out
+    assert "1 of 6 runs failed twice, such as 5x5-seed1 (the loss is nan at step 3); the others are kept" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("study mechanims", "study='mechanims' is unknown; did you mean 'mechanism'"),
+        ("study tiny-claim --variants 3x3 5x5-haming", "variant='5x5-haming' is unknown; did you mean '5x5-hamming'"),
+        ("study tiny-claim --variants 3x3 5x5", "lack '5x5-hamming', which the primary contrast needs"),
+        ("study tiny-claim --seeds 0", "seeds=0; allowed: 1 or more"),
+        ("study tiny-claim --settings epochs", "settings='epochs'; allowed: KEY=VALUE"),
+        ("study tiny-claim --settings epoch=3", "setting='epoch' is unknown; did you mean 'epochs'"),
+        ("study tiny-claim --settings epochs=three", "'three' is no value of epochs"),
+        ("study tiny-claim --settings epochs=0", "epochs=0; allowed: 1 or more"),
+        ("study tiny-claim --settings compile=maybe", "'maybe' is no value of compile"),
+        ("study tiny-claim --processes 0", "processes=0; allowed: 1 to"),
+        ("study tiny-claim --processes 9999", "processes=9999; allowed: 1 to"),
+        ("study tiny-claim --dry-run --price -1", "price=-1.0; allowed: 0 or more"),
+        ("study tiny-claim --seeds-at-once 0", "seeds-at-once=0; allowed: 1 or more"),
+        ("study tiny-claim --store s3://b", "store='s3://b' is for --engine ray"),
+        ("study tiny-claim --engine ray --processes 2", "processes=2 is for --engine local"),
+        ("study tiny-claim --engine ray --address nonsense", "address='nonsense'; allowed: host:port, ray://host:port"),
+        ("study tiny-claim --engine ray --address 127.0.0.1:1", "no Ray cluster answers there ("),
+        ("study tiny-claim --engine ray --store what://x", "store='what://x' cannot be used"),
+        ("study tiny-claim --data ./nowhere", "nowhere"),
+        ("report nowhere", "no study folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(words: str, message: str, known: Design, shell: Shell) -> None:
+    code, out, err = shell(words)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err + out
+
+
+def test_a_folder_of_compare_is_reported_as_before(shell: Shell, tmp_path: Path) -> None:
+    code, _, err = shell("report", tmp_path)
+    assert code == 2
+    assert "no study folder (it has no study.json)" in err
+    words = (
+        "compare --data gratings --arms 3x3 --seeds 1 --epochs 1 --train-images 64 --test-images 32 --width 2 --depth 2"
+    )
+    code, _, err = shell(words, "--out", tmp_path / "c")
+    assert code == 0, err
+    assert shell("report", tmp_path / "c")[0] == 0
+    code, _, err = shell("report", tmp_path / "c", "--export", tmp_path / "e")
+    assert code == 2
+    assert "export" in err
+
+
+def test_settings_have_their_fields_kind() -> None:
+    given = [
+        "epochs=3",
+        "lr=0.5",
+        "milestones=0.3,0.6",
+        "nesterov=true",
+        "patience=none",
+        "train-images=7",
+        "decay=all",
+    ]
+    assert dict(map(action.parsed_setting, given)) == {
+        "epochs": 3,
+        "lr": 0.5,
+        "milestones": (0.3, 0.6),
+        "nesterov": True,
+        "patience": None,
+        "train_images": 7,
+        "decay": "all",
+    }

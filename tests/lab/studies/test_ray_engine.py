@@ -1,0 +1,81 @@
+"""A Ray cluster of two local nodes, one of which is killed in the middle: nothing is lost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from windowconv.lab.runs import Run
+
+pytest.importorskip("ray")
+
+SCRIPT = '''
+import sys, threading, time
+from dataclasses import replace
+from pathlib import Path
+
+from ray.cluster_utils import Cluster
+
+from windowconv.lab import recipes
+from windowconv.lab.config import Execution, Training
+from windowconv.lab.recipes import Recipe
+from windowconv.lab.studies.conduct import Means, conduct
+from windowconv.lab.studies.design import Contrast, Design, Variant
+from windowconv.lab.studies.plan import Plan
+from windowconv.lab.studies.ray_engine import OnRay
+
+folder, store = Path(sys.argv[1]), (sys.argv[2] if len(sys.argv) > 2 else None)
+training = Training(image_size=12, train_images=2000, test_images=100, depth=2, width=4, epochs=12, batch_size=16)
+recipes.RECIPES["tiny-small"] = Recipe("tiny-small", "for tests", "gratings", training)
+design = Design("t", "A claim.", "tiny", (Variant("3x3"), Variant("5x5")), Contrast(("5x5",), ("3x3",)))
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+second = cluster.add_node(num_cpus=1)
+engine = OnRay(cluster.address, 1, 0, store)
+
+
+def kill():
+    """The second node, once two runs have been going on for a while: one of them is there."""
+    def going():
+        return [path for path in folder.glob("*/checkpoints/step-*")]
+    while len({path.parent for path in going()}) < 2 and store is None:
+        time.sleep(0.1)
+    time.sleep(3 if store else 0)
+    cluster.remove_node(second, allow_graceful=False)
+    print("killed", flush=True)
+
+
+threading.Thread(target=kill, daemon=True).start()
+means = Means(engine, "gratings", execution=Execution(checkpoint_minutes=0.01))
+done = conduct(Plan(design, "small", 2, "gratings"), folder, means)
+print("finished", done.finished, done.record["status"], done.record["failures"], flush=True)
+import ray
+ray.shutdown()
+cluster.shutdown()
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [True, False], ids=["shared folder", "store"])
+def test_a_node_is_killed_and_nothing_is_lost(shared: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    more = [] if shared else [f"file://{tmp_path}/store"]
+    command = [sys.executable, "-c", SCRIPT, str(folder), *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "killed" in done.stdout
+    assert "finished 4 finished {}" in done.stdout
+    record = json.loads((folder / "study.json").read_text())
+    assert (record["status"], record["failures"]) == ("finished", {})
+    runs = [Run.open(folder / f"{arm}-seed{seed}") for arm in ("3x3", "5x5") for seed in (0, 1)]
+    for run in runs:
+        assert run.record["status"] == "finished"
+        assert [line["epoch"] for line in run.metrics("epoch")] == list(range(1, 13))
+        assert (run.folder / "evaluations/leakage.json").is_file()
+    if shared:  # the run that was on the lost machine went on from its checkpoint
+        assert any(run.record["resumed"] for run in runs)
+    else:
+        kept = {path.parent.name for path in (tmp_path / "store").glob("*/run.json")}
+        assert kept == {run.folder.name for run in runs}
