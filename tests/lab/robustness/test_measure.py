@@ -99,14 +99,15 @@ def test_it_is_reused_for_the_same_and_made_again_for_another(make_run: Callable
     assert attack_run(run, target_of(run), trial, sample, seed).record["created"] != first.record["created"]
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in {"square", "one-pixel", "transfer"}])
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in {"square", "transfer"}])
 def test_windowed_and_folded_networks_fare_alike(name: str) -> None:
     torch.manual_seed(0)
     model = windowconv.convert(trained()[0].model, kernel_size=5, window="hamming").eval()
     set_algorithm(model, "direct")
     folded = windowconv.fold(model)
     images, labels = trained()[1:]
-    settings = {"steps": 4} if "steps" in ATTACKS[name].settings else {}
+    few = {"steps": 4, "population": 10, "generations": 2}
+    settings = {key: value for key, value in few.items() if key in ATTACKS[name].settings}
     budgets = ATTACKS[name].budgets[-2:]
     found = []
     for network in (model, folded):
@@ -128,14 +129,6 @@ def test_the_same_seed_gives_the_same(make_run: Callable[..., Run]) -> None:
     with seeded(9):
         torch.rand(7)
     assert torch.equal(torch.rand(3), before)  # what is drawn elsewhere is not disturbed
-
-
-def test_one_pixel_changes_one_pixel() -> None:
-    target, images, labels = trained()
-    trial = Trial("one-pixel", 6, settings={"generations": 1})
-    with seeded(0):
-        found = trial.entry.craft(target, images[:6], labels[:6], 1, trial.all_settings)
-    assert ((found - images[:6]).abs().amax(1) > 1e-6).flatten(1).sum(1).max() <= 1
 
 
 def test_a_change_beyond_the_budget_does_not_count() -> None:

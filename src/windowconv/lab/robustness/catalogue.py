@@ -5,8 +5,9 @@ from __future__ import annotations
 from windowconv.errors import unknown
 from windowconv.lab.robustness.attack import Attack
 from windowconv.lab.robustness.auto_attack import AUTO_ATTACK
-from windowconv.lab.robustness.black_box import NOISE, ONE_PIXEL
 from windowconv.lab.robustness.gradient_attacks import GRADIENT_ATTACKS
+from windowconv.lab.robustness.noise import NOISE
+from windowconv.lab.robustness.one_pixel import ONE_PIXEL
 from windowconv.lab.robustness.spatial import SPATIAL
 
 ATTACKS: dict[str, Attack] = {

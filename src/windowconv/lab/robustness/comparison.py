@@ -60,18 +60,13 @@ class Comparison:
         Raises:
             InputError: two runs of the same arm and seed; arms without a seed in common; no attack that all have.
         """
-        found: dict[str, dict[int, Attacked]] = {}
-        for run in runs:
-            arm, seed = run.config.arm, run.config.seed
-            if seed in found.setdefault(arm, {}):
-                raise InputError(f"two runs of {arm} with seed {seed}: {run.folder.name} is there twice")
-            found[arm][seed] = Attacked(run, {outcome.label: outcome for outcome in finished(run.folder)})
-        arms = tuple(sorted(found, key=lambda arm: (arm != "3x3", list(found).index(arm))))
-        seeds = tuple(sorted(set.intersection(*(set(by_seed) for by_seed in found.values()))))
-        if not seeds:
-            raise InputError(f"the arms {', '.join(arms)} have no seed in common; their differences are paired by seed")
-        comparison = cls(arms, seeds, {arm: [found[arm][seed] for seed in seeds] for arm in arms})
-        return comparison._with(labels)
+        found = by_arm(runs)
+        attacked = {
+            arm: [Attacked(run, {outcome.label: outcome for outcome in finished(run.folder)}) for run in each]
+            for arm, each in found.items()
+        }
+        seeds = tuple(run.config.seed for run in next(iter(found.values())))
+        return cls(tuple(found), seeds, attacked)._with(labels)
 
     def _with(self, labels: Sequence[str] | None) -> Comparison:
         every = [set(each.outcomes) for runs in self.attacked.values() for each in runs]
@@ -186,17 +181,43 @@ def _distances(outcome: Outcome) -> Tensor:
     return outcome.distance[outcome.clean]
 
 
-def differences(curves: Curves, arm: str, baseline: str) -> list[PairedDifference]:
+def by_arm(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each arm, of the seeds that all arms have, in their order; 3x3 first, or else the first run's arm.
+
+    Raises:
+        InputError: two runs of the same arm and seed; arms without a seed in common.
+    """
+    found: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        arm, seed = run.config.arm, run.config.seed
+        if seed in found.setdefault(arm, {}):
+            raise InputError(f"two runs of {arm} with seed {seed}: {run.folder.name} is there twice")
+        found[arm][seed] = run
+    arms = sorted(found, key=lambda arm: (arm != "3x3", list(found).index(arm)))
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in found.values())))
+    if not seeds:
+        raise InputError(f"the arms {', '.join(arms)} have no seed in common; their differences are paired by seed")
+    return {arm: [found[arm][seed] for seed in seeds] for arm in arms}
+
+
+def differences(curves: Curves, arm: str, baseline: str) -> list[PairedDifference] | None:
     """An arm minus the baseline at each budget, in points, with intervals over seeds.
 
     Args:
         curves: shares (seeds, budgets) by arm.
         arm, baseline: which.
+
+    Returns:
+        One for each budget; None where some seed has no image to tell by.
     """
     a, b = 100 * curves[arm], 100 * curves[baseline]
+    if np.isnan(a).any() or np.isnan(b).any():
+        return None
     return [paired_difference(a[:, i].tolist(), b[:, i].tolist()) for i in range(a.shape[1])]
 
 
-def mean_difference(curves: Curves, arm: str, baseline: str) -> PairedDifference:
+def mean_difference(curves: Curves, arm: str, baseline: str) -> PairedDifference | None:
     """The difference of the means over the budgets, in points: one figure an attack, named beforehand."""
+    if np.isnan(curves[arm]).any() or np.isnan(curves[baseline]).any():
+        return None
     return paired_difference((100 * curves[arm].mean(1)).tolist(), (100 * curves[baseline].mean(1)).tolist())

@@ -136,7 +136,10 @@ def _curve_blocks(
     arms = list(curves)
     for which, held in (("of all images", curves), ("among the images that all arms get right", common)):
         if len(arms) > 1:
-            paired = {arm: differences(held, arm, arms[0]) for arm in arms[1:]}
+            found = {arm: differences(held, arm, arms[0]) for arm in arms[1:]}
+            paired = {arm: each for arm, each in found.items() if each is not None}
+            if len(paired) < len(found):
+                continue  # some seed has no image that all arms get right
             means = {arm: [d.mean for d in each] for arm, each in paired.items()}
             ends = {arm: _ends(each) for arm, each in paired.items()}
             drawn = plots.accuracy_differences(means, ends, budgets, ticks, label, arms[0], colours)

@@ -10,7 +10,7 @@ from windowconv.lab.actions import read_data
 from windowconv.lab.data import NAMES
 from windowconv.lab.data.sets import Images
 from windowconv.lab.loading import cut
-from windowconv.lab.runs import Run
+from windowconv.lab.runs import Run, read_json
 from windowconv.lab.study import STUDY
 
 
@@ -42,11 +42,13 @@ def open_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _runs_of_study(folder: Path) -> list[Run]:
+    """Its finished runs, its arms in the study's order."""
     found = [Run.open(path.parent) for path in sorted(folder.glob("*/run.json"))]
     finished = [run for run in found if run.record["status"] == "finished"]
     if not finished:
         raise InputError(f"RUN={str(folder)!r} is a study without a finished run")
-    return finished
+    arms = [*read_json(folder / STUDY).get("arms", []), *(run.config.arm for run in finished)]
+    return sorted(finished, key=lambda run: arms.index(run.config.arm))
 
 
 def test_images(runs: Sequence[Run], data: str | None, root: Path | None) -> Images:

@@ -82,7 +82,7 @@ PAPER = (
     Trial("pgd", 500, settings={"steps": 20}),
     Trial("deepfool", 500, settings={"steps": 20}),
     Trial("spatial", 500),
-    Trial("one-pixel", 500, settings={"generations": 2}),
+    Trial("one-pixel", 500, settings={"population": 50, "generations": 5}),
     Trial("noise", 500),
     STRONGER,
 )

@@ -18,12 +18,14 @@ INTERVAL_SEEDS = 3
 """Below, an interval says nothing: see `study_report.difference`."""
 
 
-def interval(paired: PairedDifference, digits: int = 2) -> str:
-    """A difference in points with its 95 % interval, or, of few seeds, without one.
+def interval(paired: PairedDifference | None, digits: int = 2) -> str | None:
+    """A difference in points with its 95 % interval, or, of few seeds, without one; None of nothing.
 
     >>> interval(PairedDifference(1.25, 0.5, 2.0, 5))
     '+1.25 [+0.50, +2.00]'
     """
+    if paired is None:
+        return None
     text = f"{paired.mean:+.{digits}f}"
     if paired.n >= INTERVAL_SEEDS and paired.low is not None and paired.high is not None:
         text += f" [{paired.low:+.{digits}f}, {paired.high:+.{digits}f}]"
@@ -55,11 +57,12 @@ def summary_table(comparison: Comparison) -> Table:
         Column("the same, among images all arms get right", numeric=True),
     ]
     n = {len(comparison.outcome(label).clean) for label in comparison.labels}
+    seeds = f"{len(comparison.seeds)} seed" + ("s" if len(comparison.seeds) > 1 else "")
     note = (
-        f"{len(comparison.seeds)} seeds; {' or '.join(map(str, sorted(n)))} test images, the same for all. Accuracy "
-        "under attack is averaged over the budgets that stand in the attack's own table; sd is over seeds. Differences "
-        "are paired by seed, in points. The last column leaves out the images that some arm of the seed gets wrong "
-        "before any attack, so that a better clean accuracy does not pass for robustness."
+        f"{seeds}; {' or '.join(map(str, sorted(n)))} test images, the same for all. Accuracy under attack is averaged "
+        "over the budgets that stand in the attack's own table; sd is over seeds. Differences are paired by seed, in "
+        "points. The last column leaves out the images that some arm of the seed gets wrong before any attack, so that "
+        "a better clean accuracy does not pass for robustness."
     )
     return Table("Accuracy under each attack", columns, rows, note=note, sortable=True)
 
@@ -86,9 +89,9 @@ def budget_table(title: str, unit: Unit, budgets: Sequence[float], curves: Curve
     for i, budget in enumerate(budgets):
         cells: list[Any] = [unit.text(budget)]
         cells += [100 * curves[arm][:, i].mean() for arm in arms]
-        cells += [interval(differences(curves, arm, arms[0])[i]) for arm in arms[1:]]
-        if common is not None:
-            cells += [interval(differences(common, arm, arms[0])[i]) for arm in arms[1:]]
+        for held in (curves, *([] if common is None else [common])):
+            each = [differences(held, arm, arms[0]) for arm in arms[1:]]
+            cells += [None if found is None else interval(found[i]) for found in each]
         rows.append(cells)
     columns = [
         f"budget ({unit.symbol})",
@@ -155,15 +158,9 @@ def checks_table(checks: dict[str, list[tuple[str, Check]]]) -> Table:
     for name, each in checks.items():
         failed = [(run, check) for run, check in each if not check.passed]
         run, check = (failed or each)[0]
-        verdict = "holds" if not failed else f"VIOLATED in {len(failed)}"
-        rows.append([name, verdict, len(each) - len(failed), len(each), f"{run}: {check.found}"])
-    columns: list[str | Column] = [
-        "check",
-        "verdict",
-        "runs where it holds",
-        "runs",
-        "example (the first that fails, if any)",
-    ]
+        verdict = f"holds in all {len(each)}" if not failed else f"VIOLATED in {len(failed)} of {len(each)}"
+        rows.append([name, verdict, f"{run}: {check.found}"])
+    columns = ["check", "in how many runs", "the first run that fails, or the first"]
     note = "A tolerance of 2 % of the images allows for chance. What fails says that the attack was too weak."
     return Table("Sanity checks", columns, rows, note=note)
 

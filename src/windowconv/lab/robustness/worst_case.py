@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.lab.robustness.noise import NOISE
 from windowconv.lab.robustness.norms import Unit
 from windowconv.lab.robustness.outcome import Outcome
 
@@ -35,6 +36,8 @@ class WorstCase:
 def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
     """The worst over the attacks of a unit that are results, on the same images; None if there are none.
 
+    Random noise is no attack and left out.
+
     An attack tells about the budgets from its smallest on, and what broke an image at a small budget breaks it at
     every larger one: a smaller change is allowed there too. A minimal distance does so exactly.
 
@@ -44,7 +47,8 @@ def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
     Source: Carlini et al., On evaluating adversarial robustness, 2019, section 4 ("report per-example attack
     success: the minimum over attacks").
     """
-    chosen = [outcome for outcome in outcomes if outcome.unit is unit and not outcome.check]
+    attacks = [outcome for outcome in outcomes if outcome.record["attack"] != NOISE.name and not outcome.check]
+    chosen = [outcome for outcome in attacks if outcome.unit is unit]
     if not chosen:
         return None
     first = chosen[0]
