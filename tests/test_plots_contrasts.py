@@ -17,7 +17,7 @@ def test_dots_means_and_intervals_are_the_given_ones() -> None:
     (axes,) = figure.axes
     lines = {tuple(np.asarray(line.get_xdata()).tolist()) for line in axes.lines}
     assert {(1.0, 2.0, 3.0), (2.0,), (0.5, 3.5), (-1.0, 0.0), (-0.5,)} <= lines
-    assert "shaded: 0 to 0.3" in axes.get_xlabel()
+    assert "shaded: from 0 to 0.3" in axes.get_xlabel()
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == "7x7 minus 3x3"
     assert labels[1].replace("\n", " ") == list(DIFFERENCES)[1]

@@ -38,7 +38,7 @@ def test_l1_is_the_gradient_of_the_sum_of_absolute_weights() -> None:
 
 def test_l1_makes_weights_small(make_run: MakeRun) -> None:
     def size(run: Run) -> float:
-        return sum(m.weight.abs().sum().item() for m in run.model() if isinstance(m, nn.Conv2d | nn.Linear))
+        return sum(m.weight.abs().sum().item() for m in run.model().modules() if isinstance(m, nn.Conv2d | nn.Linear))
 
     plain = size(make_run(epochs=6, weight_decay=0.0))
     assert size(make_run(epochs=6, weight_decay=0.0, seed=0, l1=0.02)) < 0.8 * plain
@@ -46,11 +46,11 @@ def test_l1_makes_weights_small(make_run: MakeRun) -> None:
 
 def test_dropout_is_before_the_last_layer_and_comes_back_with_the_run(make_run: MakeRun) -> None:
     run = make_run(dropout=0.4)
-    layers = list(run.model())
+    layers = list(run.model().children())
     assert [type(layer) for layer in layers[-2:]] == [nn.Dropout, nn.Linear]
     assert layers[-2].p == 0.4
     plain = make_run(arm="5x5", dropout=0.0)
-    assert not any(isinstance(layer, nn.Dropout) for layer in plain.model())
+    assert not any(isinstance(layer, nn.Dropout) for layer in plain.model().modules())
     assert run.record["config"]["dropout"] == 0.4
 
 

@@ -1,6 +1,7 @@
 """The rule: closed cases, the number of seeds that would settle a study, and how often the rule errs."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_an_association_in_one_arm_is_the_regressions() -> None:
     x = rng.normal(5, 2, 9)
     y = 3 * x + rng.normal(0, 1, 9)
     found = association_effect({"a": x.tolist()}, {"a": y.tolist()})
-    line = linregress(x, y)
+    line: Any = linregress(x, y)
     scale = x.std(ddof=1)
     half = float(t.ppf(0.975, 7)) * line.stderr
     assert found.mean == pytest.approx(line.slope * scale)

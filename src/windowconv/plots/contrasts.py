@@ -52,7 +52,7 @@ def contrasts(
         axes.plot(seeds.mean(), row, "D", color=colour, markersize=5)
     axes.set_yticks(range(len(differences)), [_wrapped(name) for name in differences])
     axes.set_ylim(len(differences) - 0.5, -0.6)
-    shade = "" if smallest is None else f"; shaded: 0 to {smallest:g}, the smallest of interest"
+    shade = "" if smallest is None else f"\nshaded: from 0 to {smallest:g}, the smallest of interest"
     axes.set_xlabel(f"{xlabel}\ndots: seeds; diamonds: means; lines: 95 % intervals{shade}")
     axes.grid(axis="x")
     axes.margins(x=0.06)

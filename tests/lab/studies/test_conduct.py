@@ -310,16 +310,16 @@ def test_the_images_must_be_the_studys(design: Design, means: Means, tmp_path: P
     plan = Plan(design, "small", 1, "gratings")
     cache = ImageCache()
     data = cache.get("gratings", None, design.at("small").training)
-    jobs: list[Job] = []
+    seen: list[Job] = []
 
     class Collecting(ThisProcess):
-        def run(self, given: Sequence[Job], place: Path) -> Iterator[Outcome]:
-            jobs.extend(given)
+        def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
+            seen.extend(jobs)
             return iter(())
 
     Conductor(plan, tmp_path, replace(means, engine=Collecting()), data).do(plan.runs(), ())
-    assert len(jobs) == 3
-    assert Job.from_record(json.loads(json.dumps(jobs[0].record()))) == jobs[0]
-    work(jobs[0], tmp_path, cache, Progress())
+    assert len(seen) == 3
+    assert Job.from_record(json.loads(json.dumps(seen[0].record()))) == seen[0]
+    work(seen[0], tmp_path, cache, Progress())
     with pytest.raises(InputError, match="are not those that the study began with"):
-        work(replace(jobs[1], data={**jobs[1].data, "train_hash": "0"}), tmp_path, cache, Progress())
+        work(replace(seen[1], data={**seen[1].data, "train_hash": "0"}), tmp_path, cache, Progress())

@@ -29,7 +29,7 @@ def test_time_here_is_shared_by_the_processes() -> None:
     found = Estimate([made(), made(runs=2, seconds=30.0)], processes=2, threads=1, price=2.0)
     assert found.seconds == (4 * 60 + 2 * 30) / 2
     text = str(found)
-    assert "In all: 6 runs to train, 18.000 P multiply-adds." in text
+    assert "In all: 6 runs to train, 18 P multiply-adds." in text
     assert "Here, 2 processes of 1 thread: about 2 min 30 s, 0.08 $ at 2 $/h" in text
     assert text.count("An estimate from declared figures, not a measurement.") == 2
     assert "$" not in str(Estimate([made()], 1, 1)).splitlines()[-4]

@@ -130,11 +130,7 @@ class _Process:
                 if not self._stopped.is_set():
                     self._done.put(outcome)
         finally:
-            worker = self._worker
-            if worker is not None:
-                with suppress(OSError):
-                    worker.stdin.close()  # pyright: ignore[reportOptionalMemberAccess]
-                worker.wait()
+            _let_go(self._worker)
 
     def _ask(self, job: Job) -> Outcome:
         """One job's outcome; that the worker died is one too."""
@@ -158,6 +154,7 @@ class _Process:
             if self._stopped.is_set():
                 return None
             if self._worker is None or self._worker.poll() is not None:
+                _let_go(self._worker)
                 self._worker = _start(self._threads, self._place)
             return self._worker
 
@@ -168,6 +165,13 @@ def _start(threads: int, place: Path) -> subprocess.Popen[str]:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", WORKER, str(place)]
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+
+
+def _let_go(worker: subprocess.Popen[str] | None) -> None:
+    """Close a worker's pipes, at which it ends, and wait for that."""
+    if worker is not None:
+        with suppress(OSError), worker:
+            pass
 
 
 def _how(code: int) -> str:

@@ -82,15 +82,15 @@ class Estimate:
         return max(loads), sum(each) / 3600 * machine.price
 
     def __str__(self) -> str:
-        header = ["variant", "runs", "reused", "parameters", "M multiply-adds", "T multiply-adds a run", "time a run"]
+        header = ["variant", "runs", "reused", "parameters", "multiply-adds", "in a run", "time a run"]
         rows = [
             [
                 line.variant,
                 line.runs,
                 line.reused,
                 line.network.parameters,
-                f"{line.network.macs / 1e6:,.2f}",
-                f"{line.macs / 1e12:,.2f}",
+                counted(line.network.macs),
+                counted(line.macs),
                 duration(line.seconds),
             ]
             for line in self.lines
@@ -101,7 +101,7 @@ class Estimate:
     def _totals(self) -> list[str]:
         runs = sum(line.runs for line in self.lines)
         macs = sum(line.runs * line.macs for line in self.lines)
-        lines = [f"In all: {runs} runs to train, {macs / 1e15:,.3f} P multiply-adds."]
+        lines = [f"In all: {runs} runs to train, {counted(macs)} multiply-adds."]
         cost = "" if self.price is None else f", {self.seconds / 3600 * self.price:,.2f} $ at {self.price:g} $/h"
         many = f"{self.processes} process{'es' if self.processes > 1 else ''} of {self.threads} thread"
         many += "s" if self.threads > 1 else ""
@@ -112,6 +112,18 @@ class Estimate:
             lines.append(f"{text} An estimate from declared figures, not a measurement.")
         lines.append(f"({ELSEWHERE[0].source}.)")
         return lines
+
+
+def counted(number: float) -> str:
+    """A large number as people write it.
+
+    >>> counted(950), counted(1_810_000_000)
+    ('950', '1.81 G')
+    """
+    for power, prefix in ((18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**power:
+            return f"{number / 10**power:.3g} {prefix}"
+    return f"{number:.0f}"
 
 
 def line(

@@ -126,7 +126,9 @@ def out_of_step(checkout: Path) -> list[str]:
 
 def main() -> int:
     """Write both files, or check them."""
-    parser = argparse.ArgumentParser(prog="windowconv.lab.studies.evidence", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="windowconv.lab.studies.evidence", description="docs/evidence.md and the README's block"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if a file is out of step")
     checkout = Path.cwd()
     try:

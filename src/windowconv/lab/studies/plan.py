@@ -65,8 +65,9 @@ class Plan:
 
     def _searches(self) -> Iterator[PlannedRun]:
         for variant in self.design.variants:
-            for value in variant.tune[1] if variant.tune else ():
-                training = replace(self.training(variant), **{variant.tune[0]: value})
+            name, values = variant.tune or ("", ())
+            for value in values:
+                training = replace(self.training(variant), **{name: value})
                 config = self._config(variant.arm, training, SEARCH_SEED, purpose="search")
                 yield PlannedRun(search_name(variant, value), config, f"{SEARCH}/{variant.folder}-{value:g}")
 

@@ -32,7 +32,7 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
         Column("95 % interval", numeric=True),
         "seeds",
         Column("sign-flip p", ".4f"),
-        Column("smallest p possible", ".4f"),
+        Column("its floor", ".4f"),
         Column("Holm's p", ".4f"),
         Column("bootstrap", numeric=True),
     ]
