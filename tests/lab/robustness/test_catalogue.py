@@ -6,7 +6,7 @@ from windowconv.errors import InputError
 from windowconv.lab.robustness.attack import Attack
 from windowconv.lab.robustness.auto_attack import MEMBERS
 from windowconv.lab.robustness.catalogue import ATTACKS, find_attack
-from windowconv.lab.robustness.suites import SUITES, TRIALS, Trial, choose, transfers, verify
+from windowconv.lab.robustness.suites import SUITES, TRIALS, Trial, choose, fitting, transfers, verify
 
 SHAPE = (1, 28, 28)
 
@@ -75,3 +75,10 @@ def test_attacks_can_be_chosen() -> None:
 def test_transfer_comes_from_every_other_arm() -> None:
     trials = transfers("7x7", ["3x3", "7x7", "9x9-kaiser:8.6"], 10)
     assert [trial.label for trial in trials] == ["transfer-from-3x3", "transfer-from-9x9-kaiser_8.6"]
+
+
+def test_of_a_suite_what_needs_more_classes_is_left_out_and_said() -> None:
+    kept, notes = fitting(TRIALS["standard"], 3)
+    assert notes == ["apgd-t-100 is not run: it needs 4 classes or more, the network has 3"]
+    assert {trial.attack for trial in TRIALS["standard"]} - {trial.attack for trial in kept} == {"apgd-t"}
+    assert fitting(TRIALS["standard"], 10) == (TRIALS["standard"], [])

@@ -18,7 +18,7 @@ from windowconv.lab.robustness.estimate import estimate, seconds_an_image
 from windowconv.lab.robustness.measure import Sample, attack_run, draw
 from windowconv.lab.robustness.report import write_report
 from windowconv.lab.robustness.subjects import open_runs, test_images
-from windowconv.lab.robustness.suites import NATURAL, TRANSFER, Trial, choose, transfers, verify
+from windowconv.lab.robustness.suites import NATURAL, TRANSFER, Trial, choose, fitting, transfers, verify
 from windowconv.lab.robustness.tables import run_checks, summary_table
 from windowconv.lab.robustness.target import Target
 from windowconv.lab.runs import Run
@@ -44,11 +44,16 @@ def attack(command: Attack) -> Path:
     trials = choose(command.suite, command.attacks, command.images, command.budgets)
     execution = prepare(command)
     images = test_images(runs, command.data, command.data_root)
+    notes: list[str] = []
+    if not command.attacks:  # what is named must fit; of a suite, what does
+        trials, notes = fitting(trials, len(images.classes))
     verify(trials, len(images.classes), images.shape, len(images))
     sample = draw(images, max(trial.images for trial in trials), execution.workers)
     plan = _plan(command, runs, trials)
     device = torch.device(execution.device)
     _say_plan(plan, trials, sample, device)
+    for note in notes:
+        print(note, file=sys.stderr)
     _carry_out(plan, sample, device, command.seed)
     sections = []
     if command.suite in NATURAL and not command.attacks:
@@ -56,7 +61,7 @@ def attack(command: Attack) -> Path:
 
         sections = natural(runs, images, command, execution)
     labels = [trial.label for _, trial in plan]
-    page = write_report(runs, _folder(command, runs), labels, sample, sections)
+    page = write_report(runs, _folder(command, runs), labels, sample, sections, notes)
     _say_results(Comparison.of(runs, labels))
     print(f"Report: {page.resolve()}")
     return page
@@ -111,8 +116,8 @@ def _say_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: torch
 
 
 def _carry_out(plan: Plan, sample: Sample, device: torch.device, seed: int) -> None:
-    target, current = None, None
-    with show([trial.images for _, trial in plan]) as display:
+    target, current, classes = None, None, len(plan[0][0].record["data"]["classes"])
+    with show([trial.images for _, trial in plan], [trial.work(classes) for _, trial in plan]) as display:
         for run, trial in plan:
             if run is not current or target is None:
                 target, current = _target(run, device), run

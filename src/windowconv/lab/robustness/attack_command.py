@@ -38,7 +38,7 @@ class Attack(Where):
     data: str | None = None
     """Where the test images are, for runs that were trained on a folder of images."""
     out: Path | None = None
-    """Where robustness.html and robustness.json go; the study's folder, or runs/robustness, if not given."""
+    """Where robustness.html and its tables go; the study's folder, or runs/robustness, if not given."""
 
     def run(self) -> None:
         """Attack and write the report."""

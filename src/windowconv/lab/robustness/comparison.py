@@ -86,9 +86,10 @@ class Comparison:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The attacks that are results and that all runs have, in the order in which they were run."""
+        """The attacks that are results and that all runs have, those that look for the smallest change first."""
         first = self.attacked[self.arms[0]][0].outcomes
-        return [label for label, outcome in first.items() if not outcome.check and not label.startswith("transfer-")]
+        found = [label for label, outcome in first.items() if not outcome.check and not label.startswith("transfer-")]
+        return sorted(found, key=lambda label: first[label].distance is None)
 
     def outcome(self, label: str) -> Outcome:
         """The attack on the first run, for its title, unit and budgets."""

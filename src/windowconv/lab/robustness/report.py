@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from windowconv import plots
+from windowconv.files import replace_file
 from windowconv.lab.progress import duration
 from windowconv.lab.robustness.comparison import Comparison, Curves, differences
 from windowconv.lab.robustness.examples import gallery_section
@@ -24,8 +23,9 @@ from windowconv.lab.robustness.tables import (
 )
 from windowconv.lab.runs import Run, write_json
 from windowconv.report import Block, Column, Figure, Page, Section, Table, write
+from windowconv.report.text import as_json, as_markdown
 
-PAGE, FIGURES = "robustness.html", "robustness.json"
+PAGE, FIGURES, TABLES = "robustness.html", "robustness.json", "robustness.md"
 
 
 def write_report(
@@ -34,8 +34,9 @@ def write_report(
     labels: Sequence[str] | None = None,
     sample: Sample | None = None,
     more: Sequence[Section] = (),
+    notes: Sequence[str] = (),
 ) -> Path:
-    """Write `robustness.html` and `robustness.json` about the attacks on `runs` into `folder`; returns the page.
+    """Write about the attacks on `runs` into `folder`: robustness.html, its tables as .json and .md; returns the page.
 
     Args:
         runs: that were attacked.
@@ -43,24 +44,26 @@ def write_report(
         labels: the attacks to report; all that all runs have if not given.
         sample: the images that were attacked, for pictures of them.
         more: sections about other measures.
+        notes: what else the reader must know, such as which attacks were not run.
     """
     comparison = Comparison.of(runs, labels)
     colours = plots.arm_colours(comparison.arms)
     checks = run_checks(comparison)
     violated = {name: each for name, each in checks.items() if not all(check.passed for _, check in each)}
-    summary, checked = summary_table(comparison), checks_table(checks)
-    attacks = [_attack_section(comparison, label, colours) for label in comparison.labels]
     sections = [
-        Section("Summary", [summary]),
-        Section("Can these figures be believed?", [checked], _belief(violated)),
+        Section("Summary", [summary_table(comparison)], " ".join(f"{note}." for note in notes)),
+        Section("Can these figures be believed?", [checks_table(checks)], _belief(violated)),
         *_worst_sections(comparison, colours),
-        *attacks,
+        *(_attack_section(comparison, label, colours) for label in comparison.labels),
         *gallery_section(comparison, sample, colours),
         *more,
         _settings(comparison),
     ]
     page = Page(_title(comparison), _lead(comparison, violated), sections, _facts(comparison))
-    write_json(folder / FIGURES, _record(comparison, [summary, checked], attacks, violated))
+    tables = [block for part in sections for block in part.blocks if isinstance(block, Table)]
+    write_json(folder / FIGURES, _record(comparison, tables, violated))
+    text = [f"# {page.title}", page.lead, *map(as_markdown, tables)]
+    replace_file(folder / TABLES, ("\n\n".join(text) + "\n").encode())
     return write(page, folder / PAGE)
 
 
@@ -201,30 +204,13 @@ def _facts(comparison: Comparison) -> dict[str, str]:
     }
 
 
-def _record(
-    comparison: Comparison, tables: Sequence[Table], sections: Sequence[Section], violated: dict[str, Any]
-) -> dict[str, Any]:
+def _record(comparison: Comparison, tables: Sequence[Table], violated: dict[str, Any]) -> dict[str, Any]:
     """The page's tables as JSON."""
-    found = [*tables, *(block for section in sections for block in section.blocks if isinstance(block, Table))]
     return {
         "title": _title(comparison),
         "arms": list(comparison.arms),
         "seeds": list(comparison.seeds),
         "violated": {name: [f"{run}: {check.found}" for run, check in each] for name, each in violated.items()},
         "facts": _facts(comparison),
-        "tables": [
-            {
-                "caption": table.caption,
-                "columns": [column.title for column in table.headings()],
-                "rows": [[_plain(cell) for cell in row] for row in table.rows],
-                "note": table.note,
-            }
-            for table in found
-        ],
+        "tables": [as_json(table) for table in tables],
     }
-
-
-def _plain(cell: Any) -> Any:
-    if isinstance(cell, np.generic):
-        cell = cell.item()
-    return None if isinstance(cell, float) and not np.isfinite(cell) else cell

@@ -61,6 +61,11 @@ class Trial:
             raise InputError(f"images={self.images}; allowed: 1 or more")
         self.entry.check(self.grid, self.settings, classes, shape)
 
+    def work(self, classes: int) -> float:
+        """How long it takes beside others: forward passes, one with its backward pass counting as three."""
+        forward, gradient = self.cost(classes)
+        return forward + 3 * gradient
+
     def cost(self, classes: int) -> tuple[float, float]:
         """Forward passes, and forward and backward passes, of all its images: an estimate."""
         forward, gradient = self.entry.cost(self.all_settings, classes)
@@ -141,6 +146,17 @@ def _of(name: str, trials: Sequence[Trial]) -> Trial:
     entry = find_attack(name)
     found = [trial for trial in trials if trial.attack == entry.name and not trial.check]
     return found[0] if found else Trial(entry.name, trials[0].images)
+
+
+def fitting(trials: Sequence[Trial], classes: int) -> tuple[tuple[Trial, ...], list[str]]:
+    """Those of a suite's trials that a network of so many classes allows, and in words why the others are not run."""
+    kept = tuple(trial for trial in trials if trial.entry.classes <= classes)
+    left_out = [
+        f"{trial.label} is not run: it needs {trial.entry.classes} classes or more, the network has {classes}"
+        for trial in trials
+        if trial not in kept
+    ]
+    return kept, left_out
 
 
 def transfers(arm: str, arms: Sequence[str], images: int) -> tuple[Trial, ...]:
