@@ -45,6 +45,17 @@ def test_spectrum_is_the_transform_summed_over_channels():
     torch.testing.assert_close(power_spectrum(weight), expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 5), (3, 1, 4, 5), (2, 1, 3, 1, 4), (2, 3, 17, 16)])
+@pytest.mark.parametrize("grid", [9, 16, 33, 34])
+def test_spectrum_of_single_kernels_on_any_grid(shape, grid):
+    weight = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    if grid < 2 * max(shape[2:]) - 1:
+        pytest.skip("too coarse a grid")
+    axes = list(range(2, len(shape)))
+    expected = torch.fft.fftn(weight, s=[grid] * len(axes), dim=axes).abs().square().sum(1)
+    torch.testing.assert_close(power_spectrum(weight, grid), expected, rtol=1e-12, atol=1e-12)
+
+
 @given(seed=st.integers(0, 10**6), scale=st.floats(1e-3, 1e3), rows=st.integers(0, 2), columns=st.integers(0, 2))
 def test_scale_shift_transposition(seed, scale, rows, columns):
     weight = torch.randn(2, 2, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

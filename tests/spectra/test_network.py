@@ -13,7 +13,7 @@ from windowconv.errors import InputError
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
 from windowconv.spectra.kernels import kernel_figures
-from windowconv.spectra.network import leakage
+from windowconv.spectra.network import leakage, pair_leakage
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.recorder import LeakageRecorder
 from windowconv.spectra.what_if import window_effects
@@ -209,3 +209,17 @@ def test_a_record_is_json(tmp_path):
     record.save(tmp_path / "leakage.json")
     held = json.loads((tmp_path / "leakage.json").read_text())
     assert [row["layer"] for row in held["rows"]] == ["0", "3", "4.0"]
+
+
+def test_pairs_alone_are_those_of_the_whole_measure():
+    net = convert(network(), window="hamming", include="0")
+    net[3].weight.data.zero_()
+    for pairs in (5, 512):
+        expected = {
+            row["layer"]: [row["pair_leakage_1/8"], row["pair_leakage_1/4"]] for row in leakage(net, pairs=pairs).rows()
+        }
+        assert pair_leakage(net, pairs) == expected
+    assert pair_leakage(net)["3"] == [None, None]
+    for model, pairs, message in ((net, 0, "pairs=0; allowed"), (nn.Conv2d(3, 3, 1), 5, "more than one tap")):
+        with pytest.raises(InputError, match=message):
+            pair_leakage(model, pairs)

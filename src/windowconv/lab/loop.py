@@ -25,7 +25,7 @@ from windowconv.lab.runs import RunWriter
 from windowconv.lab.state import Tensors, copied, finite
 from windowconv.lab.step import Stepper
 from windowconv.lab.stopping import Stopped, StopRequest, listening
-from windowconv.spectra.network import leakage
+from windowconv.spectra.network import pair_leakage
 
 LOG_EVERY = 20  # steps between two looks at the loss, which waits for the device
 EPOCH_SHARE = 0.1  # of the time between two checkpoints, after which the end of an epoch is worth one
@@ -85,7 +85,7 @@ class Loop:
             training_loader(self.images, c, ranks.device, execution, ranks.rank, ranks.world) for c in configs
         ]
         self.steps = self.config.epochs * len(self.loaders[0])
-        self.stepper = Stepper(self.config, networks, self.steps, ranks)
+        self.stepper = Stepper(configs, networks, self.steps, ranks)
         self.tracks = [Track() for _ in configs]
         self.step, self.epoch, self.batch = 0, 1, 0
         self.earlier = 0.0  # seconds, of attempts that were cut
@@ -190,10 +190,8 @@ class Loop:
 
     def _log_leakage(self, networks: Sequence[nn.Module], epoch: int) -> None:
         """L(1/8) and L(1/4) of the single kernels of each layer; epoch 0 is before training."""
-        keys = ("pair_leakage_1/8", "pair_leakage_1/4")
         for writer, network in zip(self.writers, networks, strict=False):
-            figures = {row["layer"]: [row[key] for key in keys] for row in leakage(network).rows()}
-            writer.log("leakage", **{**self._position(), "epoch": epoch}, leakage=figures)
+            writer.log("leakage", **{**self._position(), "epoch": epoch}, leakage=pair_leakage(network))
 
     def _stop_or_save(self, request: StopRequest) -> None:
         """Save where it is time, and where a signal asks to stop, which is then done."""

@@ -108,8 +108,15 @@ def _of_correlation(filters: Tensor, grid: int) -> Tensor:
 def _summed(filters: Tensor, grid: int) -> Tensor:
     """By the transform of each kernel: one channel, or so many taps that their products would be more work."""
     axes = filters.ndim - 2
-    spectrum = torch.fft.fftn(filters, s=[grid] * axes, dim=tuple(range(-axes, 0)))
-    return (spectrum.real.square() + spectrum.imag.square()).sum(1)
+    half = torch.fft.rfftn(filters, s=[grid] * axes, dim=tuple(range(-axes, 0)))
+    return _whole((half.real.square() + half.imag.square()).sum(1), grid)
+
+
+def _whole(half: Tensor, grid: int) -> Tensor:
+    """Energy spectra (filters, *[grid] * axes) from the half where the last axis's frequencies are not negative."""
+    negative = half[..., 1 : (grid + 1) // 2].flip(list(range(1, half.ndim)))
+    others = list(range(1, half.ndim - 1))
+    return torch.cat([half, negative.roll([1] * len(others), others) if others else negative], dim=-1)
 
 
 def check_grid(grid: int, axes: int) -> None:

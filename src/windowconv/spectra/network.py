@@ -179,16 +179,39 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     0      3x3     1x1     -             8   0.768   0.419       0.842       0.556  0.268      0.625     0.846 ...
     2      7x7     2x2     -             8   0.809   0.584       0.894       0.644  0.356      0.646     0.943 ...
     """
-    if pairs < 1:
-        raise InputError(f"pairs={pairs}; allowed: 1 or more")
     wanted = chosen(convolutions(model), layers)
     skipped = {name: "one tap" for name, layer in wanted.items() if max(layer.kernel_size) == 1}
-    kernels = {name: (layer, filters_of(name, layer)) for name, layer in wanted.items() if name not in skipped}
-    if not kernels:
-        raise InputError(f"model={type(model).__name__} has no convolutions with more than one tap to measure")
-    grid = common_grid([weight for _, weight in kernels.values()])
+    kernels, grid = _kernels(model, wanted, pairs)
     measured = tuple(_measure(name, layer, weight, grid, pairs) for name, (layer, weight) in kernels.items())
     return NetworkLeakage(measured, skipped, grid)
+
+
+def pair_leakage(model: nn.Module, pairs: int = PAIRS) -> dict[str, list[float | None]]:
+    """L(1/8) and L(1/4) of single kernels by layer, the means that `leakage` has, without the rest, which takes longer.
+
+    For what is measured again and again, such as while training.
+
+    Args:
+        model, pairs: as in `leakage`.
+
+    Raises:
+        InputError: as `leakage`.
+    """
+    kernels, grid = _kernels(model, convolutions(model), pairs)
+    curves = {name: _pair_curves(weight, grid, pairs) for name, (_, weight) in kernels.items()}
+    return {name: [_mean(each[:, RADII.index(r)]) for r in SCALARS] for name, each in curves.items()}
+
+
+def _kernels(
+    model: nn.Module, wanted: dict[str, Convolution], pairs: int
+) -> tuple[dict[str, tuple[Convolution, Tensor]], int]:
+    """The layers of more than one tap with their filters, and a grid for all of them."""
+    if pairs < 1:
+        raise InputError(f"pairs={pairs}; allowed: 1 or more")
+    kernels = {name: (layer, filters_of(name, layer)) for name, layer in wanted.items() if max(layer.kernel_size) > 1}
+    if not kernels:
+        raise InputError(f"model={type(model).__name__} has no convolutions with more than one tap to measure")
+    return kernels, common_grid([weight for _, weight in kernels.values()])
 
 
 def common_grid(weights: Sequence[Tensor]) -> int:
@@ -203,8 +226,7 @@ def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: in
     curves, figures = _filters(weight, 1 if layer.transposed else tuple(layer.stride), grid)
     if layer.transposed:
         figures.aliased.fill_(torch.nan)
-    kernels = sampled(weight, pairs)
-    pair_curves = torch.cat([_curves(power_spectrum(some, grid)) for some in _parts(kernels, grid)])
+    pair_curves = _pair_curves(weight, grid, pairs)
     at = [RADII.index(r) for r in SCALARS]
     return LayerLeakage(
         name,
@@ -222,6 +244,11 @@ def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: in
         pair_curves[:, at],
         figures,
     )
+
+
+def _pair_curves(weight: Tensor, grid: int, pairs: int) -> Tensor:
+    """The curves of single kernels, or of a sample of them."""
+    return torch.cat([_curves(power_spectrum(some, grid)) for some in _parts(sampled(weight, pairs), grid)])
 
 
 def _filters(weight: Tensor, stride: int | tuple[int, ...], grid: int) -> tuple[Tensor, KernelFigures]:
