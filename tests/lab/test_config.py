@@ -11,7 +11,7 @@ import tyro
 
 from windowconv.errors import InputError
 from windowconv.lab.commands import Train
-from windowconv.lab.config import Execution, RunConfig, Training
+from windowconv.lab.config import LATER, Execution, RunConfig, Training
 from windowconv.lab.recipes import RECIPES
 
 
@@ -43,6 +43,10 @@ from windowconv.lab.recipes import RECIPES
         *((name, -0.1) for name in ("val_fraction", "label_smoothing", "ema")),
         *(("crop_area", value) for value in ((0.0, 1.0), (0.5, 0.2), (0.5, 1.5), (math.nan, 1.0))),
         *(("crop_aspect", value) for value in ((0.0, 1.0), (2.0, 1.0), (1.0, math.inf))),
+        *(("adversarial_budget", value) for value in (-0.1, 1.5, 8.0, math.nan)),
+        *(("adversarial_step_size", value) for value in (0.0, -1.0, math.nan, math.inf)),
+        ("adversarial_steps", 0),
+        ("adversarial", "bim"),
     ],
 )
 def test_what_is_out_of_range_is_refused_by_its_options_name(name: str, value: object) -> None:
@@ -74,6 +78,7 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
         "precision": "bf16",
         "network": "resnet18",
         "start": "abc",
+        "adversarial": "pgd",
         "dropout": 0.5,
     }
     start = RunConfig(val_fraction=0.1, image_size=32, augment="none")
@@ -86,12 +91,34 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
     assert RunConfig().config_hash == RunConfig().config_hash
 
 
+OLD = {
+    "network": "small", "depth": 4, "width": 20, "match": "none", "image_size": None, "train_images": None,
+    "test_images": None, "val_fraction": 0.0, "stream": False, "augment": "flip-crop", "crop_area": [0.1, 1.0],
+    "crop_aspect": [0.8, 1.25], "normalize": "none", "epochs": 6, "batch_size": 64, "accumulate": 1, "lr": 0.1,
+    "schedule": "steps", "milestones": [0.5, 0.8], "lr_factor": 0.1, "warmup_epochs": 0.0, "momentum": 0.9,
+    "nesterov": False, "weight_decay": 0.001, "decay": "all", "label_smoothing": 0.0, "ema": 0.0, "patience": None,
+    "precision": "fp32", "algorithm": "auto", "channels_last": True, "compile": False, "data": "cifar10", "arm": "3x3",
+    "seed": 0, "start": "", "preserve": False, "purpose": "result",
+}  # fmt: skip
+OLD_HASH = "6a88f05b771fc6e2"
+"""A run's settings, all there were then, and the hash in its folder."""
+
+
+def test_a_run_from_before_keeps_its_hash() -> None:
+    assert RunConfig.from_record(OLD).config_hash == OLD_HASH
+    given = {key: value for key, value in OLD.items() if key in ("width", "epochs", "lr", "data")}
+    assert RunConfig(**given).config_hash == OLD_HASH
+    later = {name: value for name, value in asdict(RunConfig()).items() if name not in OLD}
+    assert later == LATER
+
+
 @pytest.mark.parametrize(
     "config",
     [
         RunConfig(),
         RunConfig(data="my photos", arm="7x7-kaiser:8.6", seed=3, milestones=(), train_images=7, augment="none"),
         RunConfig(lr=1e-05, milestones=(0.1, 0.2, 0.75), image_size=32, weight_decay=0.0, channels_last=False),
+        RunConfig(adversarial="pgd", adversarial_budget=8 / 255 / 3, adversarial_steps=3, adversarial_step_size=0.1),
         *(RunConfig(**asdict(recipe.training), data=recipe.data) for recipe in RECIPES.values()),
     ],
 )

@@ -90,7 +90,14 @@ def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "ema": 0.9, "label_smoothing": 0.1, "val_fraction": 0.25}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accumulate": 2, "ema": 0.9, "label_smoothing": 0.1, "val_fraction": 0.25},
+        {"adversarial": "pgd", "adversarial_steps": 2},
+    ],
+)
 def test_without_batch_norm_two_processes_are_one(changes: dict[str, Any], tmp_path: Path) -> None:
     data = gratings(IMAGES, 43, image_size=12)
     one = train(RunConfig(**{**SETTINGS, **changes}), data, tmp_path / "one", Progress(), start=without_norm)
@@ -139,6 +146,14 @@ def test_with_batch_norm_two_processes_normalise_each_half(tmp_path: Path) -> No
     two_processes(tmp_path / "two", norm=True)
     expected = {k: v.detach() for k, v in half_by_half(RunConfig(**SETTINGS)).state_dict().items()}
     close(expected, load_file(tmp_path / "two/model.safetensors"))
+
+
+def test_a_gradient_at_images_is_scaled_as_fp16_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks, images = Ranks(Execution()), torch.rand(3, requires_grad=True)
+    assert torch.equal(ranks.gradient((images**2).sum(), images), 2 * images)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    monkeypatch.setattr(Ranks, "scaler", scaler)
+    assert torch.equal(ranks.gradient((images**2).sum(), images), 2048 * images)
 
 
 def test_one_process_has_rank_0_and_sums_nothing() -> None:

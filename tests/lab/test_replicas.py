@@ -31,6 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "parts": {"accumulate": 2, "val_fraction": 0.2},
     "bf16": {"precision": "bf16"},
     "fft": {"arm": "5x5-hamming", "algorithm": "fft"},
+    "pgd": {"adversarial": "pgd", "adversarial_steps": 2, "accumulate": 2, "arm": "5x5-hamming"},
 }
 
 

@@ -62,6 +62,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "val": {"val_fraction": 0.2, "patience": 3, "epochs": 4, "lr": 0.3},
     "bf16": {"precision": "bf16", "accumulate": 3, "label_smoothing": 0.1, "schedule": "one-cycle"},
     "no momentum": {"momentum": 0.0, "schedule": "cosine", "warmup_epochs": 0.5},
+    "pgd": {"adversarial": "pgd", "adversarial_steps": 2, "ema": 0.9, "arm": "5x5-hamming"},
+    "fgsm": {"adversarial": "fgsm", "precision": "bf16", "accumulate": 2},
     "dropout": {"network": "torchvision/squeezenet1_1", "image_size": 32, "train_images": 20, "test_images": 8},
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from windowconv.errors import InputError
 from windowconv.lab import study as study_module
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.config import LATER, RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
 from windowconv.lab.loading import cut
 from windowconv.lab.runs import Run, write_json
@@ -76,6 +76,23 @@ def test_it_resumes_and_grows(study: Study, tiny: ImageData, tmp_path: Path, tra
     again = more.run("3x3", 0).record["created"], (tmp_path / "3x3-seed0/model.safetensors").stat().st_mtime_ns
     assert created == again
     assert more.record["time_s"] >= seconds  # of all runs, those reused too
+
+
+def test_a_study_from_before_a_setting_goes_on(
+    study: Study, tiny: ImageData, tmp_path: Path, trained: list[str]
+) -> None:
+    run_study(replace(study, seeds=1), tiny, tmp_path)
+    trained.clear()
+    for path in (tmp_path / "study.json", *tmp_path.glob("*/run.json")):
+        record = json.loads(path.read_text())
+        for name in LATER:
+            del record["training" if path.name == "study.json" else "config"][name]
+        path.write_text(json.dumps(record))
+    assert run_study(study, tiny, tmp_path).study == study
+    assert trained == ["3x3-seed1", "5x5-hamming-seed1"]
+    attacked = replace(study, training=replace(study.training, adversarial="fgsm"))
+    with pytest.raises(InputError, match="holds a study with other settings"):
+        run_study(attacked, tiny, tmp_path)
 
 
 def test_an_interrupted_study_goes_on(

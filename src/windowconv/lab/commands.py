@@ -163,7 +163,7 @@ class Recipes:
         print(f"{recipe.about}\ndata: {recipe.data}; arms: {', '.join(recipe.arms)}; seeds: {recipe.seeds}")
         for name, value in asdict(recipe.training).items():
             text = " ".join(map(str, value)) if isinstance(value, tuple) else value
-            print(f"  {name.replace('_', '-'):16} {'not set' if value is None else text}")
+            print(f"  {name.replace('_', '-'):22} {'not set' if value is None else text}")
 
 
 def part(command: Any, kind: type[Any]) -> Any:

@@ -16,8 +16,15 @@ Augment = Literal["none", "flip-crop", "area-crop"]
 Schedule = Literal["steps", "cosine", "one-cycle"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
-LATER: dict[str, Any] = {"l1": 0.0, "dropout": 0.0}
-"""Settings that came after the first runs, with their defaults."""
+LATER: dict[str, Any] = {
+    "l1": 0.0,
+    "dropout": 0.0,
+    "adversarial": "none",
+    "adversarial_budget": 8 / 255,
+    "adversarial_steps": 7,
+    "adversarial_step_size": None,
+}
+"""Settings that came after the first runs, with their defaults, which must stay: else those runs lose their hashes."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,15 @@ class Training:
     """Decay of a moving average of the weights, which is then what is evaluated and kept; 0 is none [0]."""
     patience: int | None = None
     """Stop after so many epochs without a better validation accuracy, and keep the best epoch's weights."""
+    adversarial: Literal["none", "pgd", "fgsm"] = "none"
+    """Train on what an attack makes of the images within a budget: pgd (Madry et al.), or fgsm, its one-step kin (Wong
+    et al.). A step takes up to adversarial-steps + 1 times as long [none]."""
+    adversarial_budget: float = 8 / 255
+    """The largest change of a pixel, whose values go from 0 to 1; 8/255 if not given."""
+    adversarial_steps: int = 7
+    """Steps of pgd."""
+    adversarial_step_size: float | None = None
+    """How far a step goes, over the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
     precision: Precision = "fp32"
     """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) [fp32]."""
     algorithm: Literal["auto", "direct", "fft"] = "auto"

@@ -11,7 +11,17 @@ from windowconv.errors import InputError, unknown
 if TYPE_CHECKING:
     from windowconv.lab.config import Training
 
-COUNTS = ("image_size", "train_images", "test_images", "width", "epochs", "batch_size", "accumulate", "patience")
+COUNTS = (
+    "image_size",
+    "train_images",
+    "test_images",
+    "width",
+    "epochs",
+    "batch_size",
+    "accumulate",
+    "patience",
+    "adversarial_steps",
+)
 SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs")
 SHARES = ("val_fraction", "label_smoothing", "ema", "dropout")
 
@@ -46,6 +56,13 @@ def check_values(training: Training) -> None:
             raise InputError(f"{option(name)}={value}; allowed: 0 or more, and less than 1")
     if not all(0 <= m <= 1 for m in training.milestones):
         raise InputError(f"milestones={training.milestones}; allowed: shares of all steps, 0 to 1")
+    if not 0 <= training.adversarial_budget <= 1:
+        raise InputError(
+            f"adversarial-budget={training.adversarial_budget}; allowed: 0 to 1, as pixels are (8 of 255 is 0.0314)"
+        )
+    size = training.adversarial_step_size
+    if size is not None and not 0 < size < math.inf:
+        raise InputError(f"adversarial-step-size={size}; allowed: a positive number, over the budget")
     low, high = training.crop_area
     if not 0 < low <= high <= 1:
         raise InputError(

@@ -98,6 +98,11 @@ class Ranks:
         """Add the loss's gradients."""
         self._fabric.backward(loss)
 
+    def gradient(self, loss: Tensor, images: Tensor) -> Tensor:
+        """The loss's gradient at the images alone, times a positive factor: fp16's, without which small ones vanish."""
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        return torch.autograd.grad(scaled, images)[0]
+
     def sum(self, values: Tensor) -> Tensor:
         """The sum over ranks."""
         return self._fabric.all_reduce(values, reduce_op="sum") if self.world > 1 else values
@@ -112,7 +117,9 @@ class Ranks:
         """Give all ranks the first one's buffers, such as batch norm's running statistics."""
         if self.world > 1:
             for buffer in model.buffers():
-                buffer.copy_(self._fabric.broadcast(buffer, src=0))
+                first = buffer.contiguous()
+                torch.distributed.broadcast(first, src=0)
+                buffer.copy_(first)
 
     def barrier(self) -> None:
         """Wait for all ranks."""

@@ -138,3 +138,10 @@ class Stacked(Replicas):
         stacked = [*self.parameters(), *self.buffers()]
         for name, whole in zip([*self._names, *self._buffer_names], stacked, strict=True):
             yield whole, own[name]
+
+
+def laid_out(images: Tensor, channels_last: bool) -> Tensor:
+    """Images (R, N, C, H, W) of one network in its memory format; those of stacked ones are laid out by vmap."""
+    if not channels_last or len(images) > 1:
+        return images
+    return images[0].contiguous(memory_format=torch.channels_last)[None]

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from windowconv.lab.adversarial import Adversary
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import Batch
 from windowconv.lab.data.streams import stream
 from windowconv.lab.dist import Ranks
 from windowconv.lab.optimize import add_l1, averaged, make_average, make_factors, make_optimizer, scale_gradients
-from windowconv.lab.replicas import Alone, Replicas, Stacked
+from windowconv.lab.replicas import Alone, Replicas, Stacked, laid_out
 from windowconv.lab.schedule import learning_rate
 from windowconv.lab.state import Tensors, capture, restore
 
@@ -23,18 +24,20 @@ class Stepper:
     """R networks with what trains them.
 
     Args:
-        config: of the runs; the seed is the first one's.
+        configs: of the runs, one a network; they differ in their seeds.
         networks: R of them, on the device.
         steps: how many there will be.
         ranks: the processes.
     """
 
-    def __init__(self, config: RunConfig, networks: Sequence[nn.Module], steps: int, ranks: Ranks) -> None:
-        self.config, self.steps, self.ranks = config, steps, ranks
+    def __init__(self, configs: Sequence[RunConfig], networks: Sequence[nn.Module], steps: int, ranks: Ranks) -> None:
+        self.config = config = configs[0]
+        self.steps, self.ranks = steps, ranks
         self.replicas = Alone(networks[0]) if len(networks) == 1 else Stacked(networks)
         self.optimizer = make_optimizer(self.replicas, config)
         self.average = make_average(self.replicas, config.ema)
         self.factors = make_factors(self.replicas, config)
+        self.adversary = None if config.adversarial == "none" else Adversary(configs, self.replicas, ranks)
         self.lr = config.lr
         setup = ranks.setup if len(networks) == 1 else ranks.setup_stacked
         self._model, self._optimizer = setup(self.replicas, self.optimizer)
@@ -53,7 +56,11 @@ class Stepper:
         torch.manual_seed(stream("step", self.config.seed, step, self.ranks.rank).initial_seed())
         self._model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        losses, hits = self._gradients(batches)
+        images = torch.stack([b.images for b in batches]) if len(batches) > 1 else batches[0].images[None]
+        labels = torch.stack([b.labels for b in batches])
+        if self.adversary is not None:
+            images = self.adversary.attack(batches, images, labels, step)
+        losses, hits = self._gradients(images, labels, batches[0])
         scale_gradients(self.factors)
         add_l1(self.replicas, self.config.l1)
         self._optimizer.step()
@@ -61,22 +68,20 @@ class Stepper:
             self.average.update_parameters(self.replicas)
         return losses, hits
 
-    def _gradients(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
-        """Add up the gradients of the step's parts."""
-        images = torch.stack([b.images for b in batches]) if len(batches) > 1 else batches[0].images[None]
-        labels = torch.stack([b.labels for b in batches])
-        share = batches[0].weight / batches[0].total
-        losses = torch.zeros(len(batches), device=images.device)
+    def _gradients(self, images: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Add up the gradients of the step's parts; `batch` is any of the batches."""
+        share = batch.weight / batch.total
+        losses = torch.zeros(len(images), device=images.device)
         hits = torch.zeros_like(losses)
         parts = list(zip(images.chunk(self.config.accumulate, 1), labels.chunk(self.config.accumulate, 1), strict=True))
         for i, (some, targets) in enumerate(parts):
             with self.ranks.averaging(self._model, i + 1 == len(parts)):
-                outputs = self.ranks.forward(self._model, self._laid_out(some))
+                outputs = self.ranks.forward(self._model, laid_out(some, self.config.channels_last))
                 loss = self._cross_entropy(outputs, targets) * share
                 # gradients are averaged over ranks, and each rank has its share of the mean only
                 self.ranks.backward(loss.sum() * self.ranks.world)
             losses += loss.detach()
-            hits += (outputs.argmax(2) == targets).sum(1) * batches[0].weight
+            hits += (outputs.argmax(2) == targets).sum(1) * batch.weight
         return losses, hits
 
     def _cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -88,12 +93,6 @@ class Stepper:
             label_smoothing=self.config.label_smoothing,
         )
         return each.view(targets.shape).sum(1)
-
-    def _laid_out(self, images: Tensor) -> Tensor:
-        """One network's images in the memory format; stacked ones are laid out by vmap."""
-        if not self.config.channels_last or len(images) > 1:
-            return images
-        return images[0].contiguous(memory_format=torch.channels_last)[None]
 
     def networks(self) -> list[nn.Module]:
         """The networks as they are evaluated and kept, averaged if they are; the same on all ranks."""
