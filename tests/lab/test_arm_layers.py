@@ -1,5 +1,6 @@
 """Networks in their arms: grown kernels, windows, controls, and what the controls are equal to."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from windowconv import get_window
+from windowconv.errors import InputError
 from windowconv.lab.arm_layers import gradient_factors, grow_to_arm, grown_sizes, put_windows
 from windowconv.lab.arms import parse_arm
 from windowconv.lab.resnet import ResNet18
@@ -125,3 +127,24 @@ def test_rates_from_the_windowed_start_are_the_windowed_training(window: str) ->
 def test_only_rates_have_factors() -> None:
     for arm in ("5x5", "5x5-hamming", "5x5-hamming-init", "5x5-shuffled"):
         assert gradient_factors(network(5), parse_arm(arm)) == {}
+
+
+@pytest.mark.parametrize("arm", ["5x5-hamming", "5x5-kaiser-energy:6", "5x5-learnable-cosine", "5x5"])
+def test_a_function_that_is_preserved_is_so_in_one_step(arm: str) -> None:
+    plain = network(3).double()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        grown = grow_to_arm(network(3).double(), parse_arm(arm), 0, preserve=True)
+    images = torch.rand(2, 2, 9, 9, dtype=torch.float64)
+    torch.testing.assert_close(grown(images), plain(images))
+    assert {m.kernel_size for m in grown.modules() if isinstance(m, nn.Conv2d)} == {(1, 1), (5, 5)}
+    # the corners of the old 3x3 kernel are divided by less than 10, those of the 5x5 one, which are zeros, by more
+    assert not [str(w.message) for w in caught if "enlarges" in str(w.message)]
+
+
+def test_what_keeps_no_function_is_refused_where_it_is_to_be_preserved() -> None:
+    with pytest.raises(InputError, match="preserve=True divides by the window, which is zero"):
+        grow_to_arm(network(3), parse_arm("5x5-hann"), 0, preserve=True)
+    for control in ("init", "rates"):
+        with pytest.raises(InputError, match=f"arm='5x5-hamming-{control}': the control -{control} keeps no function"):
+            grow_to_arm(network(3), parse_arm(f"5x5-hamming-{control}"), 0, preserve=True)

@@ -7,6 +7,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from windowconv.conversion import convert
+from windowconv.errors import InputError
 from windowconv.folding import fold
 from windowconv.lab.arms import Arm
 from windowconv.plan import plan_conversion
@@ -35,14 +36,21 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
         arm: what to make of it.
         seed: of a shuffled window.
         preserve: keep the function that the network computes, see `windowconv.convert`.
+
+    Raises:
+        InputError: with `preserve`, a control, or a window that cannot be divided by.
     """
     sizes = grown_sizes(arm.kernel_size)
+    if preserve and arm.control != "none":
+        raise InputError(f"arm={arm.name!r}: the control -{arm.control} keeps no function; allowed: preserve=False")
+    if preserve and arm.window is not None:  # in one step, whose warning counts the old taps only
+        return convert(network, window=arm.layer_window(), kernel_size=sizes or None, preserve=True, inplace=True)
     if sizes:
         fold(convert(network, window=None, kernel_size=sizes, preserve=preserve, inplace=True), inplace=True)
-    return put_windows(network, arm, seed, preserve)
+    return put_windows(network, arm, seed)
 
 
-def put_windows(network: Network, arm: Arm, seed: int, preserve: bool = False) -> Network:
+def put_windows(network: Network, arm: Arm, seed: int) -> Network:
     """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
     if arm.window is None or arm.control == "rates":
         return network
@@ -52,7 +60,7 @@ def put_windows(network: Network, arm: Arm, seed: int, preserve: bool = False) -
             if isinstance(layer, WindowedMixin):
                 layer.set_window(arm.layer_window(layer.kernel_size, seed), name=layer.name_in_model, quiet=True)
         return network
-    convert(network, window=arm.layer_window(), preserve=preserve, inplace=True)
+    convert(network, window=arm.layer_window(), inplace=True)
     return fold(network, inplace=True) if arm.control == "init" else network
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from windowconv.lab.evaluate import save_evaluation
 from windowconv.lab.loop import Loop, Outcome
 from windowconv.lab.matching import NetworkSpec, network_spec
 from windowconv.lab.models import build, to_header
-from windowconv.lab.numerics import choose_algorithms, restore_algorithms
+from windowconv.lab.numerics import Pins, choose_algorithms, restore_algorithms
 from windowconv.lab.progress import Progress
-from windowconv.lab.runs import Run, describe_data, read_json, recording, run_record
+from windowconv.lab.runs import Run, RunWriter, describe_data, read_json, recording, run_record
 from windowconv.lab.state import common_checkpoints
 
 Start = Callable[[NetworkSpec], nn.Module]
@@ -73,37 +73,45 @@ def train_together(
         Stopped: SIGTERM or Ctrl-C, after a checkpoint was written.
     """
     execution = execution or Execution()
-    config = configs[0]
+    ranks = Ranks(execution, configs[0].precision)
+    _check(configs, data, ranks.world)
+    specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
+    checkpoints, earlier = _earlier(configs, data, folders)
+    pins = pins if earlier is None else earlier
+    if pins is None:
+        pins = choose_algorithms(specs[0], configs[0], data, execution, ranks.world)
+    networks = [_network(c, spec, ranks.device, pins, start) for c, spec in zip(configs, specs, strict=True)]
+    records = {
+        folder: run_record(folder.name, c, data, spec, ranks.device, pins, ranks.world)
+        for c, spec, folder in zip(configs, specs, folders, strict=True)
+        if ranks.is_first
+    }
+    ranks.barrier()  # all have read the folders before the first one writes
+    with _recordings(records, checkpoints, execution.tensorboard) as writers:
+        ranks.barrier()
+        outcomes = Loop(configs, networks, data, writers, progress, ranks, execution, checkpoints).run()
+        for folder, spec, outcome in zip(records, specs, outcomes, strict=False):  # the first process's
+            _keep(folder, spec, outcome, data)
+        ranks.barrier()
+    return [Run.open(folder) for folder in folders]
+
+
+def _check(configs: Sequence[RunConfig], data: ImageData, world: int) -> None:
+    """An `InputError` for images, or for seeds at once, that cannot be trained."""
     if max(data.image_size) < 3:
         height, width = data.image_size
         raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
-    ranks = Ranks(execution, config.precision)
-    if len(configs) > 1 and (ranks.world > 1 or config.patience or config.compile):
+    if len(configs) > 1 and (world > 1 or configs[0].patience or configs[0].compile):
         raise InputError("seeds-at-once is for one process, without --patience and --compile; leave it at 1")
-    specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
+
+
+def _earlier(
+    configs: Sequence[RunConfig], data: ImageData, folders: Sequence[Path]
+) -> tuple[list[Checkpoint] | None, Pins | None]:
+    """The checkpoints that runs in the folders go on from, and their algorithms; None if all begin anew."""
     before = [_unfinished(c, data, folder) for c, folder in zip(configs, folders, strict=True)]
     checkpoints = common_checkpoints(list(folders)) if all(before) else None
-    if checkpoints and before[0]:
-        pins = before[0]["numerics"]["algorithm"]
-    if pins is None:
-        pins = choose_algorithms(specs[0], config, data, execution, ranks.world)
-    networks = [_network(c, spec, ranks.device, pins, start) for c, spec in zip(configs, specs, strict=True)]
-    ranks.barrier()  # all have read the folders before the first one writes
-    with ExitStack() as writers:
-        slots: list[Any] = []
-        for i, (c, spec, folder) in enumerate(zip(configs, specs, folders, strict=True)):
-            record = run_record(folder.name, c, data, spec, ranks.device, pins, ranks.world)
-            resume = _place(checkpoints[i]) if checkpoints else None
-            if ranks.is_first:
-                slots.append(writers.enter_context(recording(folder, record, resume, execution.tensorboard)))
-        ranks.barrier()
-        loop = Loop(configs, networks, data, slots, progress, ranks, execution, checkpoints)
-        outcomes = loop.run()
-        for spec, folder, outcome in zip(specs, folders, outcomes, strict=True):
-            if ranks.is_first:
-                _keep(folder, spec, outcome, data)
-        ranks.barrier()
-    return [Run.open(folder) for folder in folders]
+    return (checkpoints, before[0]["numerics"]["algorithm"]) if checkpoints and before[0] else (None, None)
 
 
 def _unfinished(config: RunConfig, data: ImageData, folder: Path) -> dict[str, Any] | None:
@@ -134,8 +142,17 @@ def _network(
     return network
 
 
-def _place(checkpoint: Checkpoint) -> tuple[int, int]:
-    return checkpoint.step, checkpoint.state["logged"]
+@contextmanager
+def _recordings(
+    records: Mapping[Path, dict[str, Any]], checkpoints: Sequence[Checkpoint] | None, tensorboard: bool
+) -> Iterator[list[RunWriter]]:
+    """Writers of run folders by their records, each from its checkpoint on, if there are such."""
+    places = [(c.step, c.state["logged"]) for c in checkpoints] if checkpoints else [None] * len(records)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(recording(folder, record, place, tensorboard))
+            for (folder, record), place in zip(records.items(), places, strict=False)
+        ]
 
 
 def _keep(folder: Path, spec: NetworkSpec, outcome: Outcome, data: ImageData) -> None:
