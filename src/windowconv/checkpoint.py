@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
+from windowconv.learnable import LearnableWindow
 from windowconv.windowed import METADATA_KEY, WindowedMixin, window_from_json
 from windowconv.windows import Window
 
@@ -62,23 +63,35 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
     Warns:
         WindowWarning: a layer has another window than in the file.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise InputError(f"path={str(source)!r} is not a file")
-    state, windows = _read_safetensors(source) if source.suffix == ".safetensors" else _read_torch(source)
+    state, windows = read_state(path)
     modules = dict(model.named_modules())
-    for name, text in windows.items():
-        saved = window_from_json(text)
-        plain = isinstance(saved, Window) and saved.name == "boxcar"
-        if not plain and not isinstance(modules.get(name), WindowedMixin):
+    for name, saved in windows.items():
+        if not isinstance(modules.get(name), WindowedMixin):
             raise InputError(
-                f"{source.name}: layer {name!r} was saved with the window {saved}, but in this model it has none: the "
-                "weights would be those of another model; convert the model first, or fold it before saving"
+                f"{Path(path).name}: layer {name!r} was saved with the window {saved}, but in this model it has none: "
+                "the weights would be those of another model; convert the model first, or fold it before saving"
             )
     try:
         model.load_state_dict(state, strict=strict)
     except RuntimeError as error:
-        raise InputError(f"{source.name} does not fit the model: {' '.join(str(error).split())}") from error
+        raise InputError(f"{Path(path).name} does not fit the model: {' '.join(str(error).split())}") from error
+
+
+def read_state(path: str | os.PathLike[str]) -> tuple[OrderedDict[str, Tensor], dict[str, Window | LearnableWindow]]:
+    """The tensors in a file of weights by name, and the windows that are no boxcars by their layers' names.
+
+    Args:
+        path: as in `load_weights`.
+
+    Raises:
+        InputError: a file that is not there or cannot be read.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise InputError(f"path={str(source)!r} is not a file")
+    state, texts = _read_safetensors(source) if source.suffix == ".safetensors" else _read_torch(source)
+    windows = {name: window_from_json(text) for name, text in texts.items()}
+    return state, {n: w for n, w in windows.items() if not (isinstance(w, Window) and w.name == "boxcar")}
 
 
 def windows_of(model: nn.Module) -> dict[str, str]:

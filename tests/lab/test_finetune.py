@@ -1,6 +1,7 @@
 """Fine-tuning: it starts from what the pretrained network computes, and leaves an ordinary run."""
 
 import hashlib
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from windowconv.conversion import convert
 from windowconv.errors import InputError
 from windowconv.inspection.subject import IMAGENET
 from windowconv.lab import finetune as tuning
@@ -349,11 +351,18 @@ def test_what_is_needed_is_asked_for(shell: Shell) -> None:
     assert "--data" not in err  # the recipe's
 
 
-def test_converted_weights_are_refused(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    with pytest.raises(
-        InputError, match=r"cannot be used: model\.safetensors: layer '0' was saved with the window hamming"
-    ):
-        read_weights(make_run("5x5-hamming").weights)
+def test_converted_weights_are_refused_with_what_to_pass_instead(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    path = make_run("5x5-hamming").weights
+    message = "cannot be used: model.safetensors: layer '0' was saved with the window hamming, but finetune converts a "
+    message += "network itself; pass weights from before any conversion"
+    with pytest.raises(InputError, match=re.escape(message) + "$"):
+        read_weights(path)
+    other = convert(small(2), window="hamming", kernel_size={3: 7, 7: 9})
+    torch.save(other.state_dict(), tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"other\.pth: layer 'conv1' was saved with the window hamming, but finetune"):
+        read_weights(tmp_path / "other.pth")
+    torch.save(convert(small(2), window=None).state_dict(), tmp_path / "other.pth")
+    assert read_weights(tmp_path / "other.pth")[0].keys() == small(2).state_dict().keys()
 
 
 def test_batch_counters_may_be_missing_as_in_old_files() -> None:

@@ -7,16 +7,15 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from windowconv.checkpoint import load_weights
-from windowconv.conversion import convert
+from windowconv.checkpoint import read_state
 from windowconv.errors import InputError
 from windowconv.lab.actions import data_name, prepare, read_data, refuse_finished, say_result
-from windowconv.lab.arm_layers import grow_to_arm, grown_sizes
+from windowconv.lab.arm_layers import grow_to_arm
 from windowconv.lab.arms import Arm, parse_arm
 from windowconv.lab.commands import part
 from windowconv.lab.config import RunConfig, Training
@@ -123,19 +122,17 @@ def find_head(training: Training) -> str:
 
 def read_weights(path: Path) -> tuple[State, str]:
     """A file's tensors by name, and 16 hex digits of its SHA-256; an `InputError` if it is no file of weights."""
-    taken = _Taken()
     try:
-        load_weights(taken, path)
-        return taken.state, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        state, windows = read_state(path)
+        if windows:
+            name, window = next(iter(windows.items()))
+            raise InputError(
+                f"{path.name}: layer {name!r} was saved with the window {window}, but finetune converts a network "
+                "itself; pass weights from before any conversion"
+            )
+        return state, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except (InputError, OSError) as error:
         raise InputError(f"weights={str(path)!r} cannot be used: {error}") from None
-
-
-class _Taken(nn.Module):
-    """Takes any weights: their number of classes has to be known before there is a network for them."""
-
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        self.state: State = dict(state_dict)
 
 
 def fill(training: Training, channels: int, head: str, state: State, name: str) -> Original:
@@ -187,13 +184,12 @@ def _misfit(own: State, given: State) -> str | None:
 
 def in_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module:
     """The network converted to an arm, in place."""
-    if preserve and arm.window is not None:  # in one step: the factors that a warning names are those of the old taps
-        sizes, window = grown_sizes(arm.kernel_size) or None, arm.layer_window()
-        try:
-            return convert(network, window=window, kernel_size=sizes, preserve=True, inplace=True)
-        except InputError as error:
-            raise InputError(f"arm={arm.name!r} cannot keep the function: {error}; or pass --no-preserve") from None
-    return grow_to_arm(network, arm, seed, preserve)
+    try:
+        return grow_to_arm(network, arm, seed, preserve)
+    except InputError as error:
+        if not preserve or arm.window is None:
+            raise
+        raise InputError(f"arm={arm.name!r} cannot keep the function: {error}; or pass --no-preserve") from None
 
 
 def starting_network(original: Original, spec: NetworkSpec, preserve: bool) -> nn.Module:
