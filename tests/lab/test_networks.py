@@ -93,3 +93,26 @@ def test_images_are_normalised_and_grey_ones_repeated() -> None:
 def test_what_cannot_be_built_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(name, {"arm": "3x3", "classes": 3, "channels": 3, **arguments})
+
+
+@pytest.mark.parametrize(("layer", "allowed"), [
+    (nn.Conv2d(4, 16, 1, stride=2), False),
+    (nn.Conv2d(16, 7, 1, stride=(1, 2)), False),
+    (nn.Conv2d(8, 8, 1, stride=2), True),
+    (nn.Conv2d(4, 4, 1), True),
+    (nn.Conv2d(4, 4, 3, stride=2), True),
+])  # fmt: skip
+def test_narrow_strided_layers_are_refused_in_others_networks_too(
+    layer: nn.Conv2d, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = nn.Sequential(nn.Conv2d(3, layer.in_channels, 3), nn.Sequential(layer))
+    monkeypatch.setattr("windowconv.lab.models.plain_network", lambda *_: network)
+    arguments = {"arm": "3x3", "classes": 3, "channels": 3}
+    if allowed:
+        assert build("torchvision/x", arguments) is network
+        return
+    message = (
+        r"network='torchvision/x': the layer '1\.0' is a 1x1 convolution at stride 2 with [47] channels; allowed: 8 "
+    )
+    with pytest.raises(InputError, match=message):
+        build("torchvision/x", arguments)

@@ -13,7 +13,7 @@ from windowconv.errors import InputError, require, unknown
 from windowconv.inspection.subject import IMAGENET
 from windowconv.lab.arm_layers import grow_to_arm, put_windows
 from windowconv.lab.arms import parse_arm
-from windowconv.lab.resnet import ResNet18
+from windowconv.lab.resnet import NARROWEST, ResNet18
 from windowconv.lab.vgg import vgg11_bn
 
 NORMALIZATIONS = {"none": None, "imagenet": IMAGENET}
@@ -125,7 +125,7 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
         arguments: the builder's own; besides, "normalize" as in `Prepared`.
 
     Raises:
-        InputError: an unknown name, or a network that classifies no images.
+        InputError: an unknown name, a network that classifies no images, or one with too narrow a strided layer.
     """
     given = dict(arguments)
     normalize = given.pop("normalize", "none")
@@ -138,11 +138,25 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
         network = BUILDERS[builder](**{**given, "channels": given["channels"] * repeat})
     elif family in FAMILIES and name:
         arm, seed = parse_arm(given["arm"]), given.get("seed", 0)
-        network = grow_to_arm(plain_network(family, name, given["classes"]), arm, seed)
+        network = plain_network(family, name, given["classes"])
+        _check_strided(network, builder)
+        network = grow_to_arm(network, arm, seed)
     else:
         allowed = ", ".join([*BUILDERS, "torchvision/NAME", "timm/NAME"])
         raise InputError(f"network={builder!r} is unknown. Allowed: {allowed}")
     return network if normalize == "none" and repeat == 1 else Prepared(network, normalize, repeat)
+
+
+def _check_strided(network: nn.Module, builder: str) -> None:
+    """An `InputError` for a network with a layer that torch cannot be trusted with, see `NARROWEST`."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d) and max(layer.kernel_size) == 1 and max(layer.stride) > 1:
+            channels = min(layer.in_channels, layer.out_channels)
+            if channels < NARROWEST:
+                raise InputError(
+                    f"network={builder!r}: the layer {name!r} is a 1x1 convolution at stride {max(layer.stride)} with "
+                    f"{channels} channels; allowed: {NARROWEST} or more, since its gradient can write beyond its memory"
+                )
 
 
 def plain_network(family: str, name: str, classes: int) -> nn.Module:
