@@ -194,3 +194,15 @@ def test_bugs_keep_their_traceback(shell: Shell, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(commands.Compare, "run", lambda _: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         shell("compare")
+
+
+@pytest.mark.parametrize("words", ["recipes", "--help", "recipes cifar10-paper"])
+def test_output_that_nobody_reads_ends_it_quietly(words: str) -> None:
+    command = [sys.executable, "-m", "windowconv.cli", *words.split()]
+    reading, writing = os.pipe()
+    os.close(reading)  # before anything is written, as `| true` may do
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -6,6 +6,7 @@ print the help, so its module imports nothing heavy at the top.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,17 @@ GROUP = "windowconv.commands"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 2 for input that cannot be used, said in one line."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # what nobody reads is noticed here, not when Python ends
+    except BrokenPipeError:  # such as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return 128 + 13  # as the shell has it for a process that SIGPIPE ended
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         tyro = require("tyro", "cli")
         commands = {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
