@@ -10,6 +10,7 @@ import windowconv
 from windowconv.cli import info
 from windowconv.fftconv import calibration, probes
 from windowconv.fftconv.native import library
+from windowconv.files import CACHE
 
 FACTORS = {"native float32": {"call": 1.25, "memory": 0.5, "arithmetic": 3.0}}
 
@@ -18,7 +19,7 @@ FACTORS = {"native float32": {"call": 1.25, "memory": 0.5, "arithmetic": 3.0}}
 def _measurable(monkeypatch, tmp_path):
     monkeypatch.setattr(probes, "measure", lambda: FACTORS)
     monkeypatch.setattr(calibration, "_found", {})
-    monkeypatch.setenv(calibration.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     monkeypatch.delenv(calibration.OFF)
 
 
@@ -60,7 +61,7 @@ def test_before_and_after_measuring(shell, tmp_path):
 @pytest.mark.usefixtures("_measurable")
 def test_where_nothing_can_be_written(shell, monkeypatch, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    monkeypatch.setenv(calibration.CACHE, str(tmp_path / "taken"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "taken"))
     code, out, _ = shell("info --calibrate")
     assert code == 0
     assert "cannot be written" in line(out, "calibration")

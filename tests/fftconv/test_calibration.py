@@ -18,6 +18,7 @@ from windowconv.fftconv.cost import SHARES
 from windowconv.fftconv.probes import PROBLEMS, _Run, _runs, _steady
 from windowconv.fftconv.problem import Problem
 from windowconv.fftconv.rates import Probe, Rates, fit_factors, share_of
+from windowconv.files import CACHE
 
 FACTORS = {"direct float32": {"call": 1.5, "memory": 2.0, "arithmetic": 0.5}}
 
@@ -45,7 +46,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     machine = Machine()
     monkeypatch.setattr(probes, "measure", machine.measure)
     monkeypatch.setattr(calibration, "_found", {})
-    monkeypatch.setenv(calibration.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     monkeypatch.delenv(calibration.OFF)
     return machine
 
@@ -102,7 +103,7 @@ def test_an_unreadable_or_foreign_file_is_measured_anew(machine, content):
 
 def test_an_unwritable_folder_is_no_error(machine, monkeypatch, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    monkeypatch.setenv(calibration.CACHE, str(tmp_path / "taken"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "taken"))
     assert rates().factors == FACTORS
     assert rates().factors == FACTORS
     assert machine.times == 1
@@ -112,7 +113,7 @@ def test_a_user_without_a_home(machine, monkeypatch):
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.delenv(calibration.CACHE)
+    monkeypatch.delenv(CACHE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert cache_file() is None
@@ -121,10 +122,10 @@ def test_a_user_without_a_home(machine, monkeypatch):
 
 
 def test_where_files_are_kept(monkeypatch, tmp_path):
-    monkeypatch.setenv(calibration.CACHE, str(tmp_path / "own"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert file().parent == tmp_path / "own"
-    monkeypatch.delenv(calibration.CACHE)
+    monkeypatch.delenv(CACHE)
     assert file().parent == tmp_path / "xdg" / "windowconv"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))

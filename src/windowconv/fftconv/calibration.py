@@ -30,10 +30,9 @@ from windowconv.fftconv.builtin_rates import ROWS
 from windowconv.fftconv.cost import SHARES
 from windowconv.fftconv.native import library
 from windowconv.fftconv.rates import Factors, Rates
-from windowconv.files import replace_file
+from windowconv.files import cache_folder, replace_file
 
 OFF = "WINDOWCONV_CALIBRATION"  # "0" turns measuring off
-CACHE = "WINDOWCONV_CACHE"  # a folder to keep files in
 
 Key = Mapping[str, str | int]
 BUILT_IN = Rates()
@@ -108,14 +107,8 @@ def key() -> Key:
 
 def cache_file() -> Path | None:
     """Where the rates for `key()` are kept; None for a user who has no home."""
-    name = f"rates-{_identity(torch.get_num_threads())}.json"
-    own, common = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME")
-    if own:
-        return Path(own) / name
-    try:
-        return (Path(common) if common else Path.home() / ".cache") / "windowconv" / name
-    except RuntimeError:
-        return None
+    folder = cache_folder()
+    return None if folder is None else folder / f"rates-{_identity(torch.get_num_threads())}.json"
 
 
 def read(path: Path | None) -> Mapping[str, Factors] | None:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.lab.data.index_cache import index_shards
 from windowconv.lab.data.packed import PackedNames
-from windowconv.lab.data.shard_index import ShardIndex, index_shard
+from windowconv.lab.data.shard_index import ShardIndex
 from windowconv.lab.data.stores import read_part
 
 TEST_NAMES = ("val", "test")
@@ -66,7 +67,7 @@ class Found(NamedTuple):
 def find(folder: Path) -> Found | None:
     """The shards in `folder`, with every sample's place in them, or None if no shard is there.
 
-    Every header is read, and every `.cls`, but no image.
+    Every header is read, and every `.cls`, but no image; at a later start not even these (see `index_shards`).
 
     Args:
         folder: holds `train-000000.tar` and so on, and `val-000000.tar` or `test-000000.tar` and so on;
@@ -83,7 +84,7 @@ def find(folder: Path) -> Found | None:
     for split, there in zip(("train", test), paths, strict=True):
         if not there:
             raise InputError(f"{folder}: has shards but no {split}-000000.tar: add the {split} shards")
-    indices = [[index_shard(path) for path in there] for there in paths]
+    indices = [index_shards(there) for there in paths]
     labels = [torch.from_numpy(np.concatenate([index.labels for index in split])) for split in indices]
     classes = _classes(folder / CLASSES)
     if classes is None:  # known by number only
