@@ -58,12 +58,13 @@ cluster.shutdown()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # on a machine that has other work
 @pytest.mark.parametrize("shared", [True, False], ids=["shared folder", "store"])
 def test_a_node_is_killed_and_nothing_is_lost(shared: bool, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     more = [] if shared else [f"file://{tmp_path}/store"]
     command = [sys.executable, "-c", SCRIPT, str(folder), *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1100)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "killed" in done.stdout
     assert "finished 4 finished {}" in done.stdout

@@ -43,7 +43,7 @@ class Address:
         """The address that a run would have if it were trained here and now, on images so described."""
         import torch
 
-        return cls(config_hash, data["train_hash"], data["test_hash"], NUMERICS, torch.__version__)
+        return cls(config_hash, data["train_hash"], data["test_hash"], NUMERICS, str(torch.__version__))
 
 
 class Library:
