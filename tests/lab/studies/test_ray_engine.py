@@ -3,11 +3,21 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from windowconv.lab.config import Training
 from windowconv.lab.runs import Run
+from windowconv.lab.studies.conduct import Conductor, Means
+from windowconv.lab.studies.design import Design
+from windowconv.lab.studies.engines import ThisProcess
+from windowconv.lab.studies.jobs import ImageCache, Job, Outcome, with_threads
+from windowconv.lab.studies.plan import Plan
+from windowconv.lab.studies.ray_engine import OnRay, run_task
+from windowconv.lab.studies.stores import Store
 
 pytest.importorskip("ray")
 
@@ -80,3 +90,30 @@ def test_a_node_is_killed_and_nothing_is_lost(shared: bool, tmp_path: Path) -> N
     else:
         kept = {path.parent.name for path in (tmp_path / "store").glob("*/run.json")}
         assert kept == {run.folder.name for run in runs}
+
+
+def test_a_task_does_a_job_there_and_its_run_comes_back(
+    design: Design, tiny_settings: Training, means: Means, tmp_path: Path
+) -> None:
+    seen: list[Job] = []
+
+    class Collecting(ThisProcess):
+        def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
+            seen.extend(jobs)
+            return iter(())
+
+    data = ImageCache().get("gratings", None, tiny_settings)
+    plan = Plan(design, "small", 1, "gratings")
+    Conductor(plan, tmp_path / "c", replace(means, engine=Collecting()), data).do(plan.runs(), ("leakage",))
+    record = json.loads(json.dumps(with_threads(seen[0], 1).record()))
+    assert run_task(record, str(tmp_path / "shared"), None) == {"error": None, "disk_full": False}
+    store = Store(str(tmp_path / "store"))
+    assert not OnRay._fetch(seen[0], tmp_path / "back", store)
+    assert run_task(record, str(tmp_path / "nowhere"), str(tmp_path / "store")) == {"error": None, "disk_full": False}
+    assert OnRay._fetch(seen[0], tmp_path / "back", store)
+    runs = [Run.open(tmp_path / place / seen[0].folders[0]) for place in ("shared", "back")]
+    assert runs[0].final()["test_accuracy"] == runs[1].final()["test_accuracy"]
+    assert all((run.folder / "evaluations/leakage.json").is_file() for run in runs)
+    assert not (tmp_path / "nowhere").exists()
+    wrong = {**record, "data": {**record["data"], "train_hash": "0"}}
+    assert "not those that the study began with" in str(run_task(wrong, str(tmp_path / "other"), None)["error"])
