@@ -6,18 +6,30 @@ into a file.
 """
 
 from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_curves
+from .attacks import (
+    accuracy_differences,
+    adversarial_gallery,
+    distance_distributions,
+    perturbation_spectra,
+    robust_accuracy,
+)
 from .export import png, svg
 from .filters import kernels
 from .frequencies import feature_spectra, new_energy, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
 from .maps import heat_map, heat_map_difference, receptive_field
+from .robustness import error_curves, picture_sheet
 from .style import arm_colours
 from .windows import window_figure, windows_figure
 
 __all__ = [
     "accuracy_by_arm",
+    "accuracy_differences",
+    "adversarial_gallery",
     "arm_colours",
     "curves_by_size",
+    "distance_distributions",
+    "error_curves",
     "feature_spectra",
     "heat_map",
     "heat_map_difference",
@@ -29,8 +41,11 @@ __all__ = [
     "leakage_curves",
     "learning_curves",
     "new_energy",
+    "perturbation_spectra",
+    "picture_sheet",
     "png",
     "receptive_field",
+    "robust_accuracy",
     "selectivity_curves",
     "svg",
     "window_figure",

@@ -1,0 +1,246 @@
+"""The part of a report about natural conditions: errors by kind and by corruption, curves, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from windowconv import plots
+from windowconv.lab.data.sets import Images
+from windowconv.lab.robustness.bands import BANDS
+from windowconv.lab.robustness.chosen import choose
+from windowconv.lab.robustness.conditions import Condition, fraction
+from windowconv.lab.robustness.corruptions import CORRUPTIONS, SEVERITIES
+from windowconv.lab.robustness.natural_comparison import BySeed, Kind, NaturalComparison
+from windowconv.lab.runs import Run
+from windowconv.lab.stats import spread
+from windowconv.lab.study_report import INTERVAL_SEEDS, difference
+from windowconv.plots.robustness import ErrorPanel
+from windowconv.report import Block, Cell, Column, Figure, Section, Table, Text
+
+Colours = Mapping[str, str] | None
+
+
+def natural_section(
+    runs: Mapping[str, Sequence[Run]], images: Images | None = None, colours: Colours = None
+) -> Section:
+    """Errors under corruptions, band-limited noise and filters.
+
+    Args:
+        runs: by arm, a run a seed, measured by `measure_conditions`; the first arm is what others are compared with.
+        images: the runs' test set, to show what a picture looks like; None for no pictures.
+        colours: of the arms; those of `plots.arm_colours` if None.
+
+    Raises:
+        InputError: as `NaturalComparison.read`; images that are not the runs'.
+    """
+    found = NaturalComparison.read(runs)
+    blocks: list[Block] = [kinds_table(found), *_figures(found, colours)]
+    if any(condition.family == "corruption" for condition in found.conditions):
+        blocks.append(corruptions_table(found))
+    blocks.append(shared_table(found))
+    if images is not None:
+        blocks += _sheets(found, [run for seeds in runs.values() for run in seeds], images)
+    intro = (
+        "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency ones by "
+        "where the median of the energy of their change lies: below 1/8, below 1/4, or above, in cycles/pixel. They are "
+        "carried out on enlarged pictures, so that figures are not those of CIFAR-10-C. An arm that is better on clean "
+        "images mostly is under corruptions too: so what a condition adds to the clean error stands beside it, and all is "
+        "repeated on the images that every arm and seed classifies right when they are clean."
+    )
+    return Section("Corruptions and frequencies", blocks, intro)
+
+
+def kinds_table(found: NaturalComparison) -> Table:
+    """Mean errors over kinds of conditions, by arm, with paired differences to the first arm."""
+    clean = found.clean()
+    rows = []
+    for title, errors, relative in [
+        ("none (clean images)", clean, None),
+        *((_titled(kind), found.errors(kind.conditions), found.relative(kind.conditions)) for kind in found.kinds()),
+    ]:
+        added = {arm: _minus(errors[arm], clean[arm]) for arm in errors}
+        for arm in found.arms:
+            figures = spread(errors[arm])
+            ratio = None if relative is None else relative[arm]
+            cells: list[Cell] = [title, arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)]
+            cells.append(None if ratio is None else spread(ratio).mean)
+            if relative is None:
+                cells += [None, None]
+            else:
+                cells += [spread(added[arm]).mean, _difference(added, arm, found.baseline)]
+            rows.append(cells)
+    columns = [
+        "conditions",
+        "arm",
+        Column("error (%)", ".2f"),
+        Column("sd", ".2f", numeric=True),
+        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+        Column(f"relative to {found.baseline} (%)", ".1f", numeric=True),
+        Column("added to clean error (points)", ".2f", numeric=True),
+        Column(f"added, minus {found.baseline} {_how(found)}", numeric=True),
+    ]
+    note = (
+        f"{_ground(found)} The relative error of corruptions is the mean corruption error, with {found.baseline} in the "
+        "place of AlexNet. Many comparisons find some difference by chance: name the one that counts before you look."
+    )
+    return Table("Errors by kind of condition", columns, rows, note=note, sortable=True)
+
+
+def corruptions_table(found: NaturalComparison) -> Table:
+    """Errors by corruption, mean over severities, and what each changes in these images."""
+    others = [arm for arm in found.arms if arm != found.baseline]
+    rows = []
+    for name, entry in CORRUPTIONS.items():
+        members = [condition for condition in found.conditions if condition.series == name]
+        if not members:
+            continue
+        errors, change = found.errors(members), found.change(name)
+        cells: list[Cell] = [entry.title, entry.group, entry.band, spread(errors[found.baseline]).mean]
+        for arm in others:
+            cells += [spread(errors[arm]).mean, _difference(errors, arm, found.baseline)]
+        rows.append([*cells, change["rms"], *(100 * change[band] for band in BANDS)])
+    columns: list[str | Column] = ["corruption", "group", "band", Column(f"{found.baseline} error (%)", ".2f")]
+    for arm in others:
+        columns += [Column(f"{arm} error (%)", ".2f"), Column(f"minus {found.baseline}", numeric=True)]
+    columns += [Column("change (rms)", ".3f"), *(Column(f"{band} (%)", ".0f") for band in BANDS)]
+    note = (
+        f"{_ground(found)} Means over severities. At the right what the corruption changes in these images: root mean square "
+        "of values in [0, 1], and the shares of its energy in the three bands; the band's name is that of CIFAR-10."
+    )
+    return Table("Errors by corruption", columns, rows, note=note, sortable=True)
+
+
+def shared_table(found: NaturalComparison) -> Block:
+    """The kinds of conditions once more, on the images that every arm and seed classifies right when clean."""
+    among, n = found.shared, int(found.shared.sum())
+    if n == 0:
+        return Text("No image is classified right by all arms and seeds: the comparison on shared images is left out.")
+    rows = []
+    for kind in found.kinds():
+        errors = found.errors(kind.conditions, among)
+        for arm in found.arms:
+            figures = spread(errors[arm])
+            rows.append([_titled(kind), arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)])
+    columns = [
+        "conditions",
+        "arm",
+        Column("error (%)", ".2f"),
+        Column("sd", ".2f", numeric=True),
+        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+    ]
+    note = (
+        f"On the {n:,} of {len(among):,} images that every arm and seed classifies right when they are clean: there all "
+        "start from no error. They are the easier images, the more so the more networks there are."
+    )
+    return Table("Errors on images that all classify right when clean", columns, rows, note=note, sortable=True)
+
+
+def _figures(found: NaturalComparison, colours: Colours) -> list[Figure]:
+    """Errors against severity, noise and cutoffs, where they were measured."""
+    clean = {arm: np.array(values)[:, None] for arm, values in found.clean().items()}
+    corruptions = [
+        _panel(found, kind, f"{band}-frequency", clean)
+        for band in BANDS
+        if (kind := _kind(found, "corruption", band)) is not None
+    ]
+    noise = [
+        _panel(found, kind, f"{band} noise", clean)
+        for band in BANDS
+        if (kind := _kind(found, "band noise", band)) is not None
+    ]
+    passes = [
+        _panel(found, kind, family)
+        for family in ("low pass", "high pass")
+        if (kind := _kind(found, family)) is not None
+    ]
+    drawn = [
+        (corruptions, "severity (0: clean)", "Mean error over the corruptions of each band, against severity."),
+        (noise, "standard deviation of the noise (0: clean)", "Error under noise of the same energy in each band."),
+        (
+            passes,
+            "cutoff (cycles/pixel)",
+            "Error on images that keep only the frequencies below the cutoff (low pass), or only those above it and the "
+            "mean (high pass).",
+        ),
+    ]
+    return [
+        Figure(plots.svg(plots.error_curves(held, xlabel, colours=colours)), caption, f"{caption[:-1]}, for each arm")
+        for held, xlabel, caption in drawn
+        if held
+    ]
+
+
+def _kind(found: NaturalComparison, family: str, band: str | None = None) -> list[Condition] | None:
+    held = [c for c in found.conditions if c.family == family and (band is None or c.band == band)]
+    return held or None
+
+
+def _panel(
+    found: NaturalComparison, held: Sequence[Condition], title: str, clean: Mapping[str, np.ndarray] | None = None
+) -> ErrorPanel:
+    """Errors by parameter, after those of clean images if given; filters' cutoffs stand at even distances."""
+    x, errors = found.curve(held)
+    if clean is None:
+        ticks = [fraction(cutoff) for cutoff in x]
+        return ErrorPanel(title, list(range(len(x))), errors, ticks)
+    return ErrorPanel(title, [0.0, *x], {arm: np.hstack([clean[arm], errors[arm]]) for arm in errors})
+
+
+def _sheets(found: NaturalComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
+    """The first picture under every condition."""
+    chosen = choose(runs, images, found.record["n"])
+    one, seed = chosen.images[:1], found.record["seed"]
+
+    def shown(condition: Condition) -> Tensor:
+        return condition.apply(one, 0, seed)[0]
+
+    corrupted: dict[str, list[tuple[str, Any]]] = {}
+    others: dict[str, list[tuple[str, Any]]] = {}
+    for condition in found.conditions:
+        if condition.family == "corruption":
+            row = corrupted.setdefault(CORRUPTIONS[condition.series].title, [("clean", one[0].float() / 255)])
+            row.append((f"{condition.parameter:g}", shown(condition)))
+        else:
+            words = f"{condition.parameter:g}" if condition.family == "band noise" else fraction(condition.parameter)
+            others.setdefault(condition.series, []).append((words, shown(condition)))
+    captions = (
+        (corrupted, f"One test image under every corruption, severities {SEVERITIES[0]} to {SEVERITIES[-1]}."),
+        (others, "The same image with noise (by standard deviation), and filtered (by cutoff, in cycles/pixel)."),
+    )
+    return [
+        Figure(plots.svg(plots.picture_sheet(rows)), caption, f"{caption[:-1]}: {', '.join(rows)}")
+        for rows, caption in captions
+        if rows
+    ]
+
+
+def _titled(kind: Kind) -> str:
+    series = len({condition.series for condition in kind.conditions})
+    return f"{kind.title} ({series})" if series > 1 else kind.title
+
+
+def _difference(errors: BySeed, arm: str, baseline: str) -> str | None:
+    return None if arm == baseline else difference(errors[arm], errors[baseline])
+
+
+def _minus(values: Sequence[float], less: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(values, less, strict=True)]
+
+
+def _how(found: NaturalComparison) -> str:
+    return "[95 % interval]" if len(found.arms[found.baseline]) >= INTERVAL_SEEDS else "(by seed)"
+
+
+def _ground(found: NaturalComparison) -> str:
+    """What the figures rest on."""
+    record, seeds = found.record, len(found.arms[found.baseline])
+    environment = record["environments"][-1]
+    return (
+        f"{record['n']:,} test images of {record['source']}, {seeds} seed{'s' if seeds > 1 else ''} an arm; means and sample "
+        f"standard deviations over seeds, differences paired by seed. Made with imagecorruptions-imaug "
+        f"{environment['libraries']['imagecorruptions-imaug']}, torch {environment['torch']} on {environment['device']}."
+    )
