@@ -21,7 +21,10 @@ PANELS = [
     ErrorPanel("low pass", range(6), ERRORS, CUTOFFS),
 ]
 ROWS = {
-    "Gaussian noise": [("clean", RANDOM.uniform(0, 1, (3, 32, 32))), *((str(s), torch.rand(3, 32, 32)) for s in range(1, 6))],
+    "Gaussian noise": [
+        ("clean", RANDOM.uniform(0, 1, (3, 32, 32))),
+        *((str(s), torch.rand(3, 32, 32)) for s in range(1, 6)),
+    ],
     "JPEG compression": [("clean", np.zeros((1, 28, 28))), ("1", np.ones((1, 28, 28)))],
     "fog": [("large", np.linspace(0, 1, 100 * 90).reshape(1, 100, 90))],
 }
@@ -79,10 +82,19 @@ def test_svg_is_deterministic(name):
         (lambda: error_curves([], "x"), "shown is empty"),
         (lambda: error_curves([ErrorPanel("a", [0, 1], {})], "x"), "errors of the panel 'a' is empty"),
         (lambda: error_curves([ErrorPanel("a", [1, 0], {"3x3": [1, 2]})], "x"), "x of the panel 'a' does not increase"),
-        (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 2, 3]})], "x"), r"errors\['3x3'\] of the panel 'a' has"),
-        (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 200]})], "x"), "reach from 1 to 200; allowed: 0 to 100"),
+        (
+            lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 2, 3]})], "x"),
+            r"errors\['3x3'\] of the panel 'a' has",
+        ),
+        (
+            lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 200]})], "x"),
+            "reach from 1 to 200; allowed: 0 to 100",
+        ),
         (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, np.nan]})], "x"), "holds 1 NaN"),
-        (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 2]}, ["a"])], "x"), "ticks of the panel 'a': 1 for 2"),
+        (
+            lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 2]}, ["a"])], "x"),
+            "ticks of the panel 'a': 1 for 2",
+        ),
         (lambda: picture_sheet({}), "rows is empty"),
         (lambda: picture_sheet({"a": []}), r"rows\['a'\] is empty"),
         (lambda: picture_sheet({"a": [("b", np.zeros((2, 4, 4)))]}), "a picture of 2 channels"),

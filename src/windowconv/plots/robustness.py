@@ -71,7 +71,9 @@ def _panel(axes: Axes, panel: ErrorPanel, colours: Mapping[str, str] | None) -> 
         array: Any = np.asarray(given)
         seeds = finite(array[None] if array.ndim == 1 else array, f"errors[{arm!r}] of {name}", None, len(x))
         if seeds.min() < -1e-6 or seeds.max() > 100 + 1e-6:
-            raise InputError(f"errors[{arm!r}] of {name} reach from {seeds.min():g} to {seeds.max():g}; allowed: 0 to 100")
+            raise InputError(
+                f"errors[{arm!r}] of {name} reach from {seeds.min():g} to {seeds.max():g}; allowed: 0 to 100"
+            )
         mean_and_band(axes, x, seeds, arm, line | {"marker": "o", "markersize": 3.5})
     if panel.ticks:
         if len(panel.ticks) != len(x):

@@ -1,5 +1,7 @@
 """Where a perturbation's energy lies agrees with NumPy's Fourier transform and with closed forms."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ def test_the_radius_is_numpys(size: tuple[int, int]) -> None:
 def test_bands_leave_no_gap() -> None:
     ends = list(BANDS.values())
     assert ends[0][0] == 0
-    assert all(one[1] == other[0] for one, other in zip(ends, ends[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in pairwise(ends))
     assert ends[-1][1] > np.sqrt(0.5)
 
 

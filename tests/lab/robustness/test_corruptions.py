@@ -1,6 +1,7 @@
-"""Corruptions are the library's at the size that is said, the same in any batch, mild at 1 and severe at 5, in their bands."""
+"""Corruptions are the library's at the size that is said, whatever the batch, growing with severity, in their bands."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import imagecorruptions as library
@@ -16,7 +17,6 @@ from windowconv.lab.data import in_memory, load
 from windowconv.lab.robustness.bands import BANDS, Spectrum, energy, spectrum
 from windowconv.lab.robustness.corruptions import CORRUPTIONS, GROUPS, SEVERITIES, corrupt
 
-
 ONE = natural_like(3, seed=1)
 NAMES = list(CORRUPTIONS)
 Changes = dict[str, list[Tensor]]  # by corruption, one a severity
@@ -31,7 +31,7 @@ def all_changes(images: Tensor) -> Changes:
 
 
 def test_they_are_the_papers() -> None:
-    assert NAMES == library.get_corruption_names("common")
+    assert library.get_corruption_names("common") == NAMES
     for group in GROUPS:
         expected = library.get_corruption_names(group)
         assert [name for name, entry in CORRUPTIONS.items() if entry.group == group] == expected
@@ -119,12 +119,24 @@ def test_enlarging_and_averaging_back_changes_nothing(name: str, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_zooms_are_odd_and_end_at_the_librarys_size(name: str) -> None:
-    zooms = [CORRUPTIONS[name].zoom_at(size) for size in range(8, 400)]
-    assert CORRUPTIONS[name].zoom_at(32) == CORRUPTIONS[name].zoom
+def test_zooms_and_shares_end_at_the_librarys_size(name: str) -> None:
+    entry = CORRUPTIONS[name]
+    zooms, shares = ([at(size) for size in range(8, 400)] for at in (entry.zoom_at, entry.share_at))
+    assert set(zooms[: 33 - 8]) == {entry.zoom}
+    assert set(shares[: 33 - 8]) == {entry.share}
     assert all(zoom % 2 == 1 for zoom in zooms)
     assert sorted(zooms, reverse=True) == zooms
+    assert sorted(shares) == shares
     assert set(zooms[224 - 8 :]) == {1}
+    assert set(shares[224 - 8 :]) == {1}
+
+
+@pytest.mark.parametrize("name", ["impulse_noise", "fog", "contrast"])
+def test_a_share_of_the_change_is_made(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    part, share = change(ONE, name, 5), CORRUPTIONS[name].share
+    assert share < 1
+    monkeypatch.setitem(CORRUPTIONS, name, replace(CORRUPTIONS[name], share=1.0))
+    torch.testing.assert_close(part, share * change(ONE, name, 5), atol=1.01 / 255, rtol=0)  # both rounded
 
 
 def of_all_severities(by_severity: list[Tensor]) -> Spectrum:

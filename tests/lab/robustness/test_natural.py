@@ -1,4 +1,4 @@
-"""Runs are measured on the same pictures, each once; what is there is not measured again; what does not fit is refused."""
+"""Runs are measured on the same pictures, each once; what is there is kept; what does not fit is refused."""
 
 import json
 from collections.abc import Callable
@@ -204,5 +204,5 @@ def test_a_network_without_numbers_is_named(runs: list[Run], tiny: ImageData) ->
         metadata = file.metadata()
     save_file(broken, runs[0].weights, metadata)
     assert header != runs[0].weights.read_bytes()
-    with pytest.raises(InputError, match="3x3-seed0: .*NaN"):
+    with pytest.raises(InputError, match=r"3x3-seed0: .*NaN"):
         measure_conditions(runs, tiny.test, TESTED)

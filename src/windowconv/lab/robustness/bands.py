@@ -96,7 +96,7 @@ def spectrum(energies: Tensor, values: int) -> Spectrum:
     if total == 0:
         return Spectrum(0.0, dict.fromkeys(BANDS, 0.0), None)
     radius = frequency_radius(*energies.shape)
-    shares = {
+    shares: dict[Band, float] = {
         band: energies[(radius >= low) & (radius < high)].sum().item() / total for band, (low, high) in BANDS.items()
     }
     order = radius.flatten().argsort(stable=True)

@@ -105,7 +105,7 @@ def conditions(image_size: tuple[int, int], channels: int = 3) -> tuple[Conditio
     # a picture continued by its mirror images has no frequency between 0 and this one
     lowest = 0.5 / min(image_size)
     cutoffs = [cutoff for cutoff in CUTOFFS if cutoff > lowest]
-    bands = [band for band, (_, high) in BANDS.items() if high > 1 / max(image_size)]
+    bands: list[Band] = [band for band, (_, high) in BANDS.items() if high > 1 / max(image_size)]
     return (*_corruptions(), *_noise(bands), *_filters("low pass", cutoffs), *_filters("high pass", cutoffs))
 
 

@@ -60,8 +60,8 @@ class Corruption:
     def zoom_at(self, size: int) -> int:
         """How often a pixel is repeated in pictures whose shorter side has `size` pixels.
 
-        The odd number nearest to zoom^p, p = log(224 / size) / log(224 / 32): `zoom` at 32 pixels, 1 at 224 and
-        above, and a power of the size between. Odd, so that a pixel's middle is one in the larger picture too.
+        The odd number nearest to zoom^p, p = log(224 / size) / log(224 / 32): `zoom` at 32 pixels and below, 1 at 224
+        and above, and a power of the size between. Odd, so that a pixel's middle is one in the larger picture too.
 
         >>> [CORRUPTIONS["defocus_blur"].zoom_at(size) for size in (28, 32, 64, 224, 256)]
         [5, 5, 3, 1, 1]
@@ -69,13 +69,13 @@ class Corruption:
         return 2 * math.floor(self.zoom ** _smallness(size) / 2 - 1e-9) + 1
 
     def share_at(self, size: int) -> float:
-        """How much of the change is made in pictures of `size` pixels: share^p, with p as in `zoom_at`, at most 1."""
-        return min(1.0, self.share ** _smallness(size))
+        """How much of the change is made in pictures of `size` pixels: share^p, with p as in `zoom_at`."""
+        return self.share ** _smallness(size)
 
 
 def _smallness(size: int) -> float:
-    """0 for pictures of the library's size and above, 1 at 32 pixels."""
-    return max(0.0, math.log(LIBRARY_SIZE / size) / math.log(LIBRARY_SIZE / SMALL_SIZE))
+    """0 for pictures of the library's size and above, 1 for those of 32 pixels and below."""
+    return min(max(math.log(LIBRARY_SIZE / size) / math.log(LIBRARY_SIZE / SMALL_SIZE), 0.0), 1.0)
 
 
 CORRUPTIONS = {

@@ -38,7 +38,7 @@ def band_noise(
     Not for clipped images of black and white: clipping takes half of the noise away there, and what is left has other
     frequencies than the band's.
     """
-    count, channels, height, width = shape
+    count, _, height, width = shape
     if not 0 <= std < math.inf:
         raise InputError(f"std={std}; allowed: 0 or a positive number")
     if seed < 0 or first < 0:
@@ -59,8 +59,8 @@ def low_pass(images: Tensor, cutoff: float) -> Tensor:
 
         y = clip(IDFT(1[r(k) < cutoff] DFT(x)), 0, 1)
 
-    where x is the image continued by its mirror images, so that opposite borders do not meet and no edge arises that the
-    image does not have. The filter is an ideal one: its output rings beside edges.
+    where x is the image continued by its mirror images, so that opposite borders do not meet and no edge arises that
+    the image does not have. The filter is an ideal one: its output rings beside edges.
 
     Args:
         images: floats (N, C, H, W) in [0, 1].

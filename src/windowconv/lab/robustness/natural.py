@@ -51,8 +51,8 @@ class Measured:
         missing = [name for name in record["conditions"] if name not in correct]
         if missing:
             raise InputError(
-                f"{run.folder.name}: evaluations/{NAME}.safetensors lacks {missing[0]!r}; remove evaluations/{NAME}.json "
-                "and measure again"
+                f"{run.folder.name}: evaluations/{NAME}.safetensors lacks {missing[0]!r}; remove "
+                f"evaluations/{NAME}.json and measure again"
             )
         return cls(record, {name: correct[name] for name in record["conditions"]})
 

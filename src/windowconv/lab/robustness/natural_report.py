@@ -45,11 +45,12 @@ def natural_section(
     if images is not None:
         blocks += _sheets(found, [run for seeds in runs.values() for run in seeds], images)
     intro = (
-        "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency ones by "
-        "where the median of the energy of their change lies: below 1/8, below 1/4, or above, in cycles/pixel. They are "
-        "carried out on enlarged pictures, so that figures are not those of CIFAR-10-C. An arm that is better on clean "
-        "images mostly is under corruptions too: so what a condition adds to the clean error stands beside it, and all is "
-        "repeated on the images that every arm and seed classifies right when they are clean."
+        "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency "
+        "ones by where the median of the energy of their change lies on most pictures: below 1/8, below 1/4, or above, "
+        "in cycles/pixel. They are carried out on enlarged pictures, so that figures are not those of CIFAR-10-C. An "
+        "arm that is better on clean images mostly is under corruptions too: so what a condition adds to the clean "
+        "error stands beside it, and all is repeated on the images that every arm and seed classifies right when they "
+        "are clean."
     )
     return Section("Corruptions and frequencies", blocks, intro)
 
@@ -84,8 +85,8 @@ def kinds_table(found: NaturalComparison) -> Table:
         Column(f"added, minus {found.baseline} {_how(found)}", numeric=True),
     ]
     note = (
-        f"{_ground(found)} The relative error of corruptions is the mean corruption error, with {found.baseline} in the "
-        "place of AlexNet. Many comparisons find some difference by chance: name the one that counts before you look."
+        f"{_ground(found)} The relative error of corruptions is the mean corruption error, with {found.baseline} in "
+        "AlexNet's place. Many comparisons find some difference by chance: name the one that counts before you look."
     )
     return Table("Errors by kind of condition", columns, rows, note=note, sortable=True)
 
@@ -108,8 +109,8 @@ def corruptions_table(found: NaturalComparison) -> Table:
         columns += [Column(f"{arm} error (%)", ".2f"), Column(f"minus {found.baseline}", numeric=True)]
     columns += [Column("change (rms)", ".3f"), *(Column(f"{band} (%)", ".0f") for band in BANDS)]
     note = (
-        f"{_ground(found)} Means over severities. At the right what the corruption changes in these images: root mean square "
-        "of values in [0, 1], and the shares of its energy in the three bands; the band's name is that of CIFAR-10."
+        f"{_ground(found)} Means over severities. At the right what the corruption changes in these images: root mean "
+        "square of values in [0, 1], and the shares of its energy in the three bands."
     )
     return Table("Errors by corruption", columns, rows, note=note, sortable=True)
 
@@ -133,8 +134,8 @@ def shared_table(found: NaturalComparison) -> Block:
         Column(f"minus {found.baseline} {_how(found)}", numeric=True),
     ]
     note = (
-        f"On the {n:,} of {len(among):,} images that every arm and seed classifies right when they are clean: there all "
-        "start from no error. They are the easier images, the more so the more networks there are."
+        f"On the {n:,} of {len(among):,} images that every arm and seed classifies right when they are clean: there "
+        "all start from no error. They are the easier images, the more so the more networks there are."
     )
     return Table("Errors on images that all classify right when clean", columns, rows, note=note, sortable=True)
 
@@ -163,8 +164,8 @@ def _figures(found: NaturalComparison, colours: Colours) -> list[Figure]:
         (
             passes,
             "cutoff (cycles/pixel)",
-            "Error on images that keep only the frequencies below the cutoff (low pass), or only those above it and the "
-            "mean (high pass).",
+            "Error on images that keep only the frequencies below the cutoff (low pass), or only those above it and "
+            "the mean (high pass).",
         ),
     ]
     return [
@@ -240,7 +241,8 @@ def _ground(found: NaturalComparison) -> str:
     record, seeds = found.record, len(found.arms[found.baseline])
     environment = record["environments"][-1]
     return (
-        f"{record['n']:,} test images of {record['source']}, {seeds} seed{'s' if seeds > 1 else ''} an arm; means and sample "
-        f"standard deviations over seeds, differences paired by seed. Made with imagecorruptions-imaug "
-        f"{environment['libraries']['imagecorruptions-imaug']}, torch {environment['torch']} on {environment['device']}."
+        f"{record['n']:,} test images of {record['source']}, {seeds} seed{'s' if seeds > 1 else ''} an arm; means and "
+        "sample standard deviations over seeds, differences paired by seed. Made with imagecorruptions-imaug "
+        f"{environment['libraries']['imagecorruptions-imaug']} and torch {environment['torch']} on "
+        f"{environment['device']}."
     )

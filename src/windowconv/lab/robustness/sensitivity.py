@@ -34,8 +34,8 @@ def measure_shifts(
 ) -> None:
     """How often each run calls an image the same after two shifts, into `evaluations/shifts.json`.
 
-    Shifts are circular and reach 1, 2, 4, ... pixels, up to an eighth of the shorter side. What a run folder has already
-    is not measured again.
+    Shifts are circular and reach 1, 2, 4, ... pixels, up to an eighth of the shorter side. What a run folder has
+    already is not measured again.
 
     Args:
         runs, images, count, seed, device: as in `measure_conditions`.
@@ -72,7 +72,8 @@ def measure_heat_maps(
     What a run folder has already is not measured again.
 
     Args:
-        runs, images, count, seed, device: as in `measure_conditions`.
+        runs, images, seed, device: as in `measure_conditions`.
+        count: at most so many test images, evenly over the classes; all if None.
         size: the lowest size x size frequencies; by default all, but not more than 32.
         norm: of each channel's perturbation; by default an eighth of the side: 4 at 32 pixels, as in the paper.
         progress: called with runs done and their number.

@@ -51,8 +51,8 @@ def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None) -
         columns += [Column(f"up to {reach} (%)", ".2f"), Column(f"minus {baseline} {_how(records)}", numeric=True)]
     first = records[baseline][0]
     note = (
-        f"Pairs of circular shifts of each of {first['n']:,} test images, {_seeds(records)}. Right or wrong does not matter: "
-        "a network that says one class of everything would have none."
+        f"Pairs of circular shifts of each of {first['n']:,} test images, {_seeds(records)}. Right or wrong does not "
+        "matter: a network that says one class of everything would have none."
     )
     caption = "How often two shifts of one image have two classes, against the largest shift along each axis."
     blocks: list[Block] = [
@@ -92,8 +92,8 @@ def heat_map_section(runs: Mapping[str, Sequence[Run]]) -> Section:
             blocks.append(Figure(plots.svg(figure), caption, f"Difference of Fourier heat maps, {title}"))
     blocks.append(_bands_table(records, maps, np.hypot(rows[:, None], columns[None, :])))
     intro = (
-        f"Error under a pure perturbation of each frequency, of L2 norm {records[baseline][0]['norm']:g} in each channel, not "
-        "clipped. Zero frequency is in the middle. Single cells are noisy: read the bands."
+        f"Error under a pure perturbation of each frequency, of L2 norm {records[baseline][0]['norm']:g} in each "
+        "channel, not clipped. Zero frequency is in the middle. Single cells are noisy: read the bands."
     )
     return Section("Fourier heat maps", blocks, intro)
 
