@@ -200,3 +200,14 @@ def test_what_is_trained_on_attacks_withstands_them(tmp_path: Path) -> None:
     assert clean["none"] > 0.97
     assert robust["none"] < 0.3
     assert min(robust["pgd"], robust["fgsm"]) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # by the compiler
+def test_it_goes_with_a_compiled_network(make_run: Make) -> None:
+    changes: dict[str, Any] = {"adversarial": "pgd", "adversarial_steps": 2, "algorithm": "direct", "epochs": 1}
+    plain, compiled = (
+        load_file(make_run("5x5-hamming", compile=choice, **changes).weights) for choice in (False, True)
+    )
+    for key, value in plain.items():
+        torch.testing.assert_close(compiled[key], value, rtol=1e-3, atol=1e-5, msg=lambda m, k=key: f"{k}: {m}")

@@ -55,23 +55,31 @@ def start(spec):
                 network[i] = nn.GroupNorm(1, layer.num_features)
     return network
 
+class CutAt(Progress):
+    left = int(sys.argv[5])
+    def advance(self, images, loss):
+        self.left -= 1
+        if not self.left:
+            sys.exit(3)
+
 data = gratings(81, 43, image_size=12)
 try:
     execution = Execution(checkpoint_minutes=float(sys.argv[4]))
-    train(RunConfig(**settings), data, folder, Progress(), execution, start=start)
+    train(RunConfig(**settings), data, folder, CutAt(), execution, start=start)
 except Exception as error:  # a model without batch norm is none that its header builds
     if "does not fit the model" not in str(error):
         raise
 """
 
 
-def two_processes(folder: Path, norm: bool, minutes: float = 5.0, **changes: Any) -> None:
+def two_processes(folder: Path, norm: bool, minutes: float = 5.0, cut: int = 0, **changes: Any) -> None:
+    """Train in two processes; with `cut` both end when they have taken so many steps."""
     script = folder.parent / "script.py"
     script.write_text(SCRIPT)
-    words = [json.dumps({**SETTINGS, **changes}), str(folder), "norm" if norm else "none", str(minutes)]
+    words = [json.dumps({**SETTINGS, **changes}), str(folder), "norm" if norm else "none", str(minutes), str(cut)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run([*torchrun, str(script), *words], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert (done.returncode == 0) == (cut == 0), done.stderr[-3000:]
 
 
 def without_norm(spec: Any) -> nn.Module:
@@ -154,6 +162,18 @@ def test_a_gradient_at_images_is_scaled_as_fp16_has_it(monkeypatch: pytest.Monke
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     monkeypatch.setattr(Ranks, "scaler", scaler)
     assert torch.equal(ranks.gradient((images**2).sum(), images), 2048 * images)
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_cut_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"adversarial": "pgd", "adversarial_steps": 2}  # which looks at batch norm's statistics
+    two_processes(tmp_path / "whole", norm=True, **changes)
+    two_processes(tmp_path / "cut", norm=True, minutes=0.0, cut=9, **changes)
+    two_processes(tmp_path / "cut", norm=True, **changes)
+    whole, cut = Run.open(tmp_path / "whole"), Run.open(tmp_path / "cut")
+    assert [each["step"] for each in cut.record["resumed"]] == [6]  # the epoch's end
+    weights = load_file(whole.weights)
+    assert all(torch.equal(value, weights[key]) for key, value in load_file(cut.weights).items())
 
 
 def test_one_process_has_rank_0_and_sums_nothing() -> None:
