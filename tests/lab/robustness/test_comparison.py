@@ -21,7 +21,7 @@ Made = dict[tuple[str, int], list[Outcome]]
 
 @pytest.fixture
 def compare(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(made: Made, labels: list[str] | None = None) -> Comparison:
+    def make(made: Made, labels: dict[str, int] | None = None) -> Comparison:
         runs: Any = [SimpleNamespace(folder=key, config=SimpleNamespace(arm=key[0], seed=key[1])) for key in made]
         monkeypatch.setattr(module, "finished", lambda folder: made[folder])
         return Comparison.of(runs, labels)
@@ -102,4 +102,4 @@ def test_what_cannot_be_compared_is_refused(compare: Any) -> None:
     with pytest.raises(InputError, match="no seed in common"):
         compare({("3x3", 0): made["3x3", 0], ("7x7", 1): made["7x7", 1]})
     with pytest.raises(InputError, match="no attack in common"):
-        compare(made, ["deepfool-50"])
+        compare(made, {"deepfool-50": 100})

@@ -45,7 +45,7 @@ def test_what_is_saved_is_what_was_found(make_run: Callable[..., Run], tiny: Ima
         expected = run.model()(sample.images).argmax(1) == labels[outcome.indices]
     assert torch.equal(outcome.clean, expected)
     assert (outcome.broken | outcome.clean[None]).all()  # what was wrong before counts as broken
-    record = json.loads((run.folder / "evaluations/attack-pgd-3.json").read_text())
+    record = json.loads((run.folder / "evaluations/attack-pgd-3-on-40.json").read_text())
     assert record["status"] == "finished"
     assert record["figures"]["n"] == record["done"] == 40
     assert record["figures"]["clean_accuracy"] == outcome.clean.double().mean().item()
@@ -53,7 +53,7 @@ def test_what_is_saved_is_what_was_found(make_run: Callable[..., Run], tiny: Ima
     assert record["identity"]["test_hash"] == run.record["data"]["test_hash"]
     assert str(run.folder.parent) not in json.dumps(record)
     assert [found.label for found in finished(run.folder)] == ["pgd-3"]
-    assert same(load(run.folder, "pgd-3"), outcome)
+    assert same(load(run.folder, "pgd-3", 40), outcome)
 
 
 def test_a_smaller_trial_takes_images_of_the_larger_one(make_run: Callable[..., Run], tiny: ImageData) -> None:
@@ -62,6 +62,14 @@ def test_a_smaller_trial_takes_images_of_the_larger_one(make_run: Callable[..., 
     few = attack_run(run, target_of(run), replace(PGD, images=15), sample)
     assert torch.equal(few.indices, stratified(tiny.test.labels, 16, 15, 0))
     assert set(few.indices.tolist()) < set(sample.indices.tolist())
+
+
+def test_fewer_images_replace_no_larger_result(make_run: Callable[..., Run], tiny: ImageData) -> None:
+    run, sample = make_run(), draw(tiny.test, 40)
+    first = attack_run(run, target_of(run), PGD, sample)
+    attack_run(run, target_of(run), replace(PGD, images=15), sample)
+    assert load(run.folder, "pgd-3", 40).record["created"] == first.record["created"]
+    assert sorted(len(outcome.indices) for outcome in finished(run.folder)) == [15, 40]
 
 
 def test_a_cut_attack_goes_on_and_ends_the_same(
@@ -79,7 +87,7 @@ def test_a_cut_attack_goes_on_and_ends_the_same(
 
     with pytest.raises(KeyboardInterrupt):
         attack_run(run, target_of(run), PGD, sample, tick=stop)
-    assert load(run.folder, "pgd-3").record["done"] == 32
+    assert load(run.folder, "pgd-3", 40).record["done"] == 32
     assert finished(run.folder) == []
     ticks: list[int] = []
     assert same(attack_run(run, target_of(run), PGD, sample, tick=ticks.append), whole)
@@ -95,7 +103,7 @@ def test_it_is_reused_for_the_same_and_made_again_for_another(make_run: Callable
         other = attack_run(run, target_of(run), trial, sample, seed)
         assert other.record["created"] != first.record["created"]
         first = other
-    (run.folder / "evaluations/attack-pgd-3.safetensors").write_bytes(b"damaged")
+    (run.folder / "evaluations/attack-pgd-3-on-30.safetensors").write_bytes(b"damaged")
     assert attack_run(run, target_of(run), trial, sample, seed).record["created"] != first.record["created"]
 
 

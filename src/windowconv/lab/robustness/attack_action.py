@@ -60,7 +60,7 @@ def attack(command: Attack) -> Path:
         from windowconv.lab.robustness.natural_action import natural
 
         sections = natural(runs, images, command, execution)
-    labels = [trial.label for _, trial in plan]
+    labels = {trial.label: trial.images for _, trial in plan}
     page = write_report(runs, _folder(command, runs), labels, sample, sections, notes)
     _say_results(Comparison.of(runs, labels))
     print(f"Report: {page.resolve()}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,26 +54,25 @@ class Comparison:
     attacked: dict[str, list[Attacked]]
 
     @classmethod
-    def of(cls, runs: Iterable[Run], labels: Sequence[str] | None = None) -> Comparison:
-        """From runs that were attacked; only the attacks `labels`, if given, and only those that all runs have.
+    def of(cls, runs: Iterable[Run], labels: Mapping[str, int] | None = None) -> Comparison:
+        """From runs that were attacked; only attacks that all runs have.
+
+        Args:
+            runs: of arms and seeds.
+            labels: the attacks, and on how many images; all, on the most images that a run has, if not given.
 
         Raises:
             InputError: two runs of the same arm and seed; arms without a seed in common; no attack that all have.
         """
         found = by_arm(runs)
-        attacked = {
-            arm: [Attacked(run, {outcome.label: outcome for outcome in finished(run.folder)}) for run in each]
-            for arm, each in found.items()
-        }
+        attacked = {arm: [Attacked(run, _outcomes(run, labels)) for run in each] for arm, each in found.items()}
         seeds = tuple(run.config.seed for run in next(iter(found.values())))
-        return cls(tuple(found), seeds, attacked)._with(labels)
+        return cls(tuple(found), seeds, attacked)._shared()
 
-    def _with(self, labels: Sequence[str] | None) -> Comparison:
+    def _shared(self) -> Comparison:
         every = [set(each.outcomes) for runs in self.attacked.values() for each in runs]
         transferred = {label for has in every for label in has if label.startswith("transfer-")}
         shared = set.intersection(*every) | transferred
-        if labels is not None:
-            shared &= set(labels)
         if not shared:
             raise InputError("the runs have no attack in common; run windowconv attack on all of them")
         for label in sorted(shared - transferred):
@@ -131,7 +130,8 @@ class Comparison:
                 assert case is not None
                 among = torch.ones_like(case.clean)
                 if common:
-                    among = torch.stack([c[i].clean for c in found.values() if c[i] is not None]).all(0)
+                    same = (each[i] for each in found.values())
+                    among = torch.stack([other.clean for other in same if other is not None]).all(0)
                 rows.append(case.robust[:, among].double().mean(1).tolist())
             curves[arm] = np.array(rows)
         return first.budgets, first.attacks, curves
@@ -161,6 +161,14 @@ class Comparison:
     def common_images(self, label: str) -> list[int]:
         """How many images all arms got right, by seed."""
         return [int(self._common(label, i).sum()) for i in range(len(self.seeds))]
+
+
+def _outcomes(run: Run, labels: Mapping[str, int] | None) -> dict[str, Outcome]:
+    """A run's outcomes by label, in the order in which they were run."""
+    every = finished(run.folder)
+    most = {label: max(len(o.indices) for o in every if o.label == label) for label in {o.label for o in every}}
+    wanted = most if labels is None else labels
+    return {outcome.label: outcome for outcome in every if wanted.get(outcome.label) == len(outcome.indices)}
 
 
 def _check_alike(outcomes: Sequence[Outcome]) -> None:

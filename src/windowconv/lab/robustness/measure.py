@@ -102,7 +102,7 @@ def attack_run(
         save(run.folder, outcome, "finished" if done == len(some.labels) else "running", done)
         if tick:
             tick(done)
-    return load(run.folder, trial.label)
+    return load(run.folder, trial.label, trial.images)
 
 
 def attack_images(
@@ -207,10 +207,10 @@ def _empty(record: dict[str, Any], sample: Sample, trial: Trial) -> Outcome:
 
 def _begun(run: Run, record: dict[str, Any], sample: Sample, trial: Trial) -> tuple[int, Outcome]:
     """How many images are done, and their outcome: of the same attack on the same weights and images only."""
-    target = path_of(run.folder, trial.label)
+    target = path_of(run.folder, trial.label, trial.images)
     if target.with_name(target.name + ".json").is_file():
         try:
-            old = load(run.folder, trial.label)
+            old = load(run.folder, trial.label, trial.images)
             if old.record["identity"] == record["identity"]:
                 return old.record["done"], old
         except (InputError, KeyError):

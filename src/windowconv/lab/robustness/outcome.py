@@ -104,14 +104,14 @@ def median_distance(distances: Tensor) -> float | None:
     return middle if middle < float("inf") else None
 
 
-def path_of(folder: Path, label: str) -> Path:
-    """Where an attack's figures are, without the ending."""
-    return folder / "evaluations" / f"attack-{label}"
+def path_of(folder: Path, label: str, images: int) -> Path:
+    """Where the figures of an attack on so many images are, without the ending: a smaller number replaces no larger."""
+    return folder / "evaluations" / f"attack-{label}-on-{images}"
 
 
 def save(folder: Path, outcome: Outcome, status: str, done: int) -> None:
     """Write both files whole; the tensors first, so that what the JSON file counts is there."""
-    target = path_of(folder, outcome.label)
+    target = path_of(folder, outcome.label, len(outcome.indices))
     tensors = {
         name: value.contiguous()
         for name in ("indices", "clean", "broken", "distance", "examples", "example_places", "power")
@@ -124,9 +124,9 @@ def save(folder: Path, outcome: Outcome, status: str, done: int) -> None:
     write_json(target.with_name(target.name + ".json"), record)
 
 
-def load(folder: Path, label: str) -> Outcome:
-    """An attack's outcome; an `InputError` where there is none, or it is damaged."""
-    target = path_of(folder, label)
+def load(folder: Path, label: str, images: int) -> Outcome:
+    """The outcome of an attack on so many images; an `InputError` where there is none, or it is damaged."""
+    target = path_of(folder, label, images)
     if not target.with_name(target.name + ".json").is_file():
         raise InputError(f"{folder.name} has no outcome of the attack {label!r}; run windowconv attack on it")
     record = read_json(target.with_name(target.name + ".json"))
@@ -147,7 +147,10 @@ def finished(folder: Path) -> list[Outcome]:
     """All finished attacks on a run, in the order in which they were run."""
     found = []
     for file in sorted((folder / "evaluations").glob("attack-*.json")):
-        outcome = load(folder, file.stem.removeprefix("attack-"))
+        label, _, images = file.stem.removeprefix("attack-").rpartition("-on-")
+        if not (label and images.isdigit()):
+            continue
+        outcome = load(folder, label, int(images))
         if outcome.record["status"] == "finished":
             found.append(outcome)
     return sorted(found, key=lambda outcome: outcome.record["created"])

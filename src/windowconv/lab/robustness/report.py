@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from windowconv.lab.robustness.tables import (
     budget_table,
     checks_table,
     distance_table,
+    pairs_table,
     run_checks,
     summary_table,
 )
@@ -31,7 +32,7 @@ PAGE, FIGURES, TABLES = "robustness.html", "robustness.json", "robustness.md"
 def write_report(
     runs: Sequence[Run],
     folder: Path,
-    labels: Sequence[str] | None = None,
+    labels: Mapping[str, int] | None = None,
     sample: Sample | None = None,
     more: Sequence[Section] = (),
     notes: Sequence[str] = (),
@@ -41,7 +42,7 @@ def write_report(
     Args:
         runs: that were attacked.
         folder: where to.
-        labels: the attacks to report; all that all runs have if not given.
+        labels: the attacks to report, and on how many images; all that all runs have if not given.
         sample: the images that were attacked, for pictures of them.
         more: sections about other measures.
         notes: what else the reader must know, such as which attacks were not run.
@@ -51,7 +52,7 @@ def write_report(
     checks = run_checks(comparison)
     violated = {name: each for name, each in checks.items() if not all(check.passed for _, check in each)}
     sections = [
-        Section("Summary", [summary_table(comparison)], " ".join(f"{note}." for note in notes)),
+        Section("Summary", _summary(comparison), " ".join(f"{note}." for note in notes)),
         Section("Can these figures be believed?", [checks_table(checks)], _belief(violated)),
         *_worst_sections(comparison, colours),
         *(_attack_section(comparison, label, colours) for label in comparison.labels),
@@ -65,6 +66,11 @@ def write_report(
     text = [f"# {page.title}", page.lead, *map(as_markdown, tables)]
     replace_file(folder / TABLES, ("\n\n".join(text) + "\n").encode())
     return write(page, folder / PAGE)
+
+
+def _summary(comparison: Comparison) -> list[Block]:
+    pairs = [pairs_table(comparison)] if len(comparison.arms) > 2 else []
+    return [summary_table(comparison), *pairs]
 
 
 def _title(comparison: Comparison) -> str:

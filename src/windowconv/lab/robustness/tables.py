@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,19 @@ def summary_table(comparison: Comparison) -> Table:
         "a better clean accuracy does not pass for robustness."
     )
     return Table("Accuracy under each attack", columns, rows, note=note, sortable=True)
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """The mean over the budgets of every two arms but the first, the later minus the earlier."""
+    rows = []
+    for title, curves, common in [("none (clean accuracy)", comparison.clean(), None), *_results(comparison)]:
+        for earlier, later in combinations(comparison.arms[1:], 2):
+            both = [None if held is None else mean_difference(held, later, earlier) for held in (curves, common)]
+            rows.append([title, later, earlier, *(interval(each) for each in both)])
+    columns: list[str | Column] = ["attack", "", "minus"]
+    columns += [Column(title, numeric=True) for title in ("points", "the same, among images all arms get right")]
+    note = "As above, between arms other than the first. Many comparisons find some difference by chance."
+    return Table("The other arms against each other", columns, rows, note=note)
 
 
 def _results(comparison: Comparison) -> list[tuple[str, Curves, Curves]]:
