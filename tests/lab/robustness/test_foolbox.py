@@ -37,27 +37,29 @@ def foolbox_broken(attack: Any, network: tuple[Target, Tensor, Tensor], budgets:
     return success
 
 
-@pytest.mark.parametrize("budget", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("budget", [0.08, 0.1, 0.15])
 def test_fgsm_breaks_the_same_images(network: tuple[Target, Tensor, Tensor], budget: float) -> None:
     theirs = foolbox_broken(foolbox.attacks.LinfFastGradientAttack(), network, (budget,))[0]
     clean, ours, _ = attack_images(network[0], Trial("fgsm", 60, (budget,)), *network[1:])
     assert torch.equal(ours[0], theirs | ~clean)
-    assert 0.03 < ours.double().mean() < 0.999 or budget == 0.1
+    assert 0.05 < ours.double().mean() < 0.95
 
 
-@pytest.mark.parametrize("budget", [0.02, 0.05])
+@pytest.mark.parametrize("budget", [0.08, 0.1])
 def test_pgd_breaks_as_many(network: tuple[Target, Tensor, Tensor], budget: float) -> None:
     attack = foolbox.attacks.LinfPGD(steps=20, abs_stepsize=2.5 * budget / 20)
     theirs = foolbox_broken(attack, network, (budget,))[0].double().mean().item()
     _, ours, _ = attack_images(network[0], Trial("pgd", 60, (budget,)), *network[1:])
     assert ours.double().mean().item() == pytest.approx(theirs, abs=TOLERANCE)
+    assert 0.05 < theirs < 0.95
 
 
 def test_pgd_l2_breaks_as_many(network: tuple[Target, Tensor, Tensor]) -> None:
-    attack = foolbox.attacks.L2PGD(steps=20, abs_stepsize=2.5 * 0.3 / 20)
-    theirs = foolbox_broken(attack, network, (0.3,))[0].double().mean().item()
-    _, ours, _ = attack_images(network[0], Trial("pgd-l2", 60, (0.3,)), *network[1:])
+    attack = foolbox.attacks.L2PGD(steps=20, abs_stepsize=2.5 * 0.7 / 20)
+    theirs = foolbox_broken(attack, network, (0.7,))[0].double().mean().item()
+    _, ours, _ = attack_images(network[0], Trial("pgd-l2", 60, (0.7,)), *network[1:])
     assert ours.double().mean().item() == pytest.approx(theirs, abs=TOLERANCE)
+    assert 0.05 < theirs < 0.95
 
 
 def test_the_median_smallest_distance_is_foolboxs(network: tuple[Target, Tensor, Tensor]) -> None:

@@ -41,7 +41,7 @@ def test_l2_attacks_find_the_smallest_distance(attack: str, slack: float, classe
     _, broken, distance = attack_images(target, Trial(attack, 40, (0.05, 0.2), settings), images, labels)
     assert distance is not None
     assert (distance >= exact * 0.999).all()  # no attack can do better
-    assert (distance <= exact * (1 + slack) + 1e-4).double().mean() >= 0.85  # the toolbox's cw finds none for a few
+    assert (distance <= exact * (1 + slack) + 1e-4).double().mean() >= 0.75  # the toolbox's cw finds none for a few
     assert distance.median().item() == pytest.approx(exact.median().item(), rel=slack, abs=1e-4)
     assert torch.equal(broken, torch.stack([distance <= 0.05, distance <= 0.2]))
 
