@@ -84,3 +84,17 @@ def test_bad_runs_are_one_line(make_run: Callable[..., Run], shell: Shell, tmp_p
         assert code == 2
         assert says in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_everything_at_once(
+    tmp_path: Path, tiny: ImageData, settings: object, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("windowconv.lab.robustness.subjects.read_data", _gratings)
+    run_study(Study("gratings", ("3x3", "5x5"), 1, settings), tiny, tmp_path / "study")  # type: ignore[arg-type]
+    code, _, err = shell("attack", str(tmp_path / "study"), "--suite", "all", "--images", "6")
+    assert code == 0, err
+    assert "transfer-from-5x5" in err
+    page = (tmp_path / "study/robustness.html").read_text()
+    for words in ("universal", "fab-t-100", "cw-20", "Corruptions and frequencies", "heat map", "conditions"):
+        assert words in page, words

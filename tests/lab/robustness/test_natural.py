@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from windowconv.errors import InputError
-from windowconv.lab.data import ImageData, ImageSet, gratings
+from windowconv.lab.data import ImageData, ImageSet, gratings, load
 from windowconv.lab.robustness import natural
 from windowconv.lab.robustness.bands import energy, spectrum
+from windowconv.lab.robustness.chosen import choose
 from windowconv.lab.robustness.conditions import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.robustness.natural import Measured, measure_conditions
-from windowconv.lab.runs import Run
+from windowconv.lab.runs import Run, describe_data
 
 NAMES = ("gaussian_noise-2", "contrast-5", "noise-mid-0.2", "low-pass-0.125")
 TESTED = tuple(condition for condition in conditions((12, 12), 1) if condition.name in NAMES)
@@ -192,6 +193,19 @@ def test_what_does_not_fit_is_named_in_a_line(runs: list[Run], tiny: ImageData, 
     (run.folder / "evaluations/conditions.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"3x3-seed0: evaluations/conditions.safetensors cannot be read"):
         Measured.read(run)
+
+
+def test_images_that_stay_on_disk_are_chosen_like_others(image_folder: Path) -> None:
+    streamed = load(image_folder, image_size=8, stream=True)
+    held = load(image_folder, image_size=8)
+    runs = [Run(image_folder, {"data": describe_data(data)}) for data in (streamed, held)]
+    for count in (None, 3):
+        one, other = choose(runs[:1], streamed.test, count), choose(runs[1:], held.test, count)
+        assert one.images.shape == other.images.shape  # streamed ones are cropped closer
+        assert one.images.dtype == torch.uint8
+        assert torch.equal(one.labels, other.labels)
+        assert one.indices == other.indices
+        assert (one.indices is None) is (count is None)
 
 
 def test_a_network_without_numbers_is_named(runs: list[Run], tiny: ImageData) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure as Drawing
 from safetensors.torch import save_file
 from scipy.stats import ttest_rel
 
+from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
@@ -20,6 +22,7 @@ from windowconv.lab.progress import Progress
 from windowconv.lab.robustness.conditions import conditions
 from windowconv.lab.robustness.natural import Measured, measure_conditions
 from windowconv.lab.robustness.natural_comparison import NaturalComparison
+from windowconv.lab.robustness.natural_figures import curves
 from windowconv.lab.robustness.natural_report import corruptions_table, kinds_table, natural_section, shared_table
 from windowconv.lab.robustness.sensitivity import measure_heat_maps, measure_shifts, read_measurement
 from windowconv.lab.robustness.sensitivity_report import heat_map_section, shifts_section
@@ -187,6 +190,26 @@ def test_curves_are_means_over_conditions_of_one_parameter(found: NaturalCompari
     for arm in ARMS:
         expected = [[mean_error(run, [f"gaussian_noise-{s}", f"pixelate-{s}"]) for s in (1, 5)] for run in runs[arm]]
         np.testing.assert_allclose(errors[arm], expected)
+
+
+def test_filters_curves_end_with_clean_images(found: NaturalComparison, runs: Runs, monkeypatch: Any) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "error_curves", lambda panels, *_, **__: drawn.extend(panels) or Drawing())
+    curves(found)
+    assert [panel.title for panel in drawn] == [
+        *(f"{band}-frequency corruptions" for band in ("low", "mid", "high")),
+        *(f"{band}-frequency noise" for band in ("low", "high")),
+        "low pass",
+    ]
+    for panel, names in (
+        (drawn[0], ["clean", "fog-1", "fog-5"]),
+        (drawn[-1], ["low-pass-0.125", "low-pass-0.25", "clean"]),
+    ):
+        for arm in ARMS:
+            expected = [[mean_error(run, [name]) for name in names] for run in runs[arm]]
+            np.testing.assert_allclose(panel.errors[arm], expected)
+    assert list(drawn[0].x) == [0, 1, 5]
+    assert list(drawn[-1].ticks) == ["1/8", "1/4", "clean"]
 
 
 def page_of(section: Section) -> str:

@@ -1,27 +1,18 @@
-"""The part of a report about natural conditions: errors by kind and by corruption, curves, pictures."""
+"""The part of a report about natural conditions: errors by kind and by corruption; figures by `natural_figures`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-from torch import Tensor
-
-from windowconv import plots
 from windowconv.lab.data.sets import Images
 from windowconv.lab.robustness.bands import BANDS
-from windowconv.lab.robustness.chosen import choose
-from windowconv.lab.robustness.conditions import Condition, fraction
-from windowconv.lab.robustness.corruptions import CORRUPTIONS, SEVERITIES
+from windowconv.lab.robustness.corruptions import CORRUPTIONS
 from windowconv.lab.robustness.natural_comparison import BySeed, Kind, NaturalComparison
+from windowconv.lab.robustness.natural_figures import Colours, curves, sheets
 from windowconv.lab.runs import Run
 from windowconv.lab.stats import spread
 from windowconv.lab.study_report import INTERVAL_SEEDS, difference
-from windowconv.plots.robustness import ErrorPanel
-from windowconv.report import Block, Cell, Column, Figure, Section, Table, Text
-
-Colours = Mapping[str, str] | None
+from windowconv.report import Block, Cell, Column, Section, Table, Text
 
 
 def natural_section(
@@ -38,12 +29,12 @@ def natural_section(
         InputError: as `NaturalComparison.read`; images that are not the runs'.
     """
     found = NaturalComparison.read(runs)
-    blocks: list[Block] = [kinds_table(found), *_figures(found, colours)]
+    blocks: list[Block] = [kinds_table(found), *curves(found, colours)]
     if any(condition.family == "corruption" for condition in found.conditions):
         blocks.append(corruptions_table(found))
     blocks.append(shared_table(found))
     if images is not None:
-        blocks += _sheets(found, [run for seeds in runs.values() for run in seeds], images)
+        blocks += sheets(found, [run for seeds in runs.values() for run in seeds], images)
     intro = (
         "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency "
         "ones by where the median of the energy of their change lies on most pictures: below 1/8, below 1/4, or above, "
@@ -138,85 +129,6 @@ def shared_table(found: NaturalComparison) -> Block:
         "all start from no error. They are the easier images, the more so the more networks there are."
     )
     return Table("Errors on images that all classify right when clean", columns, rows, note=note, sortable=True)
-
-
-def _figures(found: NaturalComparison, colours: Colours) -> list[Figure]:
-    """Errors against severity, noise and cutoffs, where they were measured."""
-    clean = {arm: np.array(values)[:, None] for arm, values in found.clean().items()}
-    corruptions = [
-        _panel(found, kind, f"{band}-frequency", clean)
-        for band in BANDS
-        if (kind := _kind(found, "corruption", band)) is not None
-    ]
-    noise = [
-        _panel(found, kind, f"{band} noise", clean)
-        for band in BANDS
-        if (kind := _kind(found, "band noise", band)) is not None
-    ]
-    passes = [
-        _panel(found, kind, family)
-        for family in ("low pass", "high pass")
-        if (kind := _kind(found, family)) is not None
-    ]
-    drawn = [
-        (corruptions, "severity (0: clean)", "Mean error over the corruptions of each band, against severity."),
-        (noise, "standard deviation of the noise (0: clean)", "Error under noise of the same energy in each band."),
-        (
-            passes,
-            "cutoff (cycles/pixel)",
-            "Error on images that keep only the frequencies below the cutoff (low pass), or only those above it and "
-            "the mean (high pass).",
-        ),
-    ]
-    return [
-        Figure(plots.svg(plots.error_curves(held, xlabel, colours=colours)), caption, f"{caption[:-1]}, for each arm")
-        for held, xlabel, caption in drawn
-        if held
-    ]
-
-
-def _kind(found: NaturalComparison, family: str, band: str | None = None) -> list[Condition] | None:
-    held = [c for c in found.conditions if c.family == family and (band is None or c.band == band)]
-    return held or None
-
-
-def _panel(
-    found: NaturalComparison, held: Sequence[Condition], title: str, clean: Mapping[str, np.ndarray] | None = None
-) -> ErrorPanel:
-    """Errors by parameter, after those of clean images if given; filters' cutoffs stand at even distances."""
-    x, errors = found.curve(held)
-    if clean is None:
-        ticks = [fraction(cutoff) for cutoff in x]
-        return ErrorPanel(title, list(range(len(x))), errors, ticks)
-    return ErrorPanel(title, [0.0, *x], {arm: np.hstack([clean[arm], errors[arm]]) for arm in errors})
-
-
-def _sheets(found: NaturalComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
-    """The first picture under every condition."""
-    chosen = choose(runs, images, found.record["n"])
-    one, seed = chosen.images[:1], found.record["seed"]
-
-    def shown(condition: Condition) -> Tensor:
-        return condition.apply(one, 0, seed)[0]
-
-    corrupted: dict[str, list[tuple[str, Any]]] = {}
-    others: dict[str, list[tuple[str, Any]]] = {}
-    for condition in found.conditions:
-        if condition.family == "corruption":
-            row = corrupted.setdefault(CORRUPTIONS[condition.series].title, [("clean", one[0].float() / 255)])
-            row.append((f"{condition.parameter:g}", shown(condition)))
-        else:
-            words = f"{condition.parameter:g}" if condition.family == "band noise" else fraction(condition.parameter)
-            others.setdefault(condition.series, []).append((words, shown(condition)))
-    captions = (
-        (corrupted, f"One test image under every corruption, severities {SEVERITIES[0]} to {SEVERITIES[-1]}."),
-        (others, "The same image with noise (by standard deviation), and filtered (by cutoff, in cycles/pixel)."),
-    )
-    return [
-        Figure(plots.svg(plots.picture_sheet(rows)), caption, f"{caption[:-1]}: {', '.join(rows)}")
-        for rows, caption in captions
-        if rows
-    ]
 
 
 def _titled(kind: Kind) -> str:

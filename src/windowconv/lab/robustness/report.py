@@ -109,9 +109,11 @@ def _attack_section(comparison: Comparison, label: str, colours: dict[str, str])
     blocks: list[Block] = []
     if outcome.distance is not None:
         distances = {arm: d.numpy() for arm, d in comparison.distances(label).items()}
-        figure = plots.distance_distributions(distances, f"size of the change ({outcome.unit.symbol})", colours)
-        words = "Images that were right and are deceived by a change of at most this size."
-        blocks += [distance_table(comparison, label), Figure(plots.svg(figure), words, f"Distances of {label} by arm")]
+        blocks.append(distance_table(comparison, label))
+        if all(len(sizes) for sizes in distances.values()):  # some image was right before the attack
+            figure = plots.distance_distributions(distances, f"size of the change ({outcome.unit.symbol})", colours)
+            words = "Images that were right and are deceived by a change of at most this size."
+            blocks.append(Figure(plots.svg(figure), words, f"Distances of {label} by arm"))
     blocks += _curve_blocks(label, outcome.unit, outcome.budgets, curves, common, comparison.clean(), colours)
     common_n = comparison.common_images(label)
     settings = ", ".join(f"{k} {v:g}" for k, v in outcome.record["settings"].items()) or "none"
