@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from windowconv import plots
+from windowconv.lab.robustness.catalogue import find_attack
 from windowconv.lab.robustness.comparison import Comparison
 from windowconv.lab.robustness.measure import Sample
 from windowconv.report import Block, Figure, Section
@@ -18,7 +19,7 @@ def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict
     blocks: list[Block] = []
     for label in comparison.labels:
         outcome = comparison.outcome(label)
-        if outcome.unit.size is None or not float(outcome.power.sum()):
+        if find_attack(outcome.record["attack"]).access != "gradients" or not float(outcome.power.sum()):
             continue
         if sample is not None:
             blocks += _pictures(comparison, label, sample)

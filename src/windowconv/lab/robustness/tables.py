@@ -105,7 +105,7 @@ def budget_table(title: str, unit: Unit, budgets: Sequence[float], curves: Curve
         cells += [100 * curves[arm][:, i].mean() for arm in arms]
         for held in (curves, *([] if common is None else [common])):
             each = [differences(held, arm, arms[0]) for arm in arms[1:]]
-            cells += [None if found is None else interval(found[i]) for found in each]
+            cells += [None if found is None else interval(found[i], 1) for found in each]
         rows.append(cells)
     columns = [
         f"budget ({unit.symbol})",
