@@ -14,7 +14,7 @@ from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings, load
 from windowconv.lab.robustness import natural
 from windowconv.lab.robustness.bands import energy, spectrum
-from windowconv.lab.robustness.chosen import choose
+from windowconv.lab.robustness.chosen import choose, shared_count
 from windowconv.lab.robustness.conditions import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.robustness.natural import Measured, measure_conditions
 from windowconv.lab.runs import Run, describe_data
@@ -30,7 +30,7 @@ def runs(make_run: MakeRun) -> list[Run]:
 
 
 def written(run: Run) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (run.folder / "evaluations").glob("conditions.*")}
+    return {path.name: path.read_bytes() for path in (run.folder / "evaluations").glob("conditions-*")}
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -68,7 +68,7 @@ def test_every_network_answers_on_the_same_pictures(runs: list[Run], tiny: Image
 
 def test_the_files_say_what_was_measured_on_what(runs: list[Run], tiny: ImageData) -> None:
     measure_conditions(runs[:1], tiny.test, TESTED, count=20)
-    record = json.loads((runs[0].folder / "evaluations/conditions.json").read_text())
+    record = json.loads((runs[0].folder / "evaluations/conditions-on-20.json").read_text())
     assert record["schema_version"] == 1
     assert record["name"] == "conditions"
     assert record["content_hash"] == tiny.test.content_hash
@@ -76,12 +76,12 @@ def test_the_files_say_what_was_measured_on_what(runs: list[Run], tiny: ImageDat
     assert len(record["indices"]) == 20
     assert [e["libraries"]["imagecorruptions-imaug"] for e in record["environments"]] == ["1.1.5"]
     assert record["conditions"]["contrast-5"]["family"] == "corruption"
-    tensors = load_file(runs[0].folder / "evaluations/conditions.safetensors")
+    tensors = load_file(runs[0].folder / "evaluations/conditions-on-20.safetensors")
     assert set(tensors) == {"clean", *NAMES}
     assert all(t.dtype == torch.bool and t.shape == (20,) for t in tensors.values())
     whole = measure_conditions(runs[1:], tiny.test, [])[0]
     assert whole.record["indices"] is None
-    again = Measured.read(runs[0])
+    again = Measured.read(runs[0], 20)
     places = torch.tensor(record["indices"])
     with torch.no_grad():
         assert isinstance(tiny.test, ImageSet)
@@ -93,7 +93,7 @@ def test_batches_do_not_matter(runs: list[Run], tiny: ImageData, monkeypatch: py
     whole = measure_conditions(runs, tiny.test, TESTED)
     monkeypatch.setattr(natural, "BATCH", 7)
     for run in runs:
-        (run.folder / "evaluations/conditions.json").unlink()
+        (run.folder / "evaluations/conditions-on-43.json").unlink()
     for one, other in zip(whole, measure_conditions(runs, tiny.test, TESTED), strict=True):
         assert all(torch.equal(one.correct[name], other.correct[name]) for name in one.correct)
 
@@ -120,7 +120,7 @@ def test_a_measurement_that_is_cut_loses_one_condition(
 ) -> None:
     expected = measure_conditions(runs, tiny.test, TESTED)
     for run in runs:
-        (run.folder / "evaluations/conditions.json").unlink()
+        (run.folder / "evaluations/conditions-on-43.json").unlink()
 
     def stop(done: int, of: int) -> None:
         if done == 3:
@@ -138,18 +138,34 @@ def test_a_measurement_that_is_cut_loses_one_condition(
 def test_what_lies_between_the_two_files_is_measured_again(runs: list[Run], tiny: ImageData) -> None:
     run = runs[0]
     whole = measure_conditions([run], tiny.test, TESTED)[0]
-    tensors = run.folder / "evaluations/conditions.safetensors"
+    tensors = run.folder / "evaluations/conditions-on-43.safetensors"
     save_file({name: held for name, held in load_file(tensors).items() if name != "contrast-5"}, tensors)
-    with pytest.raises(InputError, match=r"conditions.safetensors lacks 'contrast-5'; remove"):
-        Measured.read(run)
+    with pytest.raises(InputError, match=r"conditions-on-43.safetensors lacks 'contrast-5'; remove"):
+        Measured.read(run, 43)
     again = measure_conditions([run], tiny.test, TESTED)[0]
     assert torch.equal(again.correct["contrast-5"], whole.correct["contrast-5"])
+
+
+def test_fewer_images_replace_no_more(runs: list[Run], tiny: ImageData) -> None:
+    measure_conditions(runs, tiny.test, TESTED[:1])
+    before = [written(run) for run in runs]
+    measure_conditions(runs[:1], tiny.test, TESTED, count=9)
+    assert {**written(runs[0]), **before[0]} == written(runs[0])
+    assert len(Measured.read(runs[0], 9).correct) == 5
+    assert shared_count(runs[:1], "conditions") == 43
+    assert shared_count(runs, "conditions") == 43
+    assert shared_count(runs[:1], "conditions", 9) == 9
+    with pytest.raises(InputError, match=r"5x5-hamming-seed1 has no evaluations/conditions-on-N.json on 9 images"):
+        shared_count(runs, "conditions", 9)
+    (runs[1].folder / "evaluations/conditions-on-43.json").rename(runs[1].folder / "evaluations/conditions-on-5.json")
+    with pytest.raises(InputError, match=r"conditions-on-N.json on as many images as the others; measure it first"):
+        shared_count(runs, "conditions")
 
 
 def test_new_weights_are_measured_anew(runs: list[Run], tiny: ImageData) -> None:
     run, other = runs
     measure_conditions([run], tiny.test, TESTED[:1])
-    old = Measured.read(run).record["weights"]
+    old = Measured.read(run, 43).record["weights"]
     (run.folder / "model.safetensors").write_bytes(other.weights.read_bytes())
     measured = measure_conditions([run], tiny.test, [])[0]
     assert measured.record["weights"] != old
@@ -175,14 +191,14 @@ def test_what_does_not_fit_is_named_in_a_line(runs: list[Run], tiny: ImageData, 
         (lambda: measure_conditions([run], gratings(16, 43, image_size=16).test), "but the run was trained on"),
         (lambda: measure_conditions([run], tiny.test, count=0), "count=0; allowed: 1 to 43"),
         (lambda: measure_conditions([run], tiny.test, count=44), "count=44; allowed: 1 to 43"),
-        (
-            lambda: measure_conditions([run], tiny.test, count=9),
-            r"is of n=43, not 9; measure with the former, or remove",
-        ),
         (lambda: measure_conditions([run], tiny.test, seed=1), "is of seed=0, not 1; measure with the former"),
         (lambda: measure_conditions([run], tiny.test, [*TESTED, TESTED[0]]), "tested has a name twice"),
         (lambda: measure_conditions([run], tiny.test, [CLEAN]), "or 'clean', which is always measured"),
-        (lambda: Measured.read(runs[1]), "was not measured under conditions"),
+        (lambda: Measured.read(runs[1], 43), "conditions-on-43.json cannot be read"),
+        (
+            lambda: shared_count(runs, "conditions"),
+            "5x5-hamming-seed1 has no evaluations/conditions-on-N.json; measure",
+        ),
     ]
     before = written(run)
     for call, message in calls:
@@ -190,9 +206,9 @@ def test_what_does_not_fit_is_named_in_a_line(runs: list[Run], tiny: ImageData, 
             call()
         assert "\n" not in str(caught.value)
     assert written(run) == before
-    (run.folder / "evaluations/conditions.safetensors").write_bytes(b"not tensors")
-    with pytest.raises(InputError, match=r"3x3-seed0: evaluations/conditions.safetensors cannot be read"):
-        Measured.read(run)
+    (run.folder / "evaluations/conditions-on-43.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(InputError, match=r"3x3-seed0: evaluations/conditions-on-43.safetensors cannot be read"):
+        Measured.read(run, 43)
 
 
 def test_images_that_stay_on_disk_are_chosen_like_others(image_folder: Path) -> None:

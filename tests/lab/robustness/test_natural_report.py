@@ -59,8 +59,8 @@ def runs(settings: Training, tiny: ImageData, tmp_path_factory: pytest.TempPathF
     measure_shifts(every, tiny.test)
     measure_heat_maps(every, tiny.test, size=5)
     for number, run in enumerate(every):
-        answers = {name: draw_answers(number, name) for name in Measured.read(run).correct}
-        save_file(answers, run.folder / "evaluations/conditions.safetensors")
+        answers = {name: draw_answers(number, name) for name in Measured.read(run, 43).correct}
+        save_file(answers, run.folder / "evaluations/conditions-on-43.safetensors")
     return made
 
 
@@ -75,7 +75,7 @@ def found(runs: Runs) -> NaturalComparison:
 
 
 def mean_error(run: Run, names: list[str], among: np.ndarray | None = None) -> float:
-    correct = Measured.read(run).correct
+    correct = Measured.read(run, 43).correct
     wrong = np.array([1 - correct[name].double().numpy() for name in names])
     return 100 * (wrong if among is None else wrong[:, among]).mean()
 
@@ -153,13 +153,13 @@ def test_errors_by_corruption(found: NaturalComparison, runs: Runs) -> None:
             pytest.approx(np.mean(errors["7x7-hamming"])),
             shown(errors["7x7-hamming"], errors["3x3"]),
         ]
-        changes = [Measured.read(runs["3x3"][0]).record["conditions"][f"{name}-{s}"]["change"] for s in (1, 5)]
+        changes = [Measured.read(runs["3x3"][0], 43).record["conditions"][f"{name}-{s}"]["change"] for s in (1, 5)]
         assert row[6] == pytest.approx(np.mean([change["rms"] for change in changes]))
         assert sum(float(cell or 0) for cell in row[7:]) == pytest.approx(100)
 
 
 def test_the_comparison_on_images_that_all_get_right(found: NaturalComparison, runs: Runs) -> None:
-    clean = [Measured.read(run).correct["clean"].numpy() for held in runs.values() for run in held]
+    clean = [Measured.read(run, 43).correct["clean"].numpy() for held in runs.values() for run in held]
     among = np.all(clean, axis=0)
     assert 0 < among.sum() < len(among)
     table = shared_table(found)
@@ -225,7 +225,9 @@ def test_the_sections_are_pages_with_every_figure(runs: Runs, tiny: ImageData, t
     assert re.search(r"relative to 3x3 \(%\)", page)
     assert len([block for block in natural_section(runs).blocks if isinstance(block, Figure)]) == 3
     shifts = page_of(shifts_section(runs))
-    differing = [100 * (1 - read_measurement(run, "shifts")["figures"]["shifts"][0]["share"]) for run in runs["3x3"]]
+    differing = [
+        100 * (1 - read_measurement(run, "shifts", 43)["figures"]["shifts"][0]["share"]) for run in runs["3x3"]
+    ]
     assert f"{np.mean(differing):.2f}" in shifts
     maps = page_of(heat_map_section(runs))
     assert maps.count("<svg") == 3  # two arms and their difference
@@ -240,7 +242,7 @@ def test_heat_maps_by_band(runs: Runs) -> None:
     for row in table.rows:
         errors = []
         for run in runs[str(row[0])]:
-            figures = read_measurement(run, "heat-map")["figures"]
+            figures = read_measurement(run, "heat-map", 43)["figures"]
             r = np.hypot(np.array(figures["rows"])[:, None], np.array(figures["columns"])[None])
             errors.append(100 * np.array(figures["error"])[(r >= 1 / 8) & (r < 1 / 4)].mean())
         assert row[at] == pytest.approx(np.mean(errors))
@@ -248,18 +250,21 @@ def test_heat_maps_by_band(runs: Runs) -> None:
 
 def test_what_cannot_be_compared_is_named(runs: Runs, make_run: Callable[..., Run], tiny: ImageData) -> None:
     other = make_run("5x5", 0)
-    with pytest.raises(InputError, match="5x5-seed0 was not measured under conditions"):
+    with pytest.raises(InputError, match=r"5x5-seed0 has no evaluations/conditions-on-N.json; measure it first"):
         NaturalComparison.read({"3x3": runs["3x3"][:1], "5x5": [other]})
     measure_conditions([other], tiny.test, TESTED[:2])
     with pytest.raises(InputError, match=r"5x5-seed0 was not measured under '.*', as 3x3-seed0 was; measure both"):
         natural_section({"3x3": runs["3x3"][:1], "5x5": [other]})
-    fewer = make_run("5x5", 1)
-    measure_conditions([fewer], tiny.test, TESTED, count=20)
-    with pytest.raises(InputError, match="5x5-seed1 was measured under conditions with another images than 3x3-seed1"):
-        natural_section({"3x3": runs["3x3"][1:2], "5x5": [fewer]})
-    measure_shifts([fewer], tiny.test, count=20)
-    with pytest.raises(InputError, match=r"5x5-seed1: evaluations/shifts.json is of another indices"):
-        shifts_section({"3x3": runs["3x3"][1:2], "5x5": [fewer]})
+    drawn = make_run("5x5", 1)
+    measure_conditions([drawn], tiny.test, TESTED, seed=1)
+    with pytest.raises(InputError, match="5x5-seed1 was measured under conditions with another seed than 3x3-seed1"):
+        natural_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]})
+    measure_shifts([drawn], tiny.test, seed=1)
+    with pytest.raises(InputError, match=r"5x5-seed1 was measured \(shifts\) with another seed than other runs"):
+        shifts_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]})
+    measure_conditions([drawn], tiny.test, TESTED, count=20)
+    with pytest.raises(InputError, match=r"3x3-seed1 has no evaluations/conditions-on-N.json on 20 images"):
+        natural_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]}, count=20)
     for unpaired in (
         {},
         {"3x3": []},

@@ -22,7 +22,7 @@ def run(make_run: Callable[..., Run]) -> Run:
 
 def test_shifts_are_those_of_the_library(run: Run, tiny: ImageData) -> None:
     measure_shifts([run], tiny.test, seed=3)
-    record = read_measurement(run, "shifts")
+    record = read_measurement(run, "shifts", 43)
     assert record["reaches"] == [1]  # an eighth of 12 pixels
     assert (record["n"], record["indices"], record["border"]) == (43, None, "circular")
     assert isinstance(tiny.test, ImageSet)
@@ -39,7 +39,7 @@ def test_heat_maps_are_those_of_the_library(run: Run, tiny: ImageData) -> None:
     done: list[tuple[int, int]] = []
     measure_heat_maps([run], tiny.test, count=20, size=5, progress=lambda *d: done.append(d))
     assert done == [(1, 1)]
-    record = read_measurement(run, "heat-map")
+    record = read_measurement(run, "heat-map", 20)
     assert (record["n"], record["norm"], record["size"]) == (20, 1.5, 5)
     assert isinstance(tiny.test, ImageSet)
     places = torch.tensor(record["indices"])
@@ -52,7 +52,7 @@ def test_heat_maps_are_those_of_the_library(run: Run, tiny: ImageData) -> None:
 
 def test_more_images_than_there_are_is_all_of_them_by_default(run: Run, tiny: ImageData) -> None:
     measure_heat_maps([run], tiny.test, size=1)
-    assert read_measurement(run, "heat-map")["n"] == 43
+    assert read_measurement(run, "heat-map", 43)["n"] == 43
 
 
 def test_what_is_there_is_not_measured_again(run: Run, tiny: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,9 @@ def test_what_is_there_is_not_measured_again(run: Run, tiny: ImageData, monkeypa
     monkeypatch.setattr(Run, "model", lambda self: pytest.fail("no network is needed"))
     measure_shifts([run], tiny.test)
     measure_heat_maps([run], tiny.test, size=2)
-    with pytest.raises(InputError, match=r"evaluations/heat-map.json is of norm=1.5, not 2; measure with the former"):
+    with pytest.raises(
+        InputError, match=r"evaluations/heat-map-on-43.json is of norm=1.5, not 2; measure with the former"
+    ):
         measure_heat_maps([run], tiny.test, size=2, norm=2)
 
 
@@ -72,5 +74,5 @@ def test_what_does_not_fit_is_named(run: Run, tiny: ImageData) -> None:
         measure_heat_maps([run], tiny.test, size=13)
     with pytest.raises(InputError, match="5x5-hamming-seed0: norm=-1"):
         measure_heat_maps([run], tiny.test, size=2, norm=-1)
-    with pytest.raises(InputError, match=r"5x5-hamming-seed0 was not measured \(no evaluations/shifts.json\)"):
-        read_measurement(run, "shifts")
+    with pytest.raises(InputError, match=r"shifts-on-43.json cannot be read"):
+        read_measurement(run, "shifts", 43)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -92,13 +93,37 @@ def made_with(device: torch.device | str) -> dict[str, Any]:
     return {**environment(device), "libraries": {name: _version(name) for name in LIBRARIES}}
 
 
+def path_of(run: Run, name: str, n: int, ending: str = "json") -> Path:
+    """Where a measurement on so many images is: one on fewer replaces none on more."""
+    return run.folder / "evaluations" / f"{name}-on-{n}.{ending}"
+
+
+def shared_count(runs: Sequence[Run], name: str, count: int | None = None) -> int:
+    """The number of images, the largest if none is given, on which all runs have a measurement.
+
+    Raises:
+        InputError: there is none.
+    """
+    shared: set[int] | None = None
+    for run in runs:
+        found = [path.stem.rpartition("-on-") for path in (run.folder / "evaluations").glob(f"{name}-on-*.json")]
+        counts = {int(n) for before, _, n in found if before == name and n.isdigit()}
+        shared = counts if shared is None else shared & counts
+        if not shared or (count is not None and count not in shared):
+            images = "" if count is None else f" on {count} images"
+            images = images or ("" if not counts else " on as many images as the others")
+            raise InputError(f"{run.folder.name} has no evaluations/{name}-on-N.json{images}; measure it first")
+    assert shared
+    return max(shared) if count is None else count
+
+
 def earlier(run: Run, name: str, head: dict[str, Any]) -> dict[str, Any] | None:
-    """What `evaluations/NAME.json` has of the same images, seed, options and weights; None if there is nothing.
+    """What a run folder has of the same images, seed, options and weights; None if there is nothing.
 
     Raises:
         InputError: it is of other images, another seed or other options: what took hours is not overwritten.
     """
-    path = run.folder / "evaluations" / f"{name}.json"
+    path = path_of(run, name, head["n"])
     if not path.is_file():
         return None
     record = read_json(path)
@@ -107,7 +132,7 @@ def earlier(run: Run, name: str, head: dict[str, Any]) -> dict[str, Any] | None:
     for key, wanted in head.items():
         if record.get(key) != wanted:
             raise InputError(
-                f"{run.folder.name}: evaluations/{name}.json is of {key}={_short(record.get(key))}, not "
+                f"{run.folder.name}: evaluations/{path.name} is of {key}={_short(record.get(key))}, not "
                 f"{_short(wanted)}; measure with the former, or remove that file"
             )
     return record

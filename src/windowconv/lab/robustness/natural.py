@@ -16,7 +16,7 @@ from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.lab.data.sets import Images
 from windowconv.lab.robustness.bands import Spectrum, energy, spectrum
-from windowconv.lab.robustness.chosen import Chosen, choose, earlier, heading, made_with
+from windowconv.lab.robustness.chosen import Chosen, choose, earlier, heading, made_with, path_of
 from windowconv.lab.robustness.conditions import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.runs import Run, read_json, write_json
 from windowconv.observe import evaluating
@@ -33,7 +33,7 @@ class Measured:
     """A run's answers under conditions.
 
     Attributes:
-        record: conditions.json.
+        record: what conditions-on-N.json says.
         correct: bool (n,) by the condition's name, "clean" among them, in the test set's order.
     """
 
@@ -41,18 +41,16 @@ class Measured:
     correct: dict[str, Tensor]
 
     @classmethod
-    def read(cls, run: Run) -> Measured:
-        """What `measure_conditions` wrote into a run folder; an `InputError` if there is nothing, or half of it."""
-        folder = run.folder / "evaluations"
-        if not (folder / f"{NAME}.json").is_file():
-            raise InputError(f"{run.folder.name} was not measured under conditions (no evaluations/{NAME}.json)")
-        record = read_json(folder / f"{NAME}.json")
-        correct = _tensors(run)
+    def read(cls, run: Run, n: int) -> Measured:
+        """What `measure_conditions` wrote on n images; an `InputError` if there is nothing, or half of it."""
+        path = path_of(run, NAME, n)
+        record = read_json(path)
+        correct = _tensors(run, n)
         missing = [name for name in record["conditions"] if name not in correct]
         if missing:
             raise InputError(
-                f"{run.folder.name}: evaluations/{NAME}.safetensors lacks {missing[0]!r}; remove "
-                f"evaluations/{NAME}.json and measure again"
+                f"{run.folder.name}: evaluations/{path.stem}.safetensors lacks {missing[0]!r}; remove {path.name} and "
+                "measure again"
             )
         return cls(record, {name: correct[name] for name in record["conditions"]})
 
@@ -69,9 +67,9 @@ def measure_conditions(
 ) -> list[Measured]:
     """Show the test images to all runs' networks under every condition, and write the answers into the run folders.
 
-    `evaluations/conditions.json` has the figures by condition, `evaluations/conditions.safetensors` which images were
-    classified right; both are written anew, whole, after each condition. What a run folder has already, of the same
-    images and weights, is not measured again: a measurement that was cut goes on where it was.
+    `evaluations/conditions-on-N.json`, with N images, has the figures by condition, the .safetensors beside it which
+    images were classified right; both are written anew, whole, after each condition. What a run folder has already, of
+    the same images and weights, is not measured again: a measurement that was cut goes on where it was.
 
     All networks are held on the device at once.
 
@@ -105,7 +103,7 @@ def measure_conditions(
             _measure(condition, waiting, chosen, seed)
         if progress is not None:
             progress(done, len(wanted))
-    return [Measured.read(run) for run in runs]
+    return [Measured.read(run, len(chosen.labels)) for run in runs]
 
 
 @dataclass
@@ -124,7 +122,7 @@ class _Results:
         old = earlier(run, NAME, head)
         record = old or {"name": NAME, **head, "environments": [], "conditions": {}}
         record.pop("schema_version", None)  # write_json puts it in front
-        return cls(run, record, _tensors(run) if old else {}, device)
+        return cls(run, record, _tensors(run, head["n"]) if old else {}, device)
 
     def has(self, condition: Condition) -> bool:
         known = self.record["conditions"].get(condition.name, {})
@@ -158,8 +156,8 @@ class _Results:
         if now not in self.record["environments"]:
             self.record["environments"].append(now)
         save = require("safetensors.torch", "lab").save
-        replace_file(self.run.folder / "evaluations" / f"{NAME}.safetensors", save(self.correct))
-        write_json(self.run.folder / "evaluations" / f"{NAME}.json", self.record)
+        replace_file(path_of(self.run, NAME, n, "safetensors"), save(self.correct))
+        write_json(path_of(self.run, NAME, n), self.record)
 
 
 def _measure(condition: Condition, waiting: Sequence[_Results], chosen: Chosen, seed: int) -> None:
@@ -179,8 +177,8 @@ def _measure(condition: Condition, waiting: Sequence[_Results], chosen: Chosen, 
         result.add(condition, torch.cat(answers), change)
 
 
-def _tensors(run: Run) -> dict[str, Tensor]:
-    path = run.folder / "evaluations" / f"{NAME}.safetensors"
+def _tensors(run: Run, n: int) -> dict[str, Tensor]:
+    path = path_of(run, NAME, n, "safetensors")
     if not path.is_file():
         return {}
     safetensors = require("safetensors", "lab")
@@ -188,4 +186,4 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     try:
         return load(path.read_bytes())
     except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{run.folder.name}: evaluations/{NAME}.safetensors cannot be read: {error}") from error
+        raise InputError(f"{run.folder.name}: evaluations/{path.name} cannot be read: {error}") from error

@@ -33,7 +33,11 @@ def natural(runs: Sequence[Run], images: Images, command: Attack, execution: Exe
     measure_heat_maps(runs, images, seed=command.seed, device=execution.device, progress=_lines("heat maps, runs"))
     compared = by_arm(runs)
     colours = plots.arm_colours(compared)
-    return [natural_section(compared, images, colours), shifts_section(compared, colours), heat_map_section(compared)]
+    return [
+        natural_section(compared, images, colours, count),
+        shifts_section(compared, colours, count),
+        heat_map_section(compared),
+    ]
 
 
 def _lines(what: str) -> Callable[[int, int], None]:

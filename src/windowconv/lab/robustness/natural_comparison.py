@@ -13,9 +13,10 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.robustness.bands import BANDS
+from windowconv.lab.robustness.chosen import shared_count
 from windowconv.lab.robustness.conditions import CLEAN, Condition
 from windowconv.lab.robustness.corruptions import CORRUPTIONS, GROUPS
-from windowconv.lab.robustness.natural import Measured
+from windowconv.lab.robustness.natural import NAME, Measured
 from windowconv.lab.runs import Run
 
 BySeed = dict[str, list[float]]  # by arm, one figure a seed
@@ -42,15 +43,16 @@ class NaturalComparison:
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def read(cls, runs: Mapping[str, Sequence[Run]]) -> NaturalComparison:
-        """From run folders, by arm and seed.
+    def read(cls, runs: Mapping[str, Sequence[Run]], count: int | None = None) -> NaturalComparison:
+        """From run folders, by arm and seed; measured on `count` images, if None on the most that all runs share.
 
         Raises:
             InputError: no arms; arms of different seeds; runs that were not measured, or on other images,
                 with another seed, or under other conditions.
         """
         check_paired(runs)
-        arms = {arm: [Measured.read(run) for run in seeds] for arm, seeds in runs.items()}
+        n = shared_count([run for seeds in runs.values() for run in seeds], NAME, count)
+        arms = {arm: [Measured.read(run, n) for run in seeds] for arm, seeds in runs.items()}
         first = next(iter(runs.values()))[0]
         head = next(iter(arms.values()))[0].record
         for arm, seeds in runs.items():
@@ -164,12 +166,9 @@ def _condition(name: str, known: Mapping[str, Any]) -> Condition:
 
 
 def _check_same(run: Run, record: Mapping[str, Any], first: Run, head: Mapping[str, Any]) -> None:
-    for key in ("content_hash", "indices", "seed"):
+    for key, what in (("content_hash", "other images"), ("indices", "other images"), ("seed", "another seed")):
         if record[key] != head[key]:
-            what = "seed" if key == "seed" else "images"
-            raise InputError(
-                f"{run.folder.name} was measured under conditions with another {what} than {first.folder.name}"
-            )
+            raise InputError(f"{run.folder.name} was measured under conditions with {what} than {first.folder.name}")
     for name, known in head["conditions"].items():
         other = record["conditions"].get(name, {})
         if any(other.get(key) != known[key] for key in ("family", "series", "parameter", "zoom")):

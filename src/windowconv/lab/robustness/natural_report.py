@@ -16,7 +16,10 @@ from windowconv.report import Block, Cell, Column, Section, Table, Text
 
 
 def natural_section(
-    runs: Mapping[str, Sequence[Run]], images: Images | None = None, colours: Colours = None
+    runs: Mapping[str, Sequence[Run]],
+    images: Images | None = None,
+    colours: Colours = None,
+    count: int | None = None,
 ) -> Section:
     """Errors under corruptions, band-limited noise and filters.
 
@@ -24,11 +27,12 @@ def natural_section(
         runs: by arm, a run a seed, measured by `measure_conditions`; the first arm is what others are compared with.
         images: the runs' test set, to show what a picture looks like; None for no pictures.
         colours: of the arms; those of `plots.arm_colours` if None.
+        count: on how many images they were measured; None for the most that all runs share.
 
     Raises:
         InputError: as `NaturalComparison.read`; images that are not the runs'.
     """
-    found = NaturalComparison.read(runs)
+    found = NaturalComparison.read(runs, count)
     blocks: list[Block] = [kinds_table(found), *curves(found, colours)]
     if any(condition.family == "corruption" for condition in found.conditions):
         blocks.append(corruptions_table(found))

@@ -11,7 +11,7 @@ from torch import nn
 
 from windowconv.errors import InputError
 from windowconv.lab.data.sets import Images
-from windowconv.lab.robustness.chosen import Chosen, choose, earlier, heading, made_with
+from windowconv.lab.robustness.chosen import Chosen, choose, earlier, heading, made_with, path_of
 from windowconv.lab.robustness.conditions import as_floats
 from windowconv.lab.runs import Run, read_json, write_json
 from windowconv.spectra import fourier_heat_map, shift_consistency
@@ -32,7 +32,7 @@ def measure_shifts(
     device: torch.device | str = "cpu",
     progress: Progress = None,
 ) -> None:
-    """How often each run calls an image the same after two shifts, into `evaluations/shifts.json`.
+    """How often each run calls an image the same after two shifts, into `evaluations/shifts-on-N.json`.
 
     Shifts are circular and reach 1, 2, 4, ... pixels, up to an eighth of the shorter side. What a run folder has
     already is not measured again.
@@ -67,7 +67,7 @@ def measure_heat_maps(
     device: torch.device | str = "cpu",
     progress: Progress = None,
 ) -> None:
-    """Each run's error under a perturbation of each frequency, into `evaluations/heat-map.json`.
+    """Each run's error under a perturbation of each frequency, into `evaluations/heat-map-on-N.json`.
 
     What a run folder has already is not measured again.
 
@@ -95,12 +95,9 @@ def measure_heat_maps(
     _measure(runs, chosen, HEAT_MAP, seed, device, progress, options, measure)
 
 
-def read_measurement(run: Run, name: str) -> dict[str, Any]:
-    """What `measure_shifts` ("shifts") or `measure_heat_maps` ("heat-map") wrote; an `InputError` if nothing."""
-    path = run.folder / "evaluations" / f"{name}.json"
-    if not path.is_file():
-        raise InputError(f"{run.folder.name} was not measured (no evaluations/{name}.json)")
-    return read_json(path)
+def read_measurement(run: Run, name: str, n: int) -> dict[str, Any]:
+    """What `measure_shifts` ("shifts") or `measure_heat_maps` ("heat-map") wrote on n images."""
+    return read_json(path_of(run, name, n))
 
 
 def _measure(
@@ -122,7 +119,7 @@ def _measure(
             except InputError as error:
                 raise InputError(f"{run.folder.name}: {error}") from error
             record = {"name": name, **head, "environment": made_with(device), "figures": figures}
-            write_json(run.folder / "evaluations" / f"{name}.json", record)
+            write_json(path_of(run, name, head["n"]), record)
         if progress is not None:
             progress(done, len(runs))
 

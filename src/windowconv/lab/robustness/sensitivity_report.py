@@ -10,6 +10,7 @@ import numpy as np
 from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.lab.robustness.bands import BANDS
+from windowconv.lab.robustness.chosen import shared_count
 from windowconv.lab.robustness.natural_comparison import check_paired
 from windowconv.lab.robustness.sensitivity import HEAT_MAP, SHIFTS, read_measurement
 from windowconv.lab.runs import Run
@@ -22,17 +23,18 @@ Records = dict[str, list[dict[str, Any]]]  # by arm and seed
 Colours = Mapping[str, str] | None
 
 
-def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None) -> Section:
+def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None, count: int | None = None) -> Section:
     """How often an image that has moved gets another class.
 
     Args:
         runs: by arm, a run a seed, measured by `measure_shifts`; the first arm is what others are compared with.
         colours: of the arms.
+        count: on how many images they were measured; None for the most that all runs share.
 
     Raises:
         InputError: runs that were not measured, or not on the same images.
     """
-    records = _read(runs, SHIFTS)
+    records = _read(runs, SHIFTS, count)
     baseline = next(iter(records))
     reaches = records[baseline][0]["reaches"]
     errors = {arm: np.array([_differing(record) for record in held]) for arm, held in records.items()}
@@ -62,16 +64,17 @@ def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None) -
     return Section("Consistency under shifts", blocks)
 
 
-def heat_map_section(runs: Mapping[str, Sequence[Run]]) -> Section:
+def heat_map_section(runs: Mapping[str, Sequence[Run]], count: int | None = None) -> Section:
     """Each arm's error under a perturbation of each frequency, mean over seeds, and what it is less the first arm's.
 
     Args:
         runs: by arm, a run a seed, measured by `measure_heat_maps`; the first arm is what others are compared with.
+        count: on how many images they were measured; None for the most that all runs share.
 
     Raises:
         InputError: runs that were not measured, or not on the same images with the same norm.
     """
-    records = _read(runs, HEAT_MAP)
+    records = _read(runs, HEAT_MAP, count)
     baseline = next(iter(records))
     first = records[baseline][0]["figures"]
     rows, columns = np.array(first["rows"]), np.array(first["columns"])
@@ -125,17 +128,16 @@ def _bands_table(records: Records, maps: Mapping[str, np.ndarray], radius: np.nd
     return Table("Fourier heat maps by band", columns, rows, note=note)
 
 
-def _read(runs: Mapping[str, Sequence[Run]], name: str) -> Records:
+def _read(runs: Mapping[str, Sequence[Run]], name: str, count: int | None) -> Records:
     check_paired(runs)
-    records = {arm: [read_measurement(run, name) for run in seeds] for arm, seeds in runs.items()}
+    n = shared_count([run for seeds in runs.values() for run in seeds], name, count)
+    records = {arm: [read_measurement(run, name, n) for run in seeds] for arm, seeds in runs.items()}
     first = next(iter(records.values()))[0]
     for arm, seeds in runs.items():
         for run, record in zip(seeds, records[arm], strict=True):
             for key in ("content_hash", "indices", "seed", "reaches", "norm", "size"):
                 if record.get(key) != first.get(key):
-                    raise InputError(
-                        f"{run.folder.name}: evaluations/{name}.json is of another {key} than the other runs'"
-                    )
+                    raise InputError(f"{run.folder.name} was measured ({name}) with another {key} than other runs")
     return records
 
 
