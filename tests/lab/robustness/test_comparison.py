@@ -53,10 +53,13 @@ def test_curves_and_paired_intervals(compare: Any) -> None:
     by_hand = {a: np.array([made[a, s][0].robust.double().mean(1).numpy() for s in range(4)]) for a in found.arms}
     for arm in found.arms:
         assert curves[arm] == pytest.approx(by_hand[arm])
-    first = differences(curves, "7x7", "3x3")[0]
+    found_differences = differences(curves, "7x7", "3x3")
+    assert found_differences is not None
+    first = found_differences[0]
     test = stats.ttest_rel(100 * by_hand["7x7"][:, 0], 100 * by_hand["3x3"][:, 0]).confidence_interval(0.95)
     assert (first.low, first.high) == (pytest.approx(test.low), pytest.approx(test.high))
     mean = mean_difference(curves, "7x7", "3x3")
+    assert mean is not None
     assert mean.mean == pytest.approx(100 * (by_hand["7x7"] - by_hand["3x3"]).mean())
 
 

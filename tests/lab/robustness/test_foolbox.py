@@ -1,6 +1,7 @@
 """The toolbox's attacks against foolbox's on the same trained network."""
 
 import warnings
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from windowconv.lab.robustness.target import Target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import foolbox
+    foolbox: Any = import_module("foolbox")
 
 TOLERANCE = 0.05
 """Of success rates, for attacks that start at random: three of sixty images."""
