@@ -55,7 +55,15 @@ def test_white_noise_is_spread_as_the_bands_areas_are() -> None:
     for band, (low, high) in BANDS.items():
         area = ((radius >= low) & (radius < high)).double().mean().item()
         assert found.shares[band] == pytest.approx(area, rel=0.03)
+    assert found.median == pytest.approx(radius.median().item(), rel=0.03)
     assert found.band() == "high"
+
+
+@pytest.mark.parametrize(("low", "high", "median"), [(1.0, 0.5, 2 / 32), (0.5, 1.0, 10 / 32)])
+def test_half_of_the_energy_lies_within_the_median(low: float, high: float, median: float) -> None:
+    x = 2 * torch.pi * torch.arange(32) / 32
+    waves = (low * torch.cos(2 * x) + high * torch.cos(10 * x)).expand(1, 1, 32, 32)
+    assert spectrum(energy(waves), waves.numel()).median == pytest.approx(median)
 
 
 def test_no_change_has_no_band() -> None:
