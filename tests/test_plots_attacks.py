@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from windowconv import plots
 from windowconv.errors import InputError
@@ -10,8 +11,8 @@ BUDGETS, TICKS = [0.01, 0.02, 0.04], ["1", "2", "4"]
 CURVES = {"3x3": [[0.8, 0.5, 0.1], [0.7, 0.4, 0.2]], "7x7": [[0.9, 0.6, 0.2], [0.9, 0.6, 0.4]]}
 
 
-def lines(figure: object) -> dict[str, np.ndarray]:
-    axes = figure.axes[0]  # type: ignore[attr-defined]
+def lines(figure: Figure) -> dict[str, np.ndarray]:
+    axes = figure.axes[0]
     return {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.get_lines()}
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from conftest import Shell
+from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.runs import Run
 from windowconv.lab.study import Study, run_study
 
 
 @pytest.fixture
-def study(tmp_path: Path, tiny: ImageData, settings: object) -> Path:
-    run_study(Study("gratings", ("3x3", "5x5-hamming"), 3, settings), tiny, tmp_path / "study")  # type: ignore[arg-type]
+def study(tmp_path: Path, tiny: ImageData, settings: Training) -> Path:
+    run_study(Study("gratings", ("3x3", "5x5-hamming"), 3, settings), tiny, tmp_path / "study")
     return tmp_path / "study"
 
 
@@ -88,10 +89,10 @@ def test_bad_runs_are_one_line(make_run: Callable[..., Run], shell: Shell, tmp_p
 
 @pytest.mark.slow
 def test_everything_at_once(
-    tmp_path: Path, tiny: ImageData, settings: object, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: ImageData, settings: Training, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("windowconv.lab.robustness.subjects.read_data", _gratings)
-    run_study(Study("gratings", ("3x3", "5x5"), 1, settings), tiny, tmp_path / "study")  # type: ignore[arg-type]
+    run_study(Study("gratings", ("3x3", "5x5"), 1, settings), tiny, tmp_path / "study")
     code, _, err = shell("attack", str(tmp_path / "study"), "--suite", "all", "--images", "6")
     assert code == 0, err
     assert "transfer-from-5x5" in err

@@ -3,13 +3,14 @@
 import pytest
 
 from attack_outcomes import outcome
+from windowconv.lab.robustness.outcome import Outcome
 from windowconv.lab.robustness.sanity import sanity_checks
 
 GRID = (1 / 255, 4 / 255)
 
 
-def verdicts(*outcomes: object) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.passed, check.found) for check in sanity_checks(outcomes, 10)}  # type: ignore[arg-type]
+def verdicts(*outcomes: Outcome) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.passed, check.found) for check in sanity_checks(outcomes, 10)}
 
 
 def test_a_sound_evaluation_passes_every_check() -> None:
@@ -45,7 +46,7 @@ def test_a_sound_evaluation_passes_every_check() -> None:
          "at 4/255 square leaves 10.0%, pgd-20 40.0%"),
     ],
 )  # fmt: skip
-def test_a_violated_check_says_what_it_found(name: str, outcomes: list[object], says: str) -> None:
+def test_a_violated_check_says_what_it_found(name: str, outcomes: list[Outcome], says: str) -> None:
     passed, found = verdicts(*outcomes)[name]
     assert not passed
     assert says in found
