@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from windowconv.errors import InputError
+from windowconv.lab.stacked_norm import norms_at_once
 
 
 class Part(NamedTuple):
@@ -89,7 +90,7 @@ class Stacked(Replicas):
             raise InputError(f"networks to be trained at once must be alike: {' '.join(str(error).split())}") from None
         self._names = list(parameters)
         self._buffer_names = list(buffers)
-        self._skeleton = [copy.deepcopy(networks[0])]
+        self._skeleton = [norms_at_once(copy.deepcopy(networks[0]))]
         for i, tensor in enumerate(parameters.values()):
             self.register_parameter(f"parameter{i}", nn.Parameter(tensor.detach()))
         for i, tensor in enumerate(buffers.values()):

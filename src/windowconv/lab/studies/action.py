@@ -93,8 +93,6 @@ def make_engine(command: Study) -> Engine:
         raise InputError(f"store={command.store!r} is for --engine ray; this machine's runs go to --out")
     if command.processes == 1:
         return ThisProcess()
-    if command.device != "cpu":
-        raise InputError(f"processes={command.processes} is for --device cpu; on a GPU take --seeds-at-once")
     return Processes(command.processes, command.threads)
 
 
