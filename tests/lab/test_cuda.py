@@ -25,10 +25,17 @@ Runs = Callable[..., list[Run]]
 def runs(settings: Training, tiny: ImageData, tmp_path: Path) -> Runs:
     """Runs of these seeds, trained at once."""
 
-    def make(name: str, seeds: tuple[int, ...] = (0,), execution: Execution = ON_GPU, **changes: Any) -> list[Run]:
+    def make(
+        name: str,
+        seeds: tuple[int, ...] = (0,),
+        execution: Execution = ON_GPU,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> list[Run]:
         given = {**asdict(settings), "data": "gratings", "arm": "5x5-hamming", **changes}
         configs = [RunConfig(**{**given, "seed": seed}) for seed in seeds]
-        return train_together(configs, tiny, [tmp_path / f"{name}{c.seed}" for c in configs], Progress(), execution)
+        folders = [tmp_path / f"{name}{seed}" for seed in seeds]
+        return train_together(configs, tiny, folders, progress or Progress(), execution)
 
     return make
 
@@ -64,6 +71,38 @@ def test_seeds_at_once_are_separate_runs(changes: dict[str, Any], relative: floa
             others = load_file(run.weights)
             for key, value in load_file(alone.weights).items():
                 torch.testing.assert_close(others[key], value, rtol=2e-3, atol=2e-4, msg=lambda m, k=key: f"{k}: {m}")
+
+
+class Cut(Progress):
+    """Fails at the seventh step, in the second epoch."""
+
+    steps = 0
+
+    def advance(self, images: int, loss: float) -> None:
+        self.steps += 1
+        if self.steps == 7:
+            raise SystemError("cut")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "changes"),
+    [
+        ((0,), {}),
+        ((0,), {"ema": 0.9, "precision": "fp16"}),
+        ((0, 1), {"channels_last": True}),
+        ((0,), {"dropout": 0.2}),
+    ],
+)
+def test_a_run_that_was_cut_goes_on(seeds: tuple[int, ...], changes: dict[str, Any], runs: Runs) -> None:
+    often = Execution(device="cuda", checkpoint_minutes=0)
+    whole = runs("whole", seeds, **changes)
+    with pytest.raises(SystemError):
+        runs("cut", seeds, often, Cut(), **changes)
+    resumed = runs("cut", seeds, often, **changes)
+    for a, b in zip(whole, resumed, strict=True):
+        assert [r["step"] for r in b.record["resumed"]] == [6]
+        for one, other in zip(a.metrics("epoch"), b.metrics("epoch"), strict=True):
+            assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)
 
 
 def test_a_compiled_network_learns_the_same(runs: Runs) -> None:

@@ -231,7 +231,7 @@ class Loop:
         self.earlier = state["time_s"]
         self.stepper.restore([dict(c.tensors) for c in checkpoints], dict(state))
         if self.ranks.is_first:  # the others' part was summed into the first one's
-            self.totals += torch.tensor([c.state["totals"] for c in checkpoints], dtype=torch.float64)
+            self.totals += self.totals.new_tensor([c.state["totals"] for c in checkpoints])
         for track, checkpoint in zip(self.tracks, checkpoints, strict=True):
             track.figures = dict(checkpoint.state["figures"])
             track.best_epoch, track.best_accuracy = (checkpoint.state[k] for k in ("best_epoch", "best_accuracy"))
