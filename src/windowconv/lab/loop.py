@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from signal import SIGTERM
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,15 @@ EPOCH_SHARE = 0.1  # of the time between two checkpoints, after which the end of
 VALIDATION, TEST = "val", "test"
 
 Figures = dict[str, Any]
+
+
+class Recent(NamedTuple):
+    """A step: each network's mean loss and hits, (R,) and on the device; images in the batch; the rate."""
+
+    losses: Tensor
+    hits: Tensor
+    total: int
+    lr: float
 
 
 @dataclass
@@ -90,7 +99,7 @@ class Loop:
         self.step, self.epoch, self.batch = 0, 1, 0
         self.earlier = 0.0  # seconds, of attempts that were cut
         self.totals = self._zeros()
-        self.recent: list[tuple[Tensor, float]] = []  # losses and rates since the last look
+        self.recent: list[Recent] = []  # since the last look
         self.loss = math.nan
         if checkpoints:
             self._restore(checkpoints)
@@ -114,8 +123,7 @@ class Loop:
         each = [loader.epoch(self.epoch - 1, self.batch) for loader in self.loaders]
         for batches in zip(*each, strict=True):
             losses, hits = self.stepper.update(batches, self.step)
-            self.recent.append((losses, self.stepper.lr))
-            self.totals += torch.stack([losses * batches[0].total, hits], 1)
+            self.recent.append(Recent(losses, hits, batches[0].total, self.stepper.lr))
             self.step += 1
             self.batch += 1
             look = self.step % LOG_EVERY == 0 or self.step == self.steps
@@ -128,14 +136,17 @@ class Loop:
                 self._stop_or_save(request)
 
     def _look(self) -> None:
-        """Bring the losses since the last look to the CPU and check them."""
+        """Add up the losses and hits since the last look, bring the losses to the CPU and check them."""
         if not self.recent:
             return
-        losses = self.ranks.sum(torch.stack([losses for losses, _ in self.recent])).cpu().tolist()
+        losses, hits = (torch.stack([recent[i] for recent in self.recent]).double() for i in (0, 1))
+        losses, hits = self.ranks.sum(torch.stack([losses, hits])).cpu().tolist()
         first = self.step - len(self.recent) + 1
-        for i, (row, (_, lr)) in enumerate(zip(losses, self.recent, strict=True)):
-            for value in row:
-                self._check_finite(value, "loss", first + i, lr)
+        for i, recent in enumerate(self.recent):
+            for loss, right, total in zip(losses[i], hits[i], self.totals, strict=True):
+                self._check_finite(loss, "loss", first + i, recent.lr)
+                total[0] += loss * recent.total  # step by step: a run that was cut adds in the same order
+                total[1] += right
         self.recent = []
         self.losses: list[float] = losses[-1]
         self.loss = sum(self.losses) / len(self.losses)
@@ -143,7 +154,7 @@ class Loop:
     def _end_epoch(self) -> None:
         """Evaluate and record the epoch, and perhaps save."""
         self._look()
-        totals = (self.ranks.sum(self.totals).cpu() / len(self.images)).tolist()
+        totals = [[value / len(self.images) for value in total] for total in self.totals]
         name, images = (TEST, self.data.test) if self.validation is None else (VALIDATION, self.validation)
         networks = self.stepper.networks()
         for i, (network, track, (loss, accuracy)) in enumerate(zip(networks, self.tracks, totals, strict=True)):
@@ -205,7 +216,6 @@ class Loop:
     def _save(self) -> None:
         """Write a checkpoint of each run, if its weights are sound."""
         self._look()
-        totals = self.ranks.sum(self.totals).cpu().tolist()
         if not finite([self.stepper.replicas]):
             self._check_finite(math.nan, "largest weight", self.step, self.stepper.lr)
         for i, writer in enumerate(self.writers):
@@ -213,7 +223,7 @@ class Loop:
             state = {
                 "epoch": self.epoch,
                 "batch": self.batch,
-                "totals": totals[i],
+                "totals": self.totals[i],
                 "figures": track.figures,
                 "best_epoch": track.best_epoch,
                 "best_accuracy": track.best_accuracy,
@@ -230,8 +240,7 @@ class Loop:
         self.step, self.epoch, self.batch = checkpoints[0].step, state["epoch"], state["batch"]
         self.earlier = state["time_s"]
         self.stepper.restore([dict(c.tensors) for c in checkpoints], dict(state))
-        if self.ranks.is_first:  # the others' part was summed into the first one's
-            self.totals += self.totals.new_tensor([c.state["totals"] for c in checkpoints])
+        self.totals = [list(c.state["totals"]) for c in checkpoints]
         for track, checkpoint in zip(self.tracks, checkpoints, strict=True):
             track.figures = dict(checkpoint.state["figures"])
             track.best_epoch, track.best_accuracy = (checkpoint.state[k] for k in ("best_epoch", "best_accuracy"))
@@ -245,8 +254,9 @@ class Loop:
         """Images that the epochs and batches so far have had."""
         return (self.epoch - 1) * len(self.images) + self.batch * self.config.batch_size
 
-    def _zeros(self) -> Tensor:
-        return torch.zeros(len(self.configs), 2, dtype=torch.float64, device=self.ranks.device)
+    def _zeros(self) -> list[list[float]]:
+        """Of each network the sum of losses and the hits in the epoch so far, over all processes."""
+        return [[0.0, 0.0] for _ in self.configs]
 
     def _seconds(self) -> float:
         return round(self.earlier + time.perf_counter() - self.started, 3)

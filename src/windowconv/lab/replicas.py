@@ -101,7 +101,9 @@ class Stacked(Replicas):
         return self._networks
 
     def forward(self, images: Tensor) -> Tensor:
-        skeleton = self._skeleton[0].train(self.training)
+        skeleton = self._skeleton[0]
+        if skeleton.training != self.training:
+            skeleton.train(self.training)
 
         def one(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], images: Tensor) -> Tensor:
             return functional_call(skeleton, (dict(parameters), dict(buffers)), (images,))
