@@ -39,6 +39,8 @@ def test_the_primary_contrast_decides(written: Written) -> None:
         "The claim holds: +1.00 percentage points, 95 % interval [+0.83, +1.17], 8 seeds, d = 0.3, at"
     )
     assert said.endswith("at scale small on gratings.")
+    other = replace(study, design=study.design.changed({"epochs": 4, "channels_last": True}))
+    assert answer(other, found).endswith("at scale small (but for epochs=4, channels-last=true) on gratings.")
 
 
 @pytest.mark.parametrize(

@@ -176,9 +176,15 @@ def answer(study: StudyFolder, found: Findings) -> str:
     mean = f"{effect.mean:+z.2f}".replace("-", "−")
     said = f"The claim {found.verdict}" if found.verdict.answer != "not settled" else f"The claim is {found.verdict}"
     short = (
-        f"{said}: {mean} {figure.unit}{interval}, {seeds}, d = {study.design.smallest:g}, at scale {study.scale} on "
-        f"{study.record['data']['name']}."
+        f"{said}: {mean} {figure.unit}{interval}, {seeds}, d = {study.design.smallest:g}, at scale {study.scale}"
+        f"{_changes(study)} on {study.record['data']['name']}."
     )
     if study.finished < study.wanted:
         short += f" Provisional: {study.finished} of {study.wanted} runs are finished."
     return short
+
+
+def _changes(study: StudyFolder) -> str:
+    """What is not as in the recipe: a verdict at another schedule is not one about the recipe's."""
+    changes = [f"{name.replace('_', '-')}={str(value).lower()}" for name, value in study.design.changes]
+    return f" (but for {', '.join(changes)})" if changes else ""
