@@ -299,9 +299,9 @@ def test_a_conversion_that_changes_the_function_is_refused_before_anything_is_wr
         ),
         (
             "--model resnet",
-            "model='resnet' is unknown. Allowed: torchvision/NAME, timm/NAME, resnet18, resnet18-cifar, vgg",
+            "model='resnet' is unknown. Allowed: torchvision/NAME, timm/NAME, small, resnet18, resnet18-cifar, vgg",
         ),
-        ("--model small", "model='small' is unknown. Allowed: torchvision/NAME"),
+        ("--model small", "weights='small.pth' are not those of model='small' before any conversion: "),
         ("--model torchvision/squeezenet1_0", "model='torchvision/squeezenet1_0' has 0 linear layers that classify"),
         (
             "--arm 7x7-shuffled",
@@ -396,6 +396,23 @@ def test_the_command_makes_the_run_again(config: dict[str, Any]) -> None:
     assert again.weights == Path("FILE")
     assert (again.data, again.arm, again.seed, again.preserve) == (run.data, run.arm, run.seed, run.preserve)
     assert replace(part(again, Training), network=again.model) == part(run, Training)
+
+
+def test_the_laboratorys_own_small_network_is_fine_tuned_by_the_command_that_a_study_records(
+    shell: Shell, image_folder: Path, tmp_path: Path
+) -> None:
+    size = "--depth 2 --width 4 --image-size 8 --epochs 1 --batch-size 4 --threads 1"
+    code, _, _ = shell(f"train {size}", "--data", image_folder, "--out", tmp_path / "plain")
+    assert code == 0
+    digest = hashlib.sha256((tmp_path / "plain/model.safetensors").read_bytes()).hexdigest()[:16]
+    trained = Run.open(tmp_path / "plain").config
+    wanted = replace(trained, arm="5x5-hamming", start=digest, preserve=True, epochs=2)
+    words = wanted.command.replace("FILE", str(tmp_path / "plain/model.safetensors"))
+    words = words.replace(f"--data {wanted.data}", f"--data {image_folder}").removeprefix("windowconv ")
+    code, out, _ = shell(f"{words} --threads 1", "--out", tmp_path / "tuned")
+    assert code == 0
+    assert "5x5-hamming computes the same" in out
+    assert Run.open(tmp_path / "tuned").record["config_hash"] == wanted.config_hash
 
 
 def test_train_has_none_of_finetunes_options_in_its_command() -> None:

@@ -25,8 +25,8 @@ from windowconv.lab.dist import is_first_process
 from windowconv.lab.evaluate import evaluate
 from windowconv.lab.export import some_images
 from windowconv.lab.loading import cut
-from windowconv.lab.matching import BASELINE, STAGES, NetworkSpec, network_spec, start_widths
-from windowconv.lab.models import FAMILIES, Prepared, build
+from windowconv.lab.matching import BASELINE, NetworkSpec, network_spec, start_widths
+from windowconv.lab.models import BUILDERS, FAMILIES, Prepared, build
 from windowconv.lab.progress import show_progress
 from windowconv.lab.runs import Run
 from windowconv.lab.train import train
@@ -106,8 +106,8 @@ def find_head(training: Training) -> str:
     """The name of a network's last layer; an `InputError` for an unknown network, or one without such a layer."""
     name = training.network
     family, _, own = name.partition("/")
-    if name not in STAGES and not (family in FAMILIES and own):
-        allowed = ", ".join(["torchvision/NAME", "timm/NAME", *STAGES])
+    if name not in BUILDERS and not (family in FAMILIES and own):
+        allowed = ", ".join(["torchvision/NAME", "timm/NAME", *BUILDERS])
         raise InputError(f"model={name!r} is unknown. Allowed: {allowed}")
     try:
         with torch.device("meta"):

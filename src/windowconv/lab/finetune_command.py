@@ -24,7 +24,7 @@ class Finetune(WithRecipe):
     """
 
     model: Annotated[str, tyro.conf.arg(metavar="NAME")] = REQUIRED
-    """The network that the weights are of: torchvision/NAME, timm/NAME, resnet18, resnet18-cifar, vgg11-bn."""
+    """The network that the weights are of: torchvision/NAME, timm/NAME, small, resnet18, resnet18-cifar, vgg11-bn."""
     weights: Annotated[Path, tyro.conf.arg(metavar="FILE")] = REQUIRED
     """Its weights before any conversion: .safetensors, or a state dict as .pt or .pth."""
     data: str = REQUIRED
@@ -40,10 +40,11 @@ class Finetune(WithRecipe):
     """The run folder; runs/finetune-ARM-seedN if not given."""
 
     network: tyro.conf.Suppress[str] = ""
-    depth: tyro.conf.Suppress[int] = WithRecipe.depth
     match: tyro.conf.Suppress[Literal["none", "params", "flops"]] = "none"
+    depth: int = WithRecipe.depth
+    """Convolutions of the small network."""
     width: int = 64
-    """Channels of the first stage of resnet18, resnet18-cifar and vgg11-bn."""
+    """Channels of the first convolution of small, of the first stage of resnet18, resnet18-cifar and vgg11-bn."""
     image_size: int | None = 224
     """Crop or resize the images to this many pixels."""
     stream: bool = True
