@@ -36,14 +36,14 @@ def test_time_here_is_shared_by_the_processes() -> None:
 
 
 def test_time_elsewhere_is_by_declared_figures() -> None:
-    fast = Machine("m", 1, {"fp32": 1e13}, share=0.5, step_s=0.001, price=3.6, source="s")
+    fast = Machine("m", 1, {"fp32": 1e13}, share={"fp32": 0.5}, step_s=0.001, price=3.6, source="s")
     assert fast.seconds(3e15, 1000, "fp32") == 600  # 3e15 / 5e12
     assert fast.seconds(3e12, 1000, "fp32") == 1.0  # no step is faster than its kernels start
     found = Estimate([made(runs=5)], 1, 1)
     assert found.elsewhere(fast) == (3000, pytest.approx(3.0))
     assert found.elsewhere(replace(fast, count=2)) == (1800, pytest.approx(3.0))  # three runs and two
     assert [machine.count for machine in ELSEWHERE] == [1, 8]
-    assert set(H200.peak) == {"fp32", "tf32", "bf16", "fp16"}
+    assert set(H200.peak) == set(H200.share) == {"fp32", "tf32", "bf16", "fp16"}
     assert "data sheet" in H200.source
 
 
@@ -56,6 +56,8 @@ def test_a_runs_multiply_adds_and_steps() -> None:
     assert found.steps == 3 * 7
     held_out = replace(training, val_fraction=0.1)
     assert line("3x3", held_out, spec, task, {}, Execution(), {"runs": 2, "reused": 1}).macs == 1000 * (3 * 270 + 30)
+    attacked = replace(training, adversarial="pgd", adversarial_steps=6)  # six times two passes more
+    assert line("3x3", attacked, spec, task, {}, Execution(), {"runs": 1, "reused": 0}).macs == 1000 * (15 * 300 + 120)
     each = seconds_an_image(spec, training, task, {}, Execution())
     assert 0 < each < 0.1
     assert found.seconds == pytest.approx(each * 340, rel=20)  # measured twice

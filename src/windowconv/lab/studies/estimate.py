@@ -21,8 +21,10 @@ from windowconv.tables import format_table
 WORK = 2e9
 """Multiply-adds of a measured step, forward and backward, at most: a fraction of a second on a core."""
 REPEATS = 3
-EVALUATION = 1 / 3
-"""Of a training step's time, an image's evaluation: one forward pass of three passes."""
+PASSES = 3
+"""Of a training step: forward, gradient of the features, gradient of the weights."""
+EVALUATION = 1 / PASSES
+"""Of a training step's time, an image's evaluation: one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,24 @@ def line(
     train = round(task.train * (1 - training.val_fraction)) if training.val_fraction else task.train
     evaluated = task.test if not training.val_fraction else task.train - train
     images, evaluations = training.epochs * train, training.epochs * evaluated
+    work = training_work(training)
     each = seconds_an_image(spec, training, task, pins, execution)
     return Line(
         variant,
         counts["runs"],
         counts["reused"],
         spec,
-        float(spec.macs) * (3 * images + evaluations),
+        float(spec.macs) * (PASSES * images * work + evaluations),
         training.epochs * -(-train // training.batch_size),
-        each * (images + EVALUATION * evaluations),
+        each * (images * work + EVALUATION * evaluations),
         training.precision,
     )
+
+
+def training_work(training: Training) -> float:
+    """How much a training step does, in steps of a training without attacks: each of an attack's is two passes."""
+    steps = {"none": 0, "fgsm": 1, "pgd": training.adversarial_steps}[training.adversarial]
+    return 1 + steps * (PASSES - 1) / PASSES
 
 
 def seconds_an_image(spec: NetworkSpec, training: Training, task: Task, pins: Pins, execution: Execution) -> float:
