@@ -36,7 +36,7 @@ class Study(Where):
     price: float | None = None
     """Dollars that an hour of this machine costs, for --dry-run."""
     processes: int = 1
-    """Train so many runs side by side, each with its share of the cores."""
+    """Train so many runs side by side, each with its share of the cores; on a GPU they share that too."""
     seeds_at_once: int = 1
     """Train so many seeds of a variant at once, stacked into one network: faster on GPUs."""
     reuse: tuple[Path, ...] = (Path("runs"),)
