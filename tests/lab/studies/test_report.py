@@ -107,6 +107,16 @@ def test_a_study_that_is_not_done_has_a_provisional_report(written: Written) -> 
     assert "3 of 6" in page
 
 
+def test_it_names_the_machines_of_the_runs(done: StudyFolder) -> None:
+    path = next(done.folder.glob("*-seed1/run.json"))
+    record = json.loads(path.read_text())
+    record["environment"]["device"] = "Another Machine"  # as of a run that was reused
+    path.write_text(json.dumps(record))
+    own = done.record["environment"]["device"]
+    assert set(done.environment("device").split(", ")) == {own, "Another Machine"}
+    assert "Another Machine" in write_report(done).read_text()
+
+
 def test_a_study_without_a_run_has_none(written: Written) -> None:
     study = written({"3x3": [None], "5x5": [None], "5x5-hamming": [None]})
     with pytest.raises(InputError, match="none of its 3 runs is finished yet"):

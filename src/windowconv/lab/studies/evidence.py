@@ -85,12 +85,11 @@ def _chapter(design: Design | None, studies: list[StudyFolder]) -> list[str]:
 
 
 def _facts(study: StudyFolder) -> str:
-    record = study.record
-    environment, data = record["environment"], record["data"]
+    data = study.record["data"]
     return (
         f"{study.finished} of {study.wanted} runs; {data['train']:,} training images ({data['train_hash'][:12]}), "
-        f"{data['test']:,} test images ({data['test_hash'][:12]}); {environment['device']}, "
-        f"torch {environment['torch']}, windowconv {environment['windowconv']}."
+        f"{data['test']:,} test images ({data['test_hash'][:12]}); {study.environment('device')}, "
+        f"torch {study.environment('torch')}, windowconv {study.environment('windowconv')}."
     )
 
 

@@ -77,6 +77,11 @@ class StudyFolder:
                 found[seed] = known.scale * run.evaluation(known.measure)["figures"][known.key]
         return found
 
+    def environment(self, name: str) -> str:
+        """What its finished runs were trained with, such as their "device" or "torch"; each one where they differ."""
+        runs = [run for variant in self.design.variants for run in self.runs(variant).values()]
+        return ", ".join(dict.fromkeys(str(run.record["environment"][name]) for run in runs))
+
     @property
     def finished(self) -> int:
         """How many of its own runs are."""

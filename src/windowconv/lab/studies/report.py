@@ -229,15 +229,15 @@ def _setting(value: Any) -> str:
 
 
 def _facts(study: StudyFolder) -> dict[str, str]:
-    record, environment = study.record, study.record["environment"]
+    record = study.record
     data = record["data"]
     commits = {_commit(run) for variant in study.design.variants for run in study.runs(variant).values()}
     facts = {
         "data": f"{data['source']}: {data['train']:,} training and {data['test']:,} test images",
         "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
         "runs": f"{study.finished} of {study.wanted} ({study.seeds} seeds)",
-        "hardware": environment["device"],
-        "versions": ", ".join(f"{name} {environment[name]}" for name in ("windowconv", "torch", "numpy", "python")),
+        "hardware": study.environment("device"),
+        "versions": ", ".join(f"{name} {study.environment(name)}" for name in ("windowconv", "torch", "numpy", "python")),
         "commits of the runs": ", ".join(sorted(commits)),
         "state": record["status"],
     }
