@@ -157,6 +157,7 @@ def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path, monke
     page, readme = (checkout / "docs/evidence.md").read_text(), (checkout / "README.md").read_text()
     for text in (page, readme):
         assert "The claim holds: +1.03 percentage points" in text
+        assert "`mechanism-tiny-small`: above 0: 5x5-hamming minus 3x3 (+1.03), 5x5-hamming minus 5x5 (+1.00)" in text
         assert "smoke" not in text
         assert evidence.NOT_RUN in text
         assert all(name in text for name in STUDIES)

@@ -18,6 +18,7 @@ from windowconv.lab.studies.analysis import baseline_warning, findings
 from windowconv.lab.studies.catalogue import LIMITS, STUDIES
 from windowconv.lab.studies.design import Design
 from windowconv.lab.studies.folder import STUDY, StudyFolder
+from windowconv.lab.studies.plainly import NOTE, plainly
 from windowconv.lab.studies.tables import RULE, all_tables, answer
 from windowconv.report import as_markdown
 
@@ -47,6 +48,7 @@ def page(checkout: Path) -> str:
         "hand. How a study is run and judged: [studies.md](studies.md).",
         RULE,
         _overview(evidence(checkout), "../"),
+        *_in_words(evidence(checkout)),
     ]
     for name, studies in evidence(checkout).items():
         parts += _chapter(STUDIES.get(name), studies)
@@ -63,6 +65,14 @@ def _overview(found: dict[str, list[StudyFolder]], root: str) -> str:
             link = f"[{study.folder.name}]({root}{RESULTS.as_posix()}/{study.folder.name}/tables.md)"
             lines.append(f"| {link} | {study.design.claim} | {_verdict(study)} |")
     return "\n".join(lines)
+
+
+def _in_words(found: dict[str, list[StudyFolder]]) -> list[str]:
+    """All contrasts of the studies that were run, the ones against the paper too."""
+    studies = [study for those in found.values() for study in those]
+    said = {study.folder.name: plainly(findings(study)) for study in studies}
+    lines = [f"- `{name}`: {text}." for name, text in said.items() if text]
+    return [f"**Contrast by contrast.** {NOTE}", "\n".join(lines)] if lines else []
 
 
 def _verdict(study: StudyFolder) -> str:
@@ -98,7 +108,7 @@ def block(checkout: Path) -> str:
     found = evidence(checkout)
     run = {name: studies for name, studies in found.items() if studies}
     missing = ", ".join(f"`{name}`" for name in found if name not in run)
-    parts = [BEGIN, *([_overview(run, "")] if run else [])]
+    parts = [BEGIN, *([_overview(run, "")] if run else []), *_in_words(run)]
     parts += [f"These studies are {NOT_RUN}: {missing}."] if missing else []
     return "\n\n".join([*parts, f"All of it: [the evidence]({PAGE.as_posix()}).", END])
 

@@ -237,7 +237,9 @@ def _facts(study: StudyFolder) -> dict[str, str]:
         "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
         "runs": f"{study.finished} of {study.wanted} ({study.seeds} seeds)",
         "hardware": study.environment("device"),
-        "versions": ", ".join(f"{name} {study.environment(name)}" for name in ("windowconv", "torch", "numpy", "python")),
+        "versions": ", ".join(
+            f"{name} {study.environment(name)}" for name in ("windowconv", "torch", "numpy", "python")
+        ),
         "commits of the runs": ", ".join(sorted(commits)),
         "state": record["status"],
     }
