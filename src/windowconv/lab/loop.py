@@ -139,7 +139,8 @@ class Loop:
         """Add up the losses and hits since the last look, bring the losses to the CPU and check them."""
         if not self.recent:
             return
-        losses, hits = (torch.stack([recent[i] for recent in self.recent]).double() for i in (0, 1))
+        losses = torch.stack([recent.losses for recent in self.recent]).double()
+        hits = torch.stack([recent.hits for recent in self.recent]).double()
         losses, hits = self.ranks.sum(torch.stack([losses, hits])).cpu().tolist()
         first = self.step - len(self.recent) + 1
         for i, recent in enumerate(self.recent):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -24,13 +25,13 @@ def norms_at_once(network: nn.Module) -> nn.Module:
     """
     for layer in network.modules():
         if isinstance(layer, NORMS) and layer.affine and layer.track_running_stats and layer.momentum is not None:
-            layer.forward = partial(_forward, layer)
+            layer.forward = partial(_forward, layer)  # pyright: ignore[reportAttributeAccessIssue]
     return network
 
 
-def _forward(layer: nn.Module, images: Tensor) -> Tensor:
+def _forward(layer: BatchNorm, images: Tensor) -> Tensor:
     """As the layer's own."""
-    if layer.training:
+    if layer.training and layer.num_batches_tracked is not None:
         layer.num_batches_tracked.add_(1)
     statistics = layer.running_mean, layer.running_var
     return _AtOnce.apply(images, *statistics, layer.weight, layer.bias, layer.training, layer.momentum, layer.eps)
@@ -48,12 +49,12 @@ class _AtOnce(torch.autograd.Function):
         raise NotImplementedError("only under vmap")
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], images: Tensor, *others: Any) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
         """Images, statistics, weights and biases of R networks, each along its dimension in `in_dims`."""
-        tensors, (training, momentum, eps) = others[:4], others[4:]
+        images, *tensors, training, momentum, eps = arguments
         assert in_dims[0] is not None
         images = images.movedim(in_dims[0], 1)  # (N, R, C, ...), which is how a stacked convolution has it in memory
         # the statistics are changed in place, so that they must be views
-        flat = [tensor.view(-1) for tensor in tensors]
-        outputs = F.batch_norm(images.flatten(1, 2), *flat, training, momentum, eps)
+        mean, var, weight, bias = (tensor.view(-1) for tensor in tensors)
+        outputs = F.batch_norm(images.flatten(1, 2), mean, var, weight, bias, training, momentum, eps)
         return outputs.unflatten(1, images.shape[1:3]), 1
