@@ -138,6 +138,7 @@ def _write_run(
     config = RunConfig(**asdict(design.at(scale).training), arm=variant.arm, seed=seed)
     record = {
         "status": "finished",
+        "created": f"2026-11-26T12:00:{seed:02}+00:00",
         "config": asdict(config),
         "config_hash": config.config_hash,
         "data": known,

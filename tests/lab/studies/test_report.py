@@ -15,6 +15,7 @@ from windowconv.lab.studies.analysis import findings
 from windowconv.lab.studies.catalogue import STUDIES
 from windowconv.lab.studies.design import Design, Variant
 from windowconv.lab.studies.export import export_study
+from windowconv.lab.studies.facts import facts
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.report import write_report
 from windowconv.lab.studies.tables import answer, contrasts_table, results_table
@@ -62,6 +63,28 @@ def test_the_page_is_whole_and_every_run_leads_to_its_curves(done: StudyFolder) 
         assert text.replace("-", "−") in page.replace("-", "−").replace("&#39;", "'")
     assert page.count("<svg") == 2 + 1 + 1 + 2 + len(runs)  # two forests, dots, leakage, two curves, and the runs'
     assert str(done.folder.parent) not in page
+
+
+def test_the_page_says_every_contrast_in_words(written: Written) -> None:
+    figures: dict[str, list[float | None]] = {
+        "3x3": [90.0, 90.1, 90.0],
+        "5x5": [93.0, 93.1, 92.9],
+        "5x5-hamming": [91.0, 91.2, 91.0],
+    }
+    page = write_report(written(figures)).read_text()
+    said = "above 0: 5x5-hamming minus 3x3 (+1.03); below 0: 5x5-hamming minus 5x5 (−1.93)"
+    assert f"By their 95 % intervals the contrasts are {said}; not told from 0: " in page
+
+
+def test_many_commits_are_counted(written: Written) -> None:
+    study = written({"3x3": [90.0] * 5, "5x5": [90.0] * 5, "5x5-hamming": [91.0] * 5})
+    assert facts(study)["commits of the runs"] == "installed package"
+    for path in study.folder.glob("*/run.json"):
+        record = json.loads(path.read_text())
+        record["git"] = {"commit": f"{record['seed']}" * 40, "dirty": record["seed"] == 4}
+        path.write_text(json.dumps(record))
+    named = facts(StudyFolder.open(study.folder))["commits of the runs"]
+    assert named == "5, from 000000000000 to 444444444444 (with changes); each run's own is in its run.json"
 
 
 def test_tables_stand_beside_the_page_in_three_forms(done: StudyFolder) -> None:

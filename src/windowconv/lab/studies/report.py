@@ -17,8 +17,10 @@ from windowconv.lab.runs import Run
 from windowconv.lab.studies.analysis import Finding, Findings, baseline_warning, findings
 from windowconv.lab.studies.catalogue import LIMITS
 from windowconv.lab.studies.design import Design
+from windowconv.lab.studies.facts import facts
 from windowconv.lab.studies.figures import FIGURES
 from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.plainly import plainly
 from windowconv.lab.studies.tables import (
     RULE,
     all_tables,
@@ -60,7 +62,7 @@ def write_report(study: StudyFolder) -> Path:
         _runs_section(study),
     ]
     page = Page(
-        f"Study {study.design.name}: {study.record['data']['name']}, {study.scale}", said, sections, _facts(study)
+        f"Study {study.design.name}: {study.record['data']['name']}, {study.scale}", said, sections, facts(study)
     )
     return write(page, study.folder / REPORT)
 
@@ -83,6 +85,8 @@ def _cycled(names: list[str]) -> Colours:
 def _verdict_section(study: StudyFolder, found: Findings) -> Section:
     design = study.design
     paragraphs = [f"Claim: {design.claim}", answer(study, found), f"Primary contrast: {found.primary.contrast}.", RULE]
+    if said := plainly(found):
+        paragraphs.insert(3, f"By their 95 % intervals the contrasts are {said}.")
     limits = [baseline_warning(study), design.limits, LIMITS.get(study.record["data"]["name"], "")]
     paragraphs += [text for text in limits if text]
     if study.scale != "paper":
@@ -226,28 +230,3 @@ def _setting(value: Any) -> str:
     if value is None:
         return "not set (all, or as they are)"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _facts(study: StudyFolder) -> dict[str, str]:
-    record = study.record
-    data = record["data"]
-    commits = {_commit(run) for variant in study.design.variants for run in study.runs(variant).values()}
-    facts = {
-        "data": f"{data['source']}: {data['train']:,} training and {data['test']:,} test images",
-        "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
-        "runs": f"{study.finished} of {study.wanted} ({study.seeds} seeds)",
-        "hardware": study.environment("device"),
-        "versions": ", ".join(
-            f"{name} {study.environment(name)}" for name in ("windowconv", "torch", "numpy", "python")
-        ),
-        "commits of the runs": ", ".join(sorted(commits)),
-        "state": record["status"],
-    }
-    if "time_s" in record:
-        facts["training time of all runs"] = duration(record["time_s"])
-    return facts
-
-
-def _commit(run: Run) -> str:
-    git = run.record["git"]
-    return "installed package" if git is None else git["commit"][:12] + (" (with changes)" if git["dirty"] else "")

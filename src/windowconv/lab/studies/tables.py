@@ -38,11 +38,11 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
     ]
     figure = FIGURES[study.design.primary.figure]
     many = sum(each.test is not None for each in found.secondary)
+    holm = f"Holm's p-values are adjusted over the {many} secondary contrasts; e" if many > 1 else "E"
     note = (
         f"Paired by seed (same batches); differences in {figure.unit}, above 0 where the claim says so. The sign-flip "
-        "test is two-sided and exact up to 20 seeds; with n seeds it cannot give less than 2/2^n. Holm's p-values are "
-        f"adjusted over the {many} secondary contrasts; everything else in this report is exploratory. A bootstrap is "
-        "given from 20 seeds on."
+        f"test is two-sided and exact up to 20 seeds; with n seeds it cannot give less than 2/2^n. {holm}verything "
+        "else in this report is exploratory. A bootstrap is given from 20 seeds on."
     )
     return Table("Contrasts named beforehand", columns, rows, note)
 
