@@ -33,13 +33,9 @@ class Ranks:
     """
 
     def __init__(self, execution: Execution, precision: str = "fp32") -> None:
-        device = check_device(execution.device)
+        device = check_precision(precision, execution.device)
         world = int(os.environ.get("WORLD_SIZE", "1"))
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        if precision == "fp16" and device.type == "cpu":
-            raise InputError("precision='fp16' is for GPUs; on a CPU allowed: fp32, bf16")
-        if precision == "tf32" and device.type != "cuda":
-            raise InputError(f"precision='tf32' is for NVIDIA GPUs; on {device.type} allowed: fp32, bf16")
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
         fabric = require("lightning_fabric", "lab").Fabric
@@ -145,6 +141,16 @@ def check_device(name: str) -> torch.device:
         raise InputError(f"device={name!r} cannot be used: {str(error).splitlines()[0]}") from None
     if device.type == "meta":
         raise InputError("device='meta' holds no numbers; use cpu or cuda")
+    return device
+
+
+def check_precision(precision: str, name: str) -> torch.device:
+    """The torch device of this name; an `InputError` if it is not there or cannot train in this precision."""
+    device = check_device(name)
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("precision='fp16' is for GPUs; on a CPU allowed: fp32, bf16")
+    if precision == "tf32" and device.type != "cuda":
+        raise InputError(f"precision='tf32' is for NVIDIA GPUs; on {device.type} allowed: fp32, bf16")
     return device
 
 

@@ -169,6 +169,15 @@ def test_a_failure_is_tried_again_and_costs_one_run(
     assert (again.record["status"], again.record["failures"], again.finished) == ("finished", {}, 6)
 
 
+def test_a_precision_that_the_device_lacks_is_refused_before_any_run(
+    design: Design, carry_out: CarryOut, trained: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="precision='tf32' is for NVIDIA GPUs; on cpu allowed: fp32, bf16"):
+        carry_out(design.changed({"precision": "tf32"}))
+    assert trained == []
+    assert json.loads((tmp_path / "s/study.json").read_text())["failures"] == {}
+
+
 def test_a_full_disk_ends_the_study_and_loses_nothing(
     design: Design, carry_out: CarryOut, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trained: list[str]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
+from windowconv.lab.dist import check_precision
 from windowconv.lab.matching import NetworkSpec, network_spec
 from windowconv.lab.numerics import Pins, choose_algorithms
 from windowconv.lab.progress import duration
@@ -60,8 +61,9 @@ def conduct(plan: Plan, folder: Path, means: Means) -> StudyFolder:
         The study; its record's "failures" has the runs that failed, each after a second try.
 
     Raises:
-        InputError: images that are not there; another study in the folder, or a run of other settings, images or
-            numerics; a full disk. What is finished is kept, and the same command goes on.
+        InputError: images that are not there; a precision that this machine's device lacks; another study in the
+            folder, or a run of other settings, images or numerics; a full disk. What is finished is kept, and the
+            same command goes on.
     """
     with only_one(folder):
         data = ImageCache().get(
@@ -172,6 +174,7 @@ class Conductor:
         for variant in dict.fromkeys(run.variant for run in planned):
             self._choose_algorithms([run for run in planned if run.variant == variant])
         jobs = list(self._jobs([run for run in planned if not self._is_done(run, measures)], measures))
+        self._check_precision(jobs)
         left, total = sum(job.macs for job in jobs), len(jobs)
         self.begun, self.done, self.left = time.perf_counter(), 0.0, float(left)
         for number in range(TRIES):
@@ -181,6 +184,13 @@ class Conductor:
                 if outcome.error is not None:
                     failed.append(outcome.job)
             jobs = failed
+
+    def _check_precision(self, jobs: Sequence[Job]) -> None:
+        """Refuse what this machine cannot train at once, not run by run; measuring runs needs no precision."""
+        if self.means.engine.here:
+            for job in jobs:
+                if not all(self._is_finished(self.folder / folder) for folder in job.folders):
+                    check_precision(job.configs[0].precision, job.execution.device)
 
     def _choose_algorithms(self, runs: Sequence[PlannedRun]) -> None:
         """A variant's algorithms: as study.json has them, or those of runs that can be taken over, or chosen now."""

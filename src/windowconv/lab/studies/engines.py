@@ -23,9 +23,10 @@ WORKER = "windowconv.lab.studies.worker"
 
 
 class Engine(Protocol):
-    """Carries out jobs; `shows_progress` is whether it says by itself how they go."""
+    """Carries out jobs; `shows_progress` is whether it says by itself how they go, `here` whether on this machine."""
 
     shows_progress: bool
+    here: bool
 
     def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
         """What comes of each job, in the order in which they end.
@@ -41,6 +42,7 @@ class ThisProcess:
     """One job after the other, in this process, with all its threads."""
 
     shows_progress = True
+    here = True
 
     def __init__(self) -> None:
         self._cache = ImageCache()
@@ -64,6 +66,7 @@ class Processes:
     """
 
     shows_progress = False
+    here = True
 
     def __init__(self, count: int, threads: int | None = None) -> None:
         cores = usable_cores()

@@ -38,6 +38,7 @@ class OnRay:
     """
 
     shows_progress = False
+    here = False
 
     def __init__(self, address: str, threads: int = 1, gpus: float = 0, store: str | None = None) -> None:
         self._ray: Any = require("ray", "cluster")
