@@ -72,8 +72,31 @@ def test_the_page_says_every_contrast_in_words(written: Written) -> None:
         "5x5-hamming": [91.0, 91.2, 91.0],
     }
     page = write_report(written(figures)).read_text()
-    said = "above 0: 5x5-hamming minus 3x3 (+1.03); below 0: 5x5-hamming minus 5x5 (−1.93)"
-    assert f"By their 95 % intervals the contrasts are {said}; not told from 0: " in page
+    above = "above 0: test accuracy (%): 5x5-hamming minus 3x3 (+1.03)"
+    below = "below 0: test accuracy (%): 5x5-hamming minus 5x5 (−1.93)"
+    assert f"By their 95 % intervals the contrasts are {above}; {below}; not told from 0: " in page
+
+
+def test_attacks_have_their_curves_and_their_meaning(written: Written, design: Design) -> None:
+    study = written(
+        {"3x3": [90.0] * 2, "5x5": [90.0] * 2, "5x5-hamming": [91.0] * 2}, replace(design, measures=("attacks",))
+    )
+    assert "Accuracy under attack" not in write_report(study).read_text()  # not measured yet
+    figures = {
+        "accuracy": 0.5,
+        "clean": 0.9,
+        "images": 500,
+        "budget": 2 / 255,
+        "budgets": [1 / 255, 2 / 255],
+        "curve": [0.7, 0.5],
+        "attacks": ["fgsm", "pgd-20"],
+    }
+    record = {"schema_version": 1, "name": "attacks", "figures": figures}
+    for folder in study.folder.glob("*-seed*"):
+        (folder / "evaluations/attacks.json").write_text(json.dumps(record))
+    page = write_report(StudyFolder.open(study.folder)).read_text()
+    assert "Accuracy under attack" in page
+    assert "500 test images, each changed by up to 2/255 a value by whichever of fgsm and pgd-20 is worse" in page
 
 
 def test_many_commits_are_counted(written: Written) -> None:
@@ -180,7 +203,8 @@ def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path, monke
     page, readme = (checkout / "docs/evidence.md").read_text(), (checkout / "README.md").read_text()
     for text in (page, readme):
         assert "The claim holds: +1.03 percentage points" in text
-        assert "`mechanism-tiny-small`: above 0: 5x5-hamming minus 3x3 (+1.03), 5x5-hamming minus 5x5 (+1.00)" in text
+        above = "test accuracy (%): 5x5-hamming minus 3x3 (+1.03), test accuracy (%): 5x5-hamming minus 5x5 (+1.00)"
+        assert f"`mechanism-tiny-small`: above 0: {above}" in text
         assert "smoke" not in text
         assert evidence.NOT_RUN in text
         assert all(name in text for name in STUDIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from windowconv.lab.studies.analysis import Finding, Findings
+from windowconv.lab.studies.analysis import Findings
 from windowconv.lab.studies.design import Contrast
 
 NOTE = (
@@ -18,16 +18,12 @@ def plainly(found: Findings) -> str:
         found: its findings.
     """
     groups: dict[str, list[str]] = {"above 0": [], "below 0": [], "not told from 0": []}
-    for finding in (found.primary, *found.secondary):
-        if isinstance(finding.contrast, Contrast) and finding.effect and finding.effect.interval:
+    told = [finding for finding in (found.primary, *found.secondary) if isinstance(finding.contrast, Contrast)]
+    prefix = "test accuracy (%): " if all(str(finding.contrast).startswith("test accuracy") for finding in told) else ""
+    for finding in told:
+        if finding.effect and finding.effect.interval:
             low, high = finding.effect.interval
             group = "above 0" if low > 0 else "below 0" if high < 0 else "not told from 0"
-            groups[group].append(_said(finding, finding.effect.mean))
+            mean = f"({finding.effect.mean:+z.2f})".replace("-", "−")
+            groups[group].append(f"{str(finding.contrast).removeprefix(prefix)} {mean}")
     return "; ".join(f"{group}: {', '.join(said)}" for group, said in groups.items() if said)
-
-
-def _said(finding: Finding, mean: float) -> str:
-    contrast = finding.contrast
-    assert isinstance(contrast, Contrast)
-    text = str(contrast).removeprefix("test accuracy (%): ")  # what most contrasts are of
-    return f"{text} ({mean:+z.2f})".replace("(-", "(−")

@@ -20,6 +20,7 @@ from windowconv.lab.studies.design import Design
 from windowconv.lab.studies.facts import facts
 from windowconv.lab.studies.figures import FIGURES
 from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.measured import measured_sections
 from windowconv.lab.studies.plainly import plainly
 from windowconv.lab.studies.tables import (
     RULE,
@@ -55,7 +56,7 @@ def write_report(study: StudyFolder) -> Path:
     sections = [
         _verdict_section(study, found),
         _results_section(study, colours),
-        *_leakage_section(study, colours),
+        *measured_sections(study, colours),
         _curves_section(study, colours),
         *_failures_section(study),
         _settings_section(study),
@@ -128,28 +129,6 @@ def _results_section(study: StudyFolder, colours: Colours) -> Section:
         alt = ", ".join(f"{name} {np.mean(held):.2f}" for name, held in values.items())
         blocks.append(Figure(plots.svg(drawn), caption, f"Dot plot of {title} by variant: {alt}"))
     return Section("Results", blocks, "Variants of one seed see the same batches, so their differences are paired.")
-
-
-def _leakage_section(study: StudyFolder, colours: Colours) -> list[Section]:
-    """Leakage curves of all variants; nothing where leakage was not measured."""
-    curves, radii = {}, []
-    for variant in study.design.variants:
-        held = [run.evaluation("leakage")["figures"] for run in study.runs(variant).values() if _has(run, "leakage")]
-        if held:
-            curves[variant.name], radii = np.array([each["curve"] for each in held]), held[0]["radii"]
-    if not curves:
-        return []
-    drawn = plots.leakage_curves(curves, radii, colours=colours)
-    caption = (
-        "Share of a single kernel's spectral energy farther than r from its peaks, the mean over kernels, then over "
-        "layers; bands span the seeds. A window widens the band around the peak, so it leaks more at small r and "
-        "less at large r."
-    )
-    return [Section("Spectral leakage", [Figure(plots.svg(drawn), caption, "Leakage against radius for each variant")])]
-
-
-def _has(run: Run, name: str) -> bool:
-    return (run.folder / "evaluations" / f"{name}.json").is_file()
 
 
 def _curves_section(study: StudyFolder, colours: Colours) -> Section:

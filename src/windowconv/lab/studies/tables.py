@@ -7,6 +7,7 @@ from windowconv.lab.stats import spread
 from windowconv.lab.studies.analysis import Finding, Findings
 from windowconv.lab.studies.figures import FIGURES, figures_of
 from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.measured import measured_notes
 from windowconv.lab.studies.plan import run_folder
 from windowconv.report import Cell, Column, Link, Table
 
@@ -93,12 +94,14 @@ def results_table(study: StudyFolder) -> Table:
         seconds = [run.final()["time_s"] for run in runs.values()]
         cells += [network["parameters"], network["macs"] / 1e6, spread(seconds).mean if seconds else None]
         rows.append(cells)
-    note = (
+    sentences = [
         f"Means and sample standard deviations over seeds, at the last epoch, on {study.record['data']['test']:,} test "
-        "images. L(r) is the share of a single kernel's spectral energy farther than r cycles/pixel from its peaks. "
+        "images.",
+        measured_notes(study),
         "Multiply-adds of one image forward; times of training with its evaluations, of runs that may have shared the "
-        "machine."
-    )
+        "machine.",
+    ]
+    note = " ".join(filter(None, sentences))
     return Table("Results by variant", columns, rows, note)
 
 
