@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch._subclasses import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils.flop_counter import FlopCounterMode
 
 from conv_problems import CONTIGUOUS, LAST, PROBLEMS, Tensors, tensors, truth
@@ -76,6 +78,22 @@ def test_opcheck(name, algorithm, formats):
     torch.library.opcheck(operator.conv2d, forward_arguments(PROBLEMS[name], given, algorithm))
     for needs in ((True, True), (True, False), (False, True)):
         torch.library.opcheck(operator.conv2d_backward, backward_arguments(PROBLEMS[name], given, needs, algorithm))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("name", ["same-7x7", "groups-stride", "no-image"])
+@both
+def test_the_compiler_is_told_the_dtypes(name, algorithm, keep, dtype):
+    """In half precision spectra are kept in float32."""
+    given = tensors(PROBLEMS[name], dtype)
+    arguments = forward_arguments(PROBLEMS[name], given, algorithm, keep)
+    torch.library.opcheck(operator.conv2d, arguments, test_utils="test_faketensor")
+    real = operator.conv2d(*arguments)
+    with FakeTensorMode(shape_env=ShapeEnv()) as mode:
+        fake = [mode.from_tensor(each) if isinstance(each, Tensor) else each for each in arguments]
+        told = operator.conv2d(*fake)
+    assert [each.dtype for each in told] == [each.dtype for each in real]
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 from windowconv.fftconv import backend, batching, derivatives, direct
 from windowconv.fftconv.choice import choose
 from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.reference import compute_dtype
 
 aten: Any = torch.ops.aten
 
@@ -58,7 +59,8 @@ def conv2d(
             output, spectrum = direct.convolve(input, weight, bias, window, *geometry), input.new_empty(0)
         else:
             output, spectrum = backend.convolve(problem, input, weight, bias, window, keep)
-        return output.contiguous(memory_format=_format(input, weight)), spectrum
+        # the compiler expects the dtype of spectra, whichever implementation found nothing to keep
+        return output.contiguous(memory_format=_format(input, weight)), spectrum.to(compute_dtype(input.dtype))
 
 
 @torch.library.custom_op("windowconv::conv2d_backward", mutates_args=())
@@ -147,7 +149,7 @@ def _conv2d_fake(
     outputs = [axis.outputs for axis in make_problem(input.shape, weight.shape, stride, padding, dilation, groups).axes]
     shape = (input.shape[0], weight.shape[0], *outputs)
     length = torch.library.get_ctx().new_dynamic_size() if keep else 0
-    return _empty(input, shape, _format(input, weight)), input.new_empty(length)
+    return _empty(input, shape, _format(input, weight)), input.new_empty(length, dtype=compute_dtype(input.dtype))
 
 
 @conv2d_backward.register_fake
