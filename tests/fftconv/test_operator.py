@@ -5,9 +5,9 @@ from itertools import product
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from conv_problems import CONTIGUOUS, LAST, PROBLEMS, Tensors, tensors, truth
