@@ -37,7 +37,7 @@ def main() -> int:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("windowconv: interrupted; the same command goes on after the last finished run", file=sys.stderr)
+        print("windowconv: interrupted; what was done is kept, and the same command goes on", file=sys.stderr)
         return 130
     return 0
 

@@ -90,6 +90,8 @@ def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeyp
         ("study tiny-claim --processes 9999", "processes=9999; allowed: 1 to"),
         ("study tiny-claim --dry-run --price -1", "price=-1.0; allowed: 0 or more"),
         ("study tiny-claim --seeds-at-once 0", "seeds-at-once=0; allowed: 1 or more"),
+        ("study tiny-claim --address 127.0.0.1:1", "address='127.0.0.1:1' is for --engine ray"),
+        ("study tiny-claim --reuse nowhere --dry-run", "reuse='nowhere' is no folder"),
         ("study tiny-claim --store s3://b", "store='s3://b' is for --engine ray"),
         ("study tiny-claim --engine ray --processes 2", "processes=2 is for --engine local"),
         ("study tiny-claim --engine ray --address nonsense", "address='nonsense'; allowed: host:port, ray://host:port"),
@@ -105,6 +107,16 @@ def test_what_cannot_be_done_is_one_line(words: str, message: str, known: Design
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err + out
+
+
+def test_a_record_that_lacks_everything_is_damaged(known: Design, shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/study.json").write_text('{"schema_version": 1}')
+    for words in (("report", tmp_path / "s"), ("study", "tiny-claim", "--out", tmp_path / "s")):
+        code, _, err = shell(*words)
+        assert code == 2
+        assert "study.json is damaged (" in err
+        assert err.count("\n") == 1
 
 
 def test_a_folder_of_compare_is_reported_as_before(shell: Shell, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ def study(command: Study) -> None:
         print(listing())
         return
     plan = planned(command)
+    for path in command.reuse:
+        if path != RUNS.parent and not path.is_dir():  # the default need not be there yet
+            raise InputError(f"reuse={str(path)!r} is no folder; allowed: folders of runs or of studies")
     images = command.data or plan.design.at(plan.scale).data
     execution = prepare(command)
     if command.dry_run:
@@ -89,6 +92,8 @@ def make_engine(command: Study) -> Engine:
 
         gpus = 1 if command.device.startswith("cuda") else 0
         return OnRay(command.address, command.threads or 1, gpus, command.store)
+    if command.address != "auto":
+        raise InputError(f"address={command.address!r} is for --engine ray")
     if command.store is not None:
         raise InputError(f"store={command.store!r} is for --engine ray; this machine's runs go to --out")
     if command.processes == 1:

@@ -26,6 +26,10 @@ RESULTS = Path("results/studies")
 PAGE = Path("docs/evidence.md")
 README = Path("README.md")
 BEGIN, END = "<!-- evidence: made by python -m windowconv.lab.studies.evidence -->", "<!-- end of evidence -->"
+SIZE_AND_WINDOW = (
+    "A contrast of 7x7-hamming with 3x3 is one of the kernel's size and the window together. What the window alone does "
+    "is 7x7-hamming minus 7x7: see contrast by contrast."
+)
 NOT_RUN = "not run at evidence scale"
 EVIDENCE_SCALES = ("small", "paper")
 
@@ -47,6 +51,7 @@ def page(checkout: Path) -> str:
         "Made by `python -m windowconv.lab.studies.evidence` from [results/studies](../results/studies): not edited by "
         "hand. How a study is run and judged: [studies.md](studies.md).",
         RULE,
+        SIZE_AND_WINDOW,
         _overview(evidence(checkout), "../"),
         *_in_words(evidence(checkout)),
     ]
@@ -108,7 +113,7 @@ def block(checkout: Path) -> str:
     found = evidence(checkout)
     run = {name: studies for name, studies in found.items() if studies}
     missing = ", ".join(f"`{name}`" for name in found if name not in run)
-    parts = [BEGIN, *([_overview(run, "")] if run else []), *_in_words(run)]
+    parts = [BEGIN, *([SIZE_AND_WINDOW, _overview(run, "")] if run else []), *_in_words(run)]
     parts += [f"These studies are {NOT_RUN}: {missing}."] if missing else []
     return "\n\n".join([*parts, f"All of it: [the evidence]({PAGE.as_posix()}).", END])
 

@@ -40,6 +40,8 @@ class StudyFolder:
         if not (folder / STUDY).is_file():
             raise InputError(f"study={str(folder)!r} is no study folder (it has no {STUDY})")
         record = read_json(folder / STUDY)
+        if "design" not in record and "arms" not in record:
+            raise InputError(f"{folder / STUDY} is damaged ('design' is missing); it is no study's record")
         if "design" not in record:
             raise InputError(f"study={str(folder)!r} is one of windowconv compare: it has arms, but no claim")
         try:
