@@ -65,4 +65,4 @@ def test_an_interrupt_is_one_line(
 
     monkeypatch.setattr(demo, "run_and_report", interrupted)
     assert demo.main() == 130
-    assert capsys.readouterr().err.splitlines()[-1].startswith("windowconv: interrupted; the same command goes on")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("windowconv: interrupted; what was done is kept")

@@ -92,11 +92,11 @@ class StudyResult:
             raise InputError(
                 f"study={str(folder)!r} is one of windowconv study; this takes those of windowconv compare"
             )
+        if record.get("status", "finished") != "finished":
+            raise InputError(f"study={str(folder)!r} is not finished; the command that began it goes on with it")
         missing = [key for key in ("status", "training", "data", "arms", "seeds") if key not in record]
         if missing:
             raise InputError(f"{folder / STUDY} is damaged ({missing[0]!r} is missing); it is no study's record")
-        if record["status"] != "finished":
-            raise InputError(f"study={str(folder)!r} is not finished; the command that began it goes on with it")
         training = Training.from_record(record["training"])
         rates = record.get("rates", {})
         study = Study(record["data"]["name"], tuple(record["arms"]), record["seeds"], training, rates)
