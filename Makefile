@@ -25,7 +25,7 @@ help:
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)
-	$(PYTHON) -m windowconv.lab.demo
+	$(PYTHON) -m windowconv.lab.commands.demo
 
 test: lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow"

@@ -17,7 +17,7 @@ from window_cost import training_step
 import windowconv
 from windowconv import convert
 from windowconv.fftconv import set_keep_spectra
-from windowconv.lab.models import small_network
+from windowconv.lab.models.build import small_network
 
 SET_ALGORITHM = "set_algorithm"
 

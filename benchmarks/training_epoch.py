@@ -20,14 +20,14 @@ from training_workloads import LR, noise, wait
 
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData
-from windowconv.lab.dist import Ranks
-from windowconv.lab.loop import Loop
-from windowconv.lab.matching import network_spec
-from windowconv.lab.models import build
-from windowconv.lab.numerics import choose_algorithms, restore_algorithms
-from windowconv.lab.progress import LineProgress
+from windowconv.lab.models.algorithm_choice import choose_algorithms, restore_algorithms
+from windowconv.lab.models.build import build
+from windowconv.lab.models.matching import network_spec
 from windowconv.lab.recipes import ARMS, find_recipe
-from windowconv.lab.runs import RunWriter
+from windowconv.lab.runs.folder import RunWriter
+from windowconv.lab.training.distributed import Ranks
+from windowconv.lab.training.loop import Loop
+from windowconv.lab.training.progress import LineProgress
 
 GROUP = "epoch"
 RECIPE = "fashion-mnist-small"
@@ -57,7 +57,7 @@ def row(arm: str, device: torch.device, repeats: int, images: tuple[int, int] = 
 
 
 def make_loop(arm: str, device: torch.device, data: ImageData, folder: Path) -> Loop:
-    """A run of one epoch, as `windowconv.lab.train` begins it."""
+    """A run of one epoch, as `windowconv.lab.training.train` begins it."""
     given = {**asdict(find_recipe(RECIPE).training), "epochs": 1, "lr": LR}
     config = RunConfig(**given, data="noise", arm=arm)
     spec = network_spec(config, arm, 0, CLASSES, (CHANNELS, PIXELS, PIXELS))

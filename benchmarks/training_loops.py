@@ -19,11 +19,11 @@ from training_workloads import Setup, wait
 
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData, Loader
-from windowconv.lab.dist import Ranks
-from windowconv.lab.loop import Loop
-from windowconv.lab.progress import LineProgress
-from windowconv.lab.runs import RunWriter
-from windowconv.lab.stopping import StopRequest
+from windowconv.lab.runs.folder import RunWriter
+from windowconv.lab.training.distributed import Ranks
+from windowconv.lab.training.loop import Loop
+from windowconv.lab.training.progress import LineProgress
+from windowconv.lab.training.signals import StopRequest
 
 Item = TypeVar("Item")
 NEVER = 1e6  # minutes

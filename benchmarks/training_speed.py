@@ -18,7 +18,7 @@ from training_turns import Effort, Runner, measure
 from training_workloads import LONGEST, Case, Setup, cases, noise, prepare
 
 from windowconv.lab.data import in_memory
-from windowconv.lab.loop import LOG_EVERY
+from windowconv.lab.training.loop import LOG_EVERY
 
 GROUP = "speed"
 

@@ -16,7 +16,7 @@ from torchvision import transforms
 
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import EncodedSet, ImageData, ImageSet
-from windowconv.lab.data.stores import FileStore
+from windowconv.lab.data.shards.stores import FileStore
 
 WORKERS = (0, 2)
 AHEAD = 4  # batches that torch's loader has its workers prepare: two for each of two

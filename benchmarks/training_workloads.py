@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData, ImageSet
-from windowconv.lab.matching import NetworkSpec, network_spec
-from windowconv.lab.models import build
-from windowconv.lab.numerics import Pins, choose_algorithms, restore_algorithms
+from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, restore_algorithms
+from windowconv.lab.models.build import build
+from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.recipes import ARMS, find_recipe
 
 PRECISIONS = ("fp32", "bf16")
@@ -128,7 +128,7 @@ class Setup:
         return torch.channels_last if self.config.channels_last else torch.contiguous_format
 
     def network(self) -> nn.Module:
-        """The network as `windowconv.lab.train` makes it, with the same weights each time."""
+        """The network as `windowconv.lab.training.train` makes it, with the same weights each time."""
         torch.manual_seed(self.config.seed)
         layout: Any = {"memory_format": self.layout}
         model = build(self.spec.builder, self.spec.arguments).to(self.device).to(**layout)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from windowconv.lab.robustness.catalogue import ATTACKS
-from windowconv.lab.robustness.outcome import Outcome
-from windowconv.lab.robustness.suites import Trial
+from windowconv.lab.robustness.attacks.catalogue import ATTACKS
+from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.suites import Trial
 
 
 def outcome(

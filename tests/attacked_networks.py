@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from windowconv.lab.robustness.target import Target
+from windowconv.lab.robustness.attacks.target import Target
 
 SHAPE = (1, 6, 6)
 

@@ -15,12 +15,12 @@ from torch.nn.utils import parametrizations
 from tolerances import assert_close
 from windowconv.algorithms import algorithm_report, set_algorithm
 from windowconv.conversion import convert
+from windowconv.dispatch import problem
 from windowconv.errors import InputError, WindowWarning
 from windowconv.fftconv import backend, convolution
 from windowconv.fftconv.plan import make_plan
 from windowconv.folding import fold
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
-from windowconv.routing import problem
 from windowconv.windowed import WindowedMixin
 
 X = torch.rand(2, 3, 16, 16)

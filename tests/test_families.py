@@ -20,7 +20,7 @@ from tolerances import assert_close
 from windowconv.conversion import convert
 from windowconv.errors import InputError
 from windowconv.folding import fold
-from windowconv.grow import KernelSize
+from windowconv.kernel_geometry import KernelSize
 from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
 

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.conversion import become_windowed, warn_skipped
+from windowconv.dispatch import problem, route
 from windowconv.errors import InputError
 from windowconv.fftconv import backend
 from windowconv.fftconv.arguments import Algorithm, check_algorithm
 from windowconv.fftconv.plan import make_plan
-from windowconv.grow import Convolution
+from windowconv.hooks import observe
+from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
-from windowconv.observe import observe
 from windowconv.plan import LayerPlan, Patterns, matching, plan_layer
-from windowconv.routing import problem, route
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 

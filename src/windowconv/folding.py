@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.grow import Convolution, Size, copied, set_geometry
+from windowconv.kernel_geometry import Convolution, Size, copied, set_geometry
 from windowconv.layers import PLAIN
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from windowconv.dispatch import problem, route
 from windowconv.errors import InputError
 from windowconv.fftconv.prepared import Preparation, PreparedKernel, preparation
-from windowconv.observe import observe
-from windowconv.routing import problem, route
+from windowconv.hooks import observe
 from windowconv.tables import format_table
 from windowconv.windowed import WindowedMixin
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from windowconv.dispatch import convolve
 from windowconv.fftconv.arguments import Algorithm
-from windowconv.routing import convolve
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import as_size
 

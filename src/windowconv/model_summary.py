@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from windowconv.errors import InputError
-from windowconv.grow import Convolution
+from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from windowconv.errors import InputError, unknown
-from windowconv.grow import Convolution, KernelSize, grown_padding, grown_size, offset
+from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, offset
 from windowconv.layers import PLAIN, WINDOWED
 from windowconv.learnable import LearnableWindow
 from windowconv.tables import by_sign, format_table

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab import actions, commands
+from windowconv.lab.commands import actions
+from windowconv.lab.commands import options as commands
 
 TRAIN = "train --data gratings --image-size 12 --train-images 40 --test-images 20 --epochs 1 --width 2 --depth 2"
 COMPARE = TRAIN.replace("train ", "compare --arms 3x3 --seeds 1 ", 1)

@@ -94,8 +94,8 @@ def test_bad_input_is_one_line(arguments, message, capsys):
 def test_a_run_folder(here, tmp_path, capsys):
     from windowconv.lab.config import RunConfig
     from windowconv.lab.data import gratings
-    from windowconv.lab.progress import show_progress
-    from windowconv.lab.train import train
+    from windowconv.lab.training.progress import show_progress
+    from windowconv.lab.training.train import train
 
     data = gratings(64, 16)
     config = RunConfig(data="gratings", arm="7x7-hamming", seed=0, epochs=1, width=4, depth=2)

@@ -13,7 +13,7 @@ from windowconv.inspection.comparison import difference
 from windowconv.inspection.measure import inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject
-from windowconv.inspection.words import calls, summary
+from windowconv.inspection.summary_text import calls, summary
 from windowconv.report import render
 from windowconv.spectra.network import leakage
 

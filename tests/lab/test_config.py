@@ -10,7 +10,7 @@ import pytest
 import tyro
 
 from windowconv.errors import InputError
-from windowconv.lab.commands import Train
+from windowconv.lab.commands.options import Train
 from windowconv.lab.config import LATER, Execution, RunConfig, Training
 from windowconv.lab.recipes import RECIPES
 

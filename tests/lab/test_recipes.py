@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab import actions
+from windowconv.lab.commands import actions
 from windowconv.lab.data import ImageData, load
 from windowconv.lab.recipes import RECIPES, find_recipe
-from windowconv.lab.runs import Run
+from windowconv.lab.runs.folder import Run
 
 Shell = Callable[..., tuple[int, str, str]]
 SMOKES = [name for name in RECIPES if name.endswith("-smoke")]

@@ -16,7 +16,7 @@ from windowconv.spectra.kernels import kernel_figures
 from windowconv.spectra.network import leakage, pair_leakage
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.recorder import LeakageRecorder
-from windowconv.spectra.what_if import window_effects
+from windowconv.spectra.window_effects import window_effects
 
 
 def network() -> nn.Sequential:

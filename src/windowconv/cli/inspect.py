@@ -19,7 +19,7 @@ from windowconv.files import replace_file
 from windowconv.inspection.measure import Inspection, inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject, open_subject
-from windowconv.inspection.words import calls, summary
+from windowconv.inspection.summary_text import calls, summary
 from windowconv.report import write
 
 if TYPE_CHECKING:

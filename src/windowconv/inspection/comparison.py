@@ -8,7 +8,7 @@ import numpy as np
 
 from windowconv import plots
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.words import pair_curves
+from windowconv.inspection.summary_text import pair_curves
 from windowconv.report import Column, Figure, Section, Table, Text
 from windowconv.spectra.curve import sign_changes
 from windowconv.spectra.network import LayerLeakage

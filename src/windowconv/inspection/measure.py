@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError
+from windowconv.hooks import evaluating
 from windowconv.inspection.subject import Subject
-from windowconv.observe import evaluating
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import logits
@@ -23,7 +23,7 @@ from windowconv.spectra.receptive_field import ReceptiveField, effective_recepti
 from windowconv.spectra.responses import Selectivity, selectivity
 from windowconv.spectra.shift import ShiftConsistency, shift_consistency
 from windowconv.spectra.subsampling import Aliasing, aliasing, subsampling
-from windowconv.spectra.what_if import WindowEffect, window_effects
+from windowconv.spectra.window_effects import WindowEffect, window_effects
 
 GRATING = 32  # pixels of a grating's side
 MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one

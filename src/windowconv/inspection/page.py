@@ -13,7 +13,7 @@ from windowconv import plots
 from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.words import by_size, calls, pair_curves, summary
+from windowconv.inspection.summary_text import by_size, calls, pair_curves, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled

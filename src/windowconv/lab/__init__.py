@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from windowconv.lab.published import Pretrained, list_pretrained, load_pretrained
+    from windowconv.lab.pretrained import Pretrained, list_pretrained, load_pretrained
 
 __all__ = ["Pretrained", "list_pretrained", "load_pretrained"]
 
@@ -14,5 +14,5 @@ __all__ = ["Pretrained", "list_pretrained", "load_pretrained"]
 def __getattr__(name: str) -> Any:
     """Public names load when they are first used: importing the laboratory costs nothing."""
     if name in __all__:
-        return getattr(import_module("windowconv.lab.published"), name)
+        return getattr(import_module("windowconv.lab.pretrained"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -171,7 +171,7 @@ class RunConfig(Training):
         parts, defaults, always = ["windowconv train"], RunConfig, {"data", "arm", "seed"}
         left_out = {"start", "preserve", "purpose"}
         if self.start:
-            from windowconv.lab.finetune_command import Finetune  # which imports this module
+            from windowconv.lab.commands.finetune import Finetune  # which imports this module
 
             parts = [f"windowconv finetune --model {shlex.quote(self.network)} --weights FILE"]
             defaults, always = Finetune, {*always, "preserve"}

@@ -20,7 +20,7 @@ from windowconv.spectra.recorder import LeakageRecorder
 from windowconv.spectra.responses import OutputEnergy, Selectivity, selectivity
 from windowconv.spectra.shift import ShiftConsistency, shift_consistency
 from windowconv.spectra.subsampling import Aliasing, LayerAliasing, aliasing
-from windowconv.spectra.what_if import WindowEffect, window_effects
+from windowconv.spectra.window_effects import WindowEffect, window_effects
 
 __all__ = [
     "Aliasing",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from windowconv.errors import InputError, unknown
-from windowconv.grow import Convolution
+from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.windowed import WindowedMixin
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError
-from windowconv.observe import evaluating
+from windowconv.hooks import evaluating
 from windowconv.spectra.batches import Images, Progress, image_batches
 from windowconv.spectra.forward import check_bytes, checked_home, logits
 from windowconv.spectra.gratings import grating_images

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, unknown
-from windowconv.grow import Convolution
+from windowconv.kernel_geometry import Convolution
 from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
 from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
 from windowconv.spectra.kernels import KernelFigures, figures_of

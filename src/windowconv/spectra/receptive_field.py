@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError
-from windowconv.observe import evaluating
+from windowconv.hooks import evaluating
 from windowconv.spectra.batches import Images, Progress, image_batches
 from windowconv.spectra.forward import checked_home, modules_named, run, watching
 from windowconv.spectra.network import convolutions

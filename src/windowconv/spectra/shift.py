@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from windowconv.errors import InputError
-from windowconv.observe import evaluating
+from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.forward import checked_home, logits
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
 
 from windowconv.errors import InputError
-from windowconv.observe import observe
+from windowconv.hooks import observe
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.forward import checked_home, run
 from windowconv.spectra.network import convolutions

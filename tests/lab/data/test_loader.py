@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from windowconv.errors import InputError
 from windowconv.lab.data import DeviceLoader, ImageSet
-from windowconv.lab.data.augment import draw_flip_crop, flip_crop
+from windowconv.lab.data.pixels.augment import draw_flip_crop, flip_crop
 
 
 def make(n: int = 23) -> ImageSet:

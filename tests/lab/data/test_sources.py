@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab.data import DataNotFound, EncodedSet, load, places, sources
+from windowconv.lab.data import DataNotFound, EncodedSet, load, sources
+from windowconv.lab.data import locations as places
 
 RAW = Path("FashionMNIST/raw")
 

@@ -13,13 +13,13 @@ import pytest
 from windowconv.lab import recipes
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.runs import write_json
-from windowconv.lab.studies import design as design_module
-from windowconv.lab.studies.conduct import Means, conduct
-from windowconv.lab.studies.design import Contrast, Design, Variant
-from windowconv.lab.studies.engines import Engine, ThisProcess
+from windowconv.lab.runs.folder import write_json
+from windowconv.lab.studies.design import design as design_module
+from windowconv.lab.studies.design.design import Contrast, Design, Variant
+from windowconv.lab.studies.design.plan import Plan, run_folder
+from windowconv.lab.studies.execution.engines import Engine, ThisProcess
+from windowconv.lab.studies.execution.runner import Means, conduct
 from windowconv.lab.studies.folder import StudyFolder, design_record
-from windowconv.lab.studies.plan import Plan, run_folder
 from windowconv.spectra.curve import RADII
 
 TINY = Training(image_size=12, train_images=70, test_images=43, depth=2, width=2, epochs=2, batch_size=16)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from windowconv.lab.studies import action
-from windowconv.lab.studies.catalogue import STUDIES
-from windowconv.lab.studies.design import Design
+from windowconv.lab.commands import study_action as action
+from windowconv.lab.studies.design.catalogue import STUDIES
+from windowconv.lab.studies.design.design import Design
 
 Shell = Callable[..., tuple[int, str, str]]
 
@@ -59,8 +59,8 @@ def test_a_dry_run_trains_nothing(known: Design, shell: Shell, tmp_path: Path) -
 
 def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from windowconv.errors import InputError
-    from windowconv.lab.studies import jobs
-    from windowconv.lab.train import train_together
+    from windowconv.lab.studies.execution import jobs
+    from windowconv.lab.training.train import train_together
 
     def failing(configs, data, folders, *rest, **options):
         if folders[0].name == "5x5-seed1":

@@ -1,13 +1,13 @@
 """Data for the laboratory: images in memory or on disk, where they come from, and batches of them on the device."""
 
 from windowconv.lab.data.batches import Batch, Loader
-from windowconv.lab.data.encoded import EncodedSet
-from windowconv.lab.data.gratings import gratings
+from windowconv.lab.data.formats.gratings import gratings
 from windowconv.lab.data.loader import DeviceLoader
-from windowconv.lab.data.places import DataNotFound
+from windowconv.lab.data.locations import DataNotFound
 from windowconv.lab.data.sets import ImageData, Images, ImageSet, in_memory
 from windowconv.lab.data.sources import NAMES, load
-from windowconv.lab.data.stream import StreamLoader
+from windowconv.lab.data.streaming.encoded import EncodedSet
+from windowconv.lab.data.streaming.stream import StreamLoader
 
 __all__ = [
     "NAMES",

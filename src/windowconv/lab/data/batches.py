@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.lab.data.seeding import stream
 from windowconv.lab.data.sets import Images
-from windowconv.lab.data.streams import stream
 
 
 class Batch(NamedTuple):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, unknown
-from windowconv.lab.data.augment import AUGMENTS, FlipCrop, draw_flip_crop, flip_crop
 from windowconv.lab.data.batches import Batch, Loader
+from windowconv.lab.data.pixels.augment import AUGMENTS, FlipCrop, draw_flip_crop, flip_crop
 from windowconv.lab.data.sets import ImageSet
 
 

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from windowconv.errors import InputError, require, unknown
-from windowconv.lab.data import cifar, fashion, folder, parquet
-from windowconv.lab.data.decode import check_image_size
-from windowconv.lab.data.encoded import open_encoded
-from windowconv.lab.data.gratings import gratings
-from windowconv.lab.data.places import DataNotFound, Source, download, find, not_found, roots
+from windowconv.lab.data.formats import cifar, fashion, folder, parquet
+from windowconv.lab.data.formats.gratings import gratings
+from windowconv.lab.data.locations import DataNotFound, Source, download, find, not_found, roots
+from windowconv.lab.data.pixels.decode import check_image_size
 from windowconv.lab.data.sets import ImageData
+from windowconv.lab.data.streaming.encoded import open_encoded
 
 
 def _cifar(name: str, title: str, base: str, archive: str) -> Source:

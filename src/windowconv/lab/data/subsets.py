@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.lab.data.streams import stream
+from windowconv.lab.data.seeding import stream
 
 
 def stratified(labels: Tensor, classes: int, n: int, seed: int) -> Tensor:

@@ -11,10 +11,10 @@ from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
-from windowconv.lab.runs import Run, read_json, write_json
-from windowconv.lab.studies.design import Association, Contrast, Design, Variant
-from windowconv.lab.studies.figures import FIGURES
-from windowconv.lab.studies.plan import run_folder
+from windowconv.lab.runs.folder import Run, read_json, write_json
+from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
+from windowconv.lab.studies.design.metrics import FIGURES
+from windowconv.lab.studies.design.plan import run_folder
 
 STUDY = "study.json"
 LOCK = ".lock"

@@ -1,0 +1,47 @@
+"""`windowconv attack`: its options, free of torch; the work is imported when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from windowconv.lab.commands.options import Where
+
+Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(name="RUN", metavar="RUN...")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(Where):
+    """Attack the networks of runs, on the same images, and report what each arm withstands.
+
+    Runs of several arms and seeds are compared with the arm 3x3 (or the first one), paired by seed. What is done is
+    kept in the run folders: the same command goes on where it was cut, and attacks that are there are not run again.
+    """
+
+    runs: Runs
+    """Run folders, or study folders, whose runs are all taken."""
+    suite: Literal["quick", "paper", "standard", "all"] = "quick"
+    """quick: FGSM and PGD on 100 images, in minutes. paper: the kinds of attack that the paper names, on 500 images.
+    standard: AutoAttack's members, corruptions, filtered images and shifts. all: everything, transfer too."""
+    attacks: tuple[str, ...] = ()
+    """Only these: fgsm, bim, pgd, pgd-l2, deepfool, cw, spatial, one-pixel, universal, apgd-ce, apgd-t, fab-t, square,
+    noise."""
+    images: int | None = None
+    """Attack so many test images, evenly over the classes, instead of the suite's own numbers."""
+    budgets: tuple[float, ...] = ()
+    """Budgets for the one attack that --attacks names: L∞ and L2 for images in [0, 1], degrees, or pixels."""
+    seed: int = 0
+    """Of what attacks draw at random."""
+    data: str | None = None
+    """Where the test images are, for runs that were trained on a folder of images."""
+    out: Path | None = None
+    """Where robustness.html and its tables go; the study's folder, or runs/robustness, if not given."""
+
+    def run(self) -> None:
+        """Attack and write the report."""
+        from windowconv.lab.robustness.attack_run import attack
+
+        attack(self)

@@ -1,0 +1,46 @@
+"""`make demo`: the comparison at a size that a laptop finishes in minutes; on gratings where there are no images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from windowconv.errors import InputError
+from windowconv.lab.commands.actions import run_and_report
+from windowconv.lab.config import Training
+from windowconv.lab.data import DataNotFound, load
+from windowconv.lab.studies.grid.study import Study
+
+ARMS = ("3x3", "7x7", "7x7-hamming")
+SEEDS = 2
+SIZE = Training(width=8, train_images=30_000)  # minutes on two cores
+
+
+def main() -> int:
+    """Run the demo; 2 for input that cannot be used."""
+    parser = argparse.ArgumentParser(prog="windowconv.lab.commands.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="the study's folder")
+    out = parser.parse_args().out
+    name = "fashion-mnist"
+    try:
+        try:
+            data = load(name)
+        except DataNotFound as error:
+            name = "gratings"
+            print(f"windowconv: {error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
+            data, out = load(name), out.with_name(out.name + "-gratings")
+        size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
+        run_and_report(Study(name, ARMS, SEEDS, size), data, out)
+    except InputError as error:
+        print(f"windowconv: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("windowconv: interrupted; what was done is kept, and the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""`windowconv export`: its options, free of torch; the work is imported when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from windowconv.lab.commands.options import DataRoot, RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a run's network for use elsewhere, windows multiplied in, and check the file on real images.
+
+    The network takes images in [0, 1] and gives logits, with torch's own layers only. The file is read back, compared
+    with the run's network image by image, and removed if they differ by more than rounding.
+    """
+
+    run_folder: RunFolder
+    """A run folder."""
+    format: Literal["onnx", "torch-export", "safetensors"]
+    """onnx: for onnxruntime and others. torch-export: a program for torch.export.load. safetensors: weights by torch's
+    names, without normalisation, which the header describes."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """The file; RUN/export/NAME with the format's ending if not given: .onnx, .pt2, .safetensors."""
+    images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """What to check on instead of the run's own test images: a data set's name or a folder. Needed where the run was
+    trained on a folder that is in no data folder."""
+    data_root: DataRoot = None
+    """Where the images are; else $WINDOWCONV_DATA, else ./data."""
+
+    def run(self) -> None:
+        """Write and check."""
+        from windowconv.lab.export.run import export_run
+
+        export_run(self)

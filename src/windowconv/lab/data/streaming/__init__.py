@@ -1,0 +1,1 @@
+"""Images that are read from disk while a network trains."""

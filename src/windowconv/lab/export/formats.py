@@ -1,0 +1,140 @@
+"""The kinds of files in which a network leaves the laboratory: how each is written, and read back."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from windowconv.checkpoint import load_weights
+from windowconv.errors import InputError, require
+from windowconv.lab.models.build import Prepared
+
+MOST_ONNX = 2**31 - 2**24  # bytes: what protobuf holds, less some for the graph
+FACTS = "windowconv.json"  # the entry of a .pt2 file that says what the network is
+
+Network = Callable[[Tensor], Tensor]
+Facts = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        suffix: of its name.
+        needs: what is imported for it.
+        extra: what installs that.
+        write: the file's content, of a network without windows, an example batch, and what is to be said of it.
+        read: the network in a file; where the file has weights only, they go into a network of the same structure.
+    """
+
+    suffix: str
+    needs: tuple[str, ...]
+    extra: str
+    write: Callable[[nn.Module, Tensor, Facts], bytes]
+    read: Callable[[Path, nn.Module], Network]
+
+
+def _program(network: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+    """The network as torch's exporter has it, for batches of any size, without the paths of source files."""
+    said = io.StringIO()  # where torch fails, it prints the whole graph
+    try:
+        with quiet(), redirect_stderr(said):
+            program = torch.export.export(network, (example,), dynamic_shapes=_any_batch())
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"torch cannot export this {type(network).__name__}: {reason}") from error
+    sys.stderr.write(said.getvalue())
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
+    return program
+
+
+def _any_batch() -> Any:
+    return ({0: torch.export.Dim("batch")},)
+
+
+def _write_onnx(network: nn.Module, example: Tensor, facts: Facts) -> bytes:
+    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if size > MOST_ONNX:
+        raise InputError(
+            f"format='onnx' holds 2 GiB at most, the weights take {size / 2**30:.2f}; "
+            "allowed: torch-export, safetensors"
+        )
+    program = _program(network, example)
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
+    with quiet():
+        written = torch.onnx.export(program, dynamo=True, verbose=False, dynamic_shapes=_any_batch(), **names)
+        assert written is not None
+        proto = written.model_proto
+    require("onnx", "export").helper.set_model_props(proto, facts)
+    return proto.SerializeToString()
+
+
+def _read_onnx(path: Path, _: nn.Module) -> Network:
+    session = require("onnxruntime", "export").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+
+
+def _write_program(network: nn.Module, example: Tensor, facts: Facts) -> bytes:
+    program, content = _program(network, example), io.BytesIO()
+    with quiet():
+        torch.export.save(program, content, extra_files={FACTS: json.dumps(facts)})
+    return content.getvalue()
+
+
+def _read_program(path: Path, _: nn.Module) -> Network:
+    with quiet():
+        return torch.export.load(path).module()
+
+
+def _write_weights(network: nn.Module, _: Tensor, facts: Facts) -> bytes:
+    save = require("safetensors.torch", "lab").save
+    tensors = {key: value.detach().clone().contiguous() for key, value in _bare(network).state_dict().items()}
+    return save(tensors, metadata={"format": "pt", **facts})
+
+
+def _read_weights(path: Path, fresh: nn.Module) -> Network:
+    load_weights(_bare(fresh), path)
+    return fresh
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """The network without what prepares its images."""
+    return network.network if isinstance(network, Prepared) else network
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch's exporter says of its own code; warnings from elsewhere pass."""
+    loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(torch|onnx|onnxscript|onnx_ir)(\.|$)")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+FORMATS = {
+    "onnx": Format(".onnx", ("onnx", "onnxscript", "onnxruntime"), "export", _write_onnx, _read_onnx),
+    "torch-export": Format(".pt2", (), "lab", _write_program, _read_program),
+    "safetensors": Format(".safetensors", ("safetensors",), "lab", _write_weights, _read_weights),
+}

@@ -1,0 +1,86 @@
+"""A network brought into an arm: its kernels grown, its windows put in."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from windowconv.conversion import convert
+from windowconv.errors import InputError
+from windowconv.folding import fold
+from windowconv.lab.models.arms import Arm
+from windowconv.plan import plan_conversion
+from windowconv.windowed import WindowedMixin
+from windowconv.windows import Window, get_window
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def grown_sizes(kernel_size: int) -> dict[int, int]:
+    """How an arm of this size grows the kernels of a network made for 3x3: 7 grows a stem of 7 to 9, as in the paper.
+
+    >>> grown_sizes(7)
+    {3: 7, 5: 7, 7: 9}
+    """
+    if kernel_size == 3:
+        return {}
+    return {3: kernel_size, 5: max(5, kernel_size), 7: max(7, kernel_size + 2)}
+
+
+def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False) -> nn.Module:
+    """A network of 3x3 kernels as the arm has it, in place; kernels of one tap stay as they are.
+
+    Args:
+        network: with torch's own convolutions.
+        arm: what to make of it.
+        seed: of a shuffled window.
+        preserve: keep the function that the network computes, see `windowconv.convert`.
+
+    Raises:
+        InputError: with `preserve`, a control, or a window that cannot be divided by.
+    """
+    sizes = grown_sizes(arm.kernel_size)
+    if preserve and arm.control != "none":
+        raise InputError(f"arm={arm.name!r}: the control -{arm.control} keeps no function; allowed: preserve=False")
+    if preserve and arm.window is not None:  # in one step, whose warning counts the old taps only
+        return convert(network, window=arm.layer_window(), kernel_size=sizes or None, preserve=True, inplace=True)
+    if sizes:
+        fold(convert(network, window=None, kernel_size=sizes, preserve=preserve, inplace=True), inplace=True)
+    return put_windows(network, arm, seed)
+
+
+def put_windows(network: Network, arm: Arm, seed: int) -> Network:
+    """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
+    if arm.window is None or arm.control == "rates":
+        return network
+    if arm.control == "shuffled":
+        convert(network, window=None, inplace=True)
+        for layer in network.modules():
+            if isinstance(layer, WindowedMixin):
+                layer.set_window(arm.layer_window(layer.kernel_size, seed), name=layer.name_in_model, quiet=True)
+        return network
+    convert(network, window=arm.layer_window(), inplace=True)
+    return fold(network, inplace=True) if arm.control == "init" else network
+
+
+def gradient_factors(network: nn.Module, arm: Arm) -> dict[str, Tensor]:
+    """What each weight's gradient is multiplied by before the optimiser sees it, by the parameter's name.
+
+    Training a windowed layer by SGD, W <- W - lr (w g + d W) for the raw weight W and the gradient g of the effective
+    one, V = w W, is V <- V - lr w^2 (g + (d / w^2) V): a learning rate of w^2 and a weight decay of 1/w^2 for each
+    tap, or a gradient of w^2 g with lr and d as they are. Momentum is linear in them and changes nothing. Only the arms
+    `-rates` have factors.
+    """
+    if arm.control != "rates":
+        return {}
+    window = arm.layer_window()
+    assert isinstance(window, Window)
+    parameters = dict(network.named_parameters())
+    factors = {}
+    for layer in plan_conversion(network, window=window).layers:
+        if layer.action == "window":
+            weight = parameters[f"{layer.name}.weight" if layer.name else "weight"]
+            values = get_window(window, layer.size, dtype=weight.dtype, device=weight.device)
+            factors[f"{layer.name}.weight" if layer.name else "weight"] = values.square()
+    return factors

@@ -1,0 +1,124 @@
+"""Arms: what an experiment compares, by names such as `3x3`, `7x7`, `7x7-hamming`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from windowconv.errors import InputError
+
+if TYPE_CHECKING:
+    from windowconv.windowed import LayerWindow
+
+FORM = re.compile(r"(?P<a>\d+)x(?P<b>\d+)(-(?P<window>[a-z][a-z_]*(-[a-z_]+)*)(:(?P<params>[-\d.,e]+))?)?")
+LEARNABLE = "learnable-"
+SUFFIXES = {
+    "normalize": ("peak", "sum", "energy"),
+    "kind": ("radial",),
+    "control": ("init", "rates", "shuffled"),
+    "match": ("params", "flops"),
+}
+"""What may follow a window's name, each once: the field of `Arm` that it sets."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A kernel size and a window.
+
+    Names are `KxK`, `KxK-WINDOW` with a window of SciPy's or `learnable-cosine`, `learnable-kaiser`,
+    `learnable-gaussian`; parameters follow a colon (`7x7-kaiser:8.6`). After the window may stand
+
+    - a normalisation (`-energy`, `-sum`, `-peak`) or `-radial`;
+    - a control: `-init` (the window at initialisation only), `-rates` (no window, but its learning rates: what a tap
+      learns is multiplied by w^2, its decay relative to that by 1/w^2), `-shuffled` (the window's values with its taps
+      permuted, one permutation a seed for all layers and channels; `7x7-shuffled` is Hamming's);
+    - `-params` or `-flops`: widths chosen so that the network has the 3x3 arm's size.
+
+    >>> parse_arm("7x7-hamming")
+    Arm(name='7x7-hamming', kernel_size=7, window='hamming', params=(), normalize='none', kind='separable', \
+control='none', match='none')
+    """
+
+    name: str
+    kernel_size: int
+    window: str | None = None
+    params: tuple[float, ...] = ()
+    normalize: str = "none"
+    kind: Literal["separable", "radial"] = "separable"
+    control: Literal["none", "init", "rates", "shuffled"] = "none"
+    match: Literal["none", "params", "flops"] = "none"
+
+    def layer_window(self, size: tuple[int, ...] | None = None, seed: int = 0) -> LayerWindow:
+        """What a windowed layer takes; None for a plain arm. An `InputError` if the window cannot be made.
+
+        Args:
+            size: of the layer's kernel, in taps; the arm's own if None.
+            seed: which permutation a shuffled window has.
+        """
+        if self.window is None:
+            return None
+        from windowconv.learnable import LearnableWindow  # these need torch
+        from windowconv.windows import Window, window_values
+
+        size = size or (self.kernel_size, self.kernel_size)
+        try:
+            if self.window.startswith(LEARNABLE):
+                family = self.window.removeprefix(LEARNABLE)
+                return LearnableWindow(family, self.params, False, self.kind, self.normalize)  # pyright: ignore[reportArgumentType]
+            window = Window(self.window, self.params, kind=self.kind, normalize=self.normalize)  # pyright: ignore[reportArgumentType]
+            window_values(window, size)
+        except InputError as error:
+            raise InputError(f"arm={self.name!r}: {error}") from None
+        return _shuffled(window, size, seed) if self.control == "shuffled" else window
+
+
+def parse_arm(name: str) -> Arm:
+    """The arm that a name means.
+
+    Raises:
+        InputError: a name of another form, a kernel that is not square, even, or below 3.
+    """
+    match = FORM.fullmatch(name)
+    if match is None:
+        raise InputError(f"arm={name!r}; allowed: KxK or KxK-WINDOW, such as 3x3, 7x7, 7x7-hamming, 7x7-kaiser:8.6")
+    size = int(match["a"])
+    if size != int(match["b"]) or size % 2 == 0 or size < 3:
+        raise InputError(f"arm={name!r}; allowed: square kernels of odd size from 3 on, such as 3x3 or 7x7")
+    try:
+        params = tuple(float(p) for p in match["params"].split(",")) if match["params"] else ()
+    except ValueError:
+        raise InputError(f"arm={name!r}: {match['params']!r} are no numbers separated by commas") from None
+    window, given = _suffixes(match["window"])
+    arm = replace(Arm(name, size, window, params), **given)
+    if arm.control == "shuffled" and window is None:
+        arm = replace(arm, window="hamming")
+    if arm.window is None and {"normalize", "kind", "control"} & given.keys():
+        raise InputError(f"arm={name!r} names no window; such as {size}x{size}-hamming-{'-'.join(given.values())}")
+    if arm.window is not None and arm.window.startswith(LEARNABLE) and arm.control != "none":
+        raise InputError(f"arm={name!r}: -{arm.control} is for fixed windows, not for learnable ones")
+    return arm
+
+
+def _suffixes(text: str | None) -> tuple[str | None, dict[str, str]]:
+    """A window's name and what follows it; a suffix that comes twice is taken for a part of the name, and refused."""
+    parts = text.split("-") if text else []
+    given: dict[str, str] = {}
+    while parts:
+        field = next((field for field, values in SUFFIXES.items() if parts[-1] in values), None)
+        if field is None or field in given:
+            break
+        given[field] = parts.pop()
+    return "-".join(parts) or None, given
+
+
+def _shuffled(window: LayerWindow, size: tuple[int, ...], seed: int) -> LayerWindow:
+    import torch
+
+    from windowconv.lab.data.seeding import stream
+    from windowconv.windows import VALUES, Window, window_values
+
+    assert isinstance(window, Window)
+    values = window_values(window, size).flatten()
+    order = torch.randperm(len(values), generator=stream("shuffled", seed, *size), device="cpu").tolist()
+    return Window(VALUES, values[order].reshape(size).tolist())

@@ -1,0 +1,1 @@
+"""Attacks: what they are, and what came of them, image by image."""

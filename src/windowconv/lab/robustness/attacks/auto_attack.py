@@ -1,0 +1,105 @@
+"""The four members of the standard AutoAttack, each tried on every image; their pointwise worst case is AutoAttack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from windowconv.errors import require
+from windowconv.lab.robustness.attacks.attack import Attack, Settings
+from windowconv.lab.robustness.attacks.norms import LINF
+from windowconv.lab.robustness.attacks.target import Target, quiet
+
+SOURCE = "Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse attacks, ICML 2020"
+BUDGETS = (0.5 / 255, 1 / 255, 2 / 255)
+MEMBERS = ("apgd-ce", "apgd-t", "fab-t", "square")
+
+
+def _member(module: str, kind: str, settings_of: Any) -> Any:
+    def craft(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+        with quiet(), torch.enable_grad():
+            made = getattr(require(f"pyautoattack.{module}", "attacks"), kind)
+            options = settings_of(settings, target.classes)
+            seed = int(torch.randint(2**31, ()).item())
+            attack = made(target.logits, norm="Linf", eps=budget, seed=seed, device=target.device, **options)
+            if kind == "FABAttack_PT":
+                attack.targeted = True
+            found = attack.perturb(images.to(target.device), labels.to(target.device))
+        return found.detach().cpu()
+
+    return craft
+
+
+def _targets(classes: int) -> int:
+    return min(9, classes - 1)
+
+
+AUTO_ATTACK = (
+    Attack(
+        name="apgd-ce",
+        title="APGD on the cross-entropy",
+        unit=LINF,
+        kind="budget",
+        access="gradients",
+        iterative=True,
+        budgets=BUDGETS,
+        craft=_member("autopgd_base", "APGDAttack", lambda s, _: {"n_iter": s["steps"], "loss": "ce", "n_restarts": 1}),
+        cost=lambda settings, _: (0, settings["steps"]),
+        settings={"steps": 100},
+        source=SOURCE,
+    ),
+    Attack(
+        name="apgd-t",
+        title="APGD on the targeted DLR loss",
+        unit=LINF,
+        kind="budget",
+        access="gradients",
+        iterative=True,
+        budgets=BUDGETS,
+        craft=_member(
+            "autopgd_base",
+            "APGDAttack_targeted",
+            lambda s, classes: {"n_iter": s["steps"], "n_target_classes": _targets(classes)},
+        ),
+        cost=lambda settings, classes: (0, settings["steps"] * _targets(classes) * 0.7),
+        settings={"steps": 100},
+        classes=4,  # the DLR loss divides by a difference of the first and the third and fourth scores
+        source=SOURCE,
+    ),
+    Attack(
+        name="fab-t",
+        title="FAB, targeted",
+        unit=LINF,
+        kind="budget",
+        access="gradients",
+        iterative=True,
+        budgets=BUDGETS,
+        craft=_member(
+            "fab_pt",
+            "FABAttack_PT",
+            lambda s, classes: {"n_iter": s["steps"], "n_restarts": 1, "n_target_classes": _targets(classes)},
+        ),
+        cost=lambda settings, classes: (settings["steps"] * _targets(classes), settings["steps"] * _targets(classes)),
+        settings={"steps": 100},
+        source="Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020",
+    ),
+    Attack(
+        name="square",
+        title="Square (black box)",
+        unit=LINF,
+        kind="budget",
+        access="scores",
+        iterative=True,
+        budgets=BUDGETS,
+        craft=_member(
+            "square",
+            "SquareAttack",
+            lambda s, _: {"n_queries": s["queries"], "p_init": 0.8, "n_restarts": 1, "resc_schedule": False},
+        ),
+        cost=lambda settings, _: (0.5 * settings["queries"], 0),
+        settings={"queries": 5000},
+        source="Andriushchenko et al., Square attack: a query-efficient black-box adversarial attack, ECCV 2020",
+    ),
+)

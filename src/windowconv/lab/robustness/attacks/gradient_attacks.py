@@ -1,0 +1,217 @@
+"""Attacks that follow gradients, each a thin call of the Adversarial Robustness Toolbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from windowconv.lab.robustness.attacks.attack import Attack, Settings
+from windowconv.lab.robustness.attacks.norms import L2, L2_GRID, LINF, LINF_GRID
+from windowconv.lab.robustness.attacks.target import Target, art_attacks, quiet
+
+STEP = 2.5
+"""A step is STEP * budget / steps long: the edge of the ball is reached from everywhere in it (Madry et al.)."""
+
+
+def generate(attack: Any, images: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    """Run one of the toolbox's attacks on images (N, C, H, W); `labels` None lets it use the network's own."""
+    arrays = images.detach().cpu().numpy().astype(np.float32)
+    with quiet(), torch.enable_grad():
+        if labels is None:
+            found = attack.generate(arrays)
+        else:  # one-hot: the toolbox reads integers of two classes as something else
+            found = attack.generate(arrays, F.one_hot(labels.cpu(), classes).float().numpy())
+    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.float32))
+
+
+def _fgsm(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+    attack = art_attacks().FastGradientMethod(target.art, norm=np.inf, eps=budget, batch_size=len(images))
+    return generate(attack, images, labels, target.classes)
+
+
+def _bim(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+    attack = art_attacks().BasicIterativeMethod(
+        target.art,
+        eps=budget,
+        eps_step=STEP * budget / settings["steps"],
+        max_iter=settings["steps"],
+        batch_size=len(images),
+        verbose=False,
+    )
+    return generate(attack, images, labels, target.classes)
+
+
+def _pgd(norm: float) -> Any:
+    def craft(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+        from art.attacks.evasion.projected_gradient_descent.projected_gradient_descent_pytorch import (
+            ProjectedGradientDescentPyTorch,
+        )
+
+        attack = ProjectedGradientDescentPyTorch(
+            target.art,
+            norm=norm,
+            eps=budget,
+            eps_step=STEP * budget / settings["steps"],
+            max_iter=settings["steps"],
+            num_random_init=settings["restarts"],
+            batch_size=len(images),
+            verbose=False,
+        )
+        return generate(attack, images, labels, target.classes)
+
+    return craft
+
+
+def _deepfool(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+    attack = art_attacks().DeepFool(
+        target.art,
+        max_iter=settings["steps"],
+        epsilon=settings["overshoot"],
+        nb_grads=target.classes,
+        batch_size=len(images),
+        verbose=False,
+    )
+    return generate(attack, images, None, target.classes)
+
+
+def _carlini(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+    attack = art_attacks().CarliniL2Method(
+        target.art,
+        learning_rate=settings["rate"],
+        max_iter=settings["steps"],
+        binary_search_steps=settings["searches"],
+        initial_const=settings["constant"],
+        batch_size=len(images),
+        verbose=False,
+    )
+    return generate(attack, images, labels, target.classes)
+
+
+def _universal(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+    attack = art_attacks().UniversalPerturbation(
+        target.art,
+        attacker="fgsm",
+        attacker_params={"eps": budget, "batch_size": 1},
+        delta=0.0,  # go on for all passes
+        max_iter=settings["passes"],
+        eps=budget,
+        norm=np.inf,
+        batch_size=100,
+        verbose=False,
+    )
+    return generate(attack, images, labels, target.classes)
+
+
+def _steps(settings: Settings, _: int) -> tuple[float, float]:
+    return 1, settings["steps"] * max(1, settings.get("restarts", 1))
+
+
+ITERATIVE: Any = {"access": "gradients", "iterative": True, "cost": _steps}
+
+GRADIENT_ATTACKS = (
+    Attack(
+        "fgsm",
+        "fast gradient sign",
+        LINF,
+        "budget",
+        "gradients",
+        False,
+        LINF_GRID,
+        _fgsm,
+        lambda *_: (1, 1),
+        "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
+    ),
+    Attack(
+        name="bim",
+        title="basic iterative method",
+        unit=LINF,
+        kind="budget",
+        budgets=LINF_GRID,
+        craft=_bim,
+        settings={"steps": 10},
+        source="Kurakin et al., Adversarial examples in the physical world, ICLR workshop 2017",
+        **ITERATIVE,
+    ),
+    Attack(
+        name="pgd",
+        title="projected gradient descent, L∞",
+        unit=LINF,
+        kind="budget",
+        budgets=LINF_GRID,
+        craft=_pgd(np.inf),
+        settings={"steps": 20, "restarts": 1},
+        source="Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018",
+        **ITERATIVE,
+    ),
+    Attack(
+        name="transfer",
+        title="projected gradient descent on another arm, transferred",
+        unit=LINF,
+        kind="budget",
+        access="none",
+        iterative=False,  # more steps fit the other network better, which may transfer worse
+        budgets=(1 / 255, 2 / 255, 4 / 255, 8 / 255),
+        craft=_pgd(np.inf),
+        cost=_steps,
+        settings={"steps": 20, "restarts": 1},
+        source="Papernot et al., Practical black-box attacks against machine learning, ASIA CCS 2017",
+    ),
+    Attack(
+        name="pgd-l2",
+        title="projected gradient descent, L2",
+        unit=L2,
+        kind="budget",
+        budgets=L2_GRID,
+        craft=_pgd(2),
+        settings={"steps": 20, "restarts": 1},
+        source="Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018",
+        **ITERATIVE,
+    ),
+    Attack(
+        name="deepfool",
+        title="DeepFool",
+        unit=L2,
+        kind="minimal",
+        access="gradients",
+        iterative=True,
+        budgets=L2_GRID,
+        craft=_deepfool,
+        cost=lambda settings, classes: (settings["steps"] / 2, settings["steps"] / 2 * classes),
+        settings={"steps": 50, "overshoot": 0.02},
+        source="Moosavi-Dezfooli et al., DeepFool: a simple and accurate method to fool deep networks, CVPR 2016",
+    ),
+    Attack(
+        name="cw",
+        title="Carlini & Wagner, L2",
+        unit=L2,
+        kind="minimal",
+        access="gradients",
+        iterative=True,
+        budgets=L2_GRID,
+        craft=_carlini,
+        cost=lambda settings, _: (
+            6 * settings["steps"] * settings["searches"],
+            settings["steps"] * settings["searches"],
+        ),
+        settings={"steps": 20, "searches": 6, "rate": 0.05, "constant": 0.1},
+        source="Carlini & Wagner, Towards evaluating the robustness of neural networks, IEEE S&P 2017",
+    ),
+    Attack(
+        name="universal",
+        title="universal perturbation",
+        unit=LINF,
+        kind="budget",
+        access="gradients",
+        iterative=False,
+        budgets=(2 / 255, 4 / 255, 8 / 255, 16 / 255),
+        craft=_universal,
+        cost=lambda settings, _: (3 * settings["passes"], settings["passes"]),
+        settings={"passes": 3},
+        whole=True,
+        source="Moosavi-Dezfooli et al., Universal adversarial perturbations, CVPR 2017",
+    ),
+)

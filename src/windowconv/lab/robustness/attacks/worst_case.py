@@ -1,0 +1,75 @@
+"""The pointwise worst case: an image counts as withstood only if it withstood every attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from windowconv.errors import InputError
+from windowconv.lab.robustness.attacks.noise import NOISE
+from windowconv.lab.robustness.attacks.norms import Unit
+from windowconv.lab.robustness.attacks.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """All attacks of one unit together.
+
+    Attributes:
+        unit: what budgets count.
+        budgets: those of all the attacks, ascending.
+        robust: bool (budgets, N), withstood every attack at any budget up to this one.
+        clean: bool (N,).
+        attacks: which.
+    """
+
+    unit: Unit
+    budgets: tuple[float, ...]
+    robust: Tensor
+    clean: Tensor
+    attacks: tuple[str, ...]
+
+
+def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
+    """The worst over the attacks of a unit that are results, on the same images; None if there are none.
+
+    Random noise is no attack and left out.
+
+    An attack tells about the budgets from its smallest on, and what broke an image at a small budget breaks it at
+    every larger one: a smaller change is allowed there too. A minimal distance does so exactly.
+
+    Raises:
+        InputError: attacks on different images.
+
+    Source: Carlini et al., On evaluating adversarial robustness, 2019, section 4 ("report per-example attack
+    success: the minimum over attacks").
+    """
+    attacks = [outcome for outcome in outcomes if outcome.record["attack"] != NOISE.name and not outcome.check]
+    chosen = [outcome for outcome in attacks if outcome.unit is unit]
+    if not chosen:
+        return None
+    first = chosen[0]
+    for other in chosen[1:]:
+        if not torch.equal(other.indices, first.indices):
+            raise InputError(
+                f"the attacks {first.label!r} and {other.label!r} were tried on different images "
+                f"({len(first.indices)} and {len(other.indices)}); run both on the same number"
+            )
+    budgets = tuple(sorted({budget for outcome in chosen for budget in outcome.budgets}))
+    clean = torch.stack([outcome.clean for outcome in chosen]).all(0)
+    robust = clean.repeat(len(budgets), 1)
+    for i, budget in enumerate(budgets):
+        for outcome in chosen:
+            robust[i] &= ~broken_up_to(outcome, budget)
+    return WorstCase(unit, budgets, robust, clean, tuple(outcome.label for outcome in chosen))
+
+
+def broken_up_to(outcome: Outcome, budget: float) -> Tensor:
+    """bool (N,): classified wrong by the attack at some budget that is not larger."""
+    if outcome.distance is not None:
+        return outcome.distance <= budget
+    tried = [i for i, each in enumerate(outcome.budgets) if each <= budget * (1 + 1e-9)]
+    return outcome.broken[tried].any(0) | ~outcome.clean

@@ -1,0 +1,1 @@
+"""Corruptions, filters and shifts: images that were changed without a look at the network."""

@@ -1,0 +1,1 @@
+"""What attacks and conditions found: comparisons over seeds, tables, the page."""

@@ -1,0 +1,232 @@
+"""Arms side by side: curves by seed, and differences with intervals over seeds, paired by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from windowconv.errors import InputError
+from windowconv.lab.robustness.attacks.norms import Unit
+from windowconv.lab.robustness.attacks.outcome import Outcome, finished, median_distance
+from windowconv.lab.robustness.attacks.worst_case import worst_case
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.statistics.paired import PairedDifference, paired_difference
+
+Curves = dict[str, np.ndarray[Any, np.dtype[np.float64]]]  # by arm: (seeds, budgets)
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """A run and what the attacks on it came to, by label."""
+
+    run: Run
+    outcomes: dict[str, Outcome]
+
+    @property
+    def arm(self) -> str:
+        """The run's arm."""
+        return self.run.config.arm
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.run.config.seed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms over the seeds that all of them have.
+
+    Attributes:
+        arms: the first one is what the others are compared with.
+        seeds: those that every arm has.
+        attacked: by arm, its runs in the order of `seeds`.
+    """
+
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    attacked: dict[str, list[Attacked]]
+
+    @classmethod
+    def of(cls, runs: Iterable[Run], labels: Mapping[str, int] | None = None) -> Comparison:
+        """From runs that were attacked; only attacks that all runs have.
+
+        Args:
+            runs: of arms and seeds.
+            labels: the attacks, and on how many images; all, on the most images that a run has, if not given.
+
+        Raises:
+            InputError: two runs of the same arm and seed; arms without a seed in common; no attack that all have.
+        """
+        found = by_arm(runs)
+        attacked = {arm: [Attacked(run, _outcomes(run, labels)) for run in each] for arm, each in found.items()}
+        seeds = tuple(run.config.seed for run in next(iter(found.values())))
+        return cls(tuple(found), seeds, attacked)._shared()
+
+    def _shared(self) -> Comparison:
+        every = [set(each.outcomes) for runs in self.attacked.values() for each in runs]
+        transferred = {label for has in every for label in has if label.startswith("transfer-")}
+        shared = set.intersection(*every) | transferred
+        if not shared:
+            raise InputError("the runs have no attack in common; run windowconv attack on all of them")
+        for label in sorted(shared - transferred):
+            _check_alike([each.outcomes[label] for runs in self.attacked.values() for each in runs])
+        attacked = {
+            arm: [Attacked(a.run, {k: v for k, v in a.outcomes.items() if k in shared}) for a in runs]
+            for arm, runs in self.attacked.items()
+        }
+        return Comparison(self.arms, self.seeds, attacked)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The attacks that are results and that all runs have, those that look for the smallest change first."""
+        first = self.attacked[self.arms[0]][0].outcomes
+        found = [label for label, outcome in first.items() if not outcome.check and not label.startswith("transfer-")]
+        return sorted(found, key=lambda label: first[label].distance is None)
+
+    def outcome(self, label: str) -> Outcome:
+        """The attack on the first run, for its title, unit and budgets."""
+        return self.attacked[self.arms[0]][0].outcomes[label]
+
+    def clean(self) -> Curves:
+        """Clean accuracy on the attacked images, by arm: (seeds, 1)."""
+        label = max(self.labels, key=lambda one: len(self.outcome(one).clean))
+        return {
+            arm: np.array([[each.outcomes[label].clean.double().mean().item()] for each in runs])
+            for arm, runs in self.attacked.items()
+        }
+
+    def robust(self, label: str, common: bool = False) -> Curves:
+        """Robust accuracy by arm, (seeds, budgets); with `common`, of the images that all arms of a seed got right."""
+        return {
+            arm: np.array(
+                [
+                    each.outcomes[label].robust_accuracy(self._common(label, i) if common else None)
+                    for i, each in enumerate(runs)
+                ]
+            )
+            for arm, runs in self.attacked.items()
+        }
+
+    def worst(self, unit: Unit, common: bool = False) -> tuple[tuple[float, ...], tuple[str, ...], Curves] | None:
+        """The pointwise worst case: its budgets, its attacks, and robust accuracy by arm (seeds, budgets)."""
+        found = {
+            arm: [worst_case([each.outcomes[label] for label in self.labels], unit) for each in runs]
+            for arm, runs in self.attacked.items()
+        }
+        first = found[self.arms[0]][0]
+        if first is None:
+            return None
+        curves: Curves = {}
+        for arm, cases in found.items():
+            rows = []
+            for i, case in enumerate(cases):
+                assert case is not None
+                among = torch.ones_like(case.clean)
+                if common:
+                    same = (each[i] for each in found.values())
+                    among = torch.stack([other.clean for other in same if other is not None]).all(0)
+                rows.append(case.robust[:, among].double().mean(1).tolist())
+            curves[arm] = np.array(rows)
+        return first.budgets, first.attacks, curves
+
+    def medians(self, label: str, common: bool = False) -> dict[str, list[float | None]]:
+        """The median smallest change by arm and seed, among the images that were right (or that all arms got right)."""
+        medians: dict[str, list[float | None]] = {}
+        for arm, runs in self.attacked.items():
+            medians[arm] = []
+            for i, each in enumerate(runs):
+                outcome = each.outcomes[label]
+                assert outcome.distance is not None
+                among = self._common(label, i) if common else outcome.clean
+                medians[arm].append(median_distance(outcome.distance[among]))
+        return medians
+
+    def distances(self, label: str) -> dict[str, Tensor]:
+        """All smallest changes of an arm's seeds, of the images that were right."""
+        return {
+            arm: torch.cat([_distances(each.outcomes[label]) for each in runs]) for arm, runs in self.attacked.items()
+        }
+
+    def _common(self, label: str, index: int) -> Tensor:
+        """bool (N,): right in all arms of the seed."""
+        return torch.stack([runs[index].outcomes[label].clean for runs in self.attacked.values()]).all(0)
+
+    def common_images(self, label: str) -> list[int]:
+        """How many images all arms got right, by seed."""
+        return [int(self._common(label, i).sum()) for i in range(len(self.seeds))]
+
+
+def _outcomes(run: Run, labels: Mapping[str, int] | None) -> dict[str, Outcome]:
+    """A run's outcomes by label, in the order in which they were run."""
+    every = finished(run.folder)
+    most = {label: max(len(o.indices) for o in every if o.label == label) for label in {o.label for o in every}}
+    wanted = most if labels is None else labels
+    return {outcome.label: outcome for outcome in every if wanted.get(outcome.label) == len(outcome.indices)}
+
+
+def _check_alike(outcomes: Sequence[Outcome]) -> None:
+    """The same attack on the same images, or an `InputError`."""
+    first = outcomes[0]
+    for other in outcomes[1:]:
+        for key in ("test_hash", "indices", "budgets", "settings"):
+            mine, theirs = first.record["identity"][key], other.record["identity"][key]
+            if mine != theirs:
+                what = "images" if key in {"test_hash", "indices"} else key
+                raise InputError(
+                    f"the attack {first.label!r} was run with other {what} on some of the runs; "
+                    "run it on all of them with the same command"
+                )
+
+
+def _distances(outcome: Outcome) -> Tensor:
+    assert outcome.distance is not None
+    return outcome.distance[outcome.clean]
+
+
+def by_arm(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each arm, of the seeds that all arms have, in their order; 3x3 first, or else the first run's arm.
+
+    Raises:
+        InputError: two runs of the same arm and seed; arms without a seed in common.
+    """
+    found: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        arm, seed = run.config.arm, run.config.seed
+        if seed in found.setdefault(arm, {}):
+            raise InputError(f"two runs of {arm} with seed {seed}: {run.folder.name} is there twice")
+        found[arm][seed] = run
+    arms = sorted(found, key=lambda arm: (arm != "3x3", list(found).index(arm)))
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in found.values())))
+    if not seeds:
+        raise InputError(f"the arms {', '.join(arms)} have no seed in common; their differences are paired by seed")
+    return {arm: [found[arm][seed] for seed in seeds] for arm in arms}
+
+
+def differences(curves: Curves, arm: str, baseline: str) -> list[PairedDifference] | None:
+    """An arm minus the baseline at each budget, in points, with intervals over seeds.
+
+    Args:
+        curves: shares (seeds, budgets) by arm.
+        arm, baseline: which.
+
+    Returns:
+        One for each budget; None where some seed has no image to tell by.
+    """
+    a, b = 100 * curves[arm], 100 * curves[baseline]
+    if np.isnan(a).any() or np.isnan(b).any():
+        return None
+    return [paired_difference(a[:, i].tolist(), b[:, i].tolist()) for i in range(a.shape[1])]
+
+
+def mean_difference(curves: Curves, arm: str, baseline: str) -> PairedDifference | None:
+    """The difference of the means over the budgets, in points: one figure an attack, named beforehand."""
+    if np.isnan(curves[arm]).any() or np.isnan(curves[baseline]).any():
+        return None
+    return paired_difference((100 * curves[arm].mean(1)).tolist(), (100 * curves[baseline].mean(1)).tolist())

@@ -1,0 +1,64 @@
+"""What attacks do to images: pictures of the first seed's, and where in frequency the changes lie."""
+
+from __future__ import annotations
+
+import torch
+
+from windowconv import plots
+from windowconv.lab.robustness.attacks.catalogue import find_attack
+from windowconv.lab.robustness.attacks.measure import Sample
+from windowconv.lab.robustness.reports.comparison import Comparison
+from windowconv.report import Block, Figure, Section
+
+SHOWN = 3
+"""Images a row."""
+
+
+def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict[str, str]) -> list[Section]:
+    """Pictures and spectra of the attacks that follow gradients; no pictures without the images themselves."""
+    blocks: list[Block] = []
+    for label in comparison.labels:
+        outcome = comparison.outcome(label)
+        if find_attack(outcome.record["attack"]).access != "gradients" or not float(outcome.power.sum()):
+            continue
+        if sample is not None:
+            blocks += _pictures(comparison, label, sample)
+        powers = {
+            arm: torch.stack([each.outcomes[label].power for each in runs]).numpy()
+            for arm, runs in comparison.attacked.items()
+        }
+        figure = plots.perturbation_spectra(powers, colours)
+        shown = outcome.record["shown"]
+        where = f" at {outcome.unit.text(shown)}" if shown else ""
+        words = (
+            f"{label}{where}: where the changes have their energy; of white noise it would grow with the ring's area."
+        )
+        blocks.append(Figure(plots.svg(figure), words, f"Spectra of the perturbations of {label} by arm"))
+    return [Section("What the attacks do", blocks)] if blocks else []
+
+
+def _pictures(comparison: Comparison, label: str, sample: Sample) -> list[Block]:
+    rows, titles, largest = [], [], 0.0
+    for arm, runs in comparison.attacked.items():
+        outcome = runs[0].outcomes[label]
+        images = outcome.examples[:SHOWN]
+        at = {int(index): i for i, index in enumerate(sample.indices)}
+        places = [at[int(outcome.indices[place])] for place in outcome.example_places[:SHOWN]]
+        if len(places) < SHOWN:
+            return []
+        added = images - sample.images[places]
+        largest = max(largest, added.abs().max().item())
+        rows.append((arm, images, added))
+        names = runs[0].run.record["data"]["classes"]
+        titles.append([names[int(sample.labels[place])] for place in places])
+    if not largest:
+        return []
+    drawn = plots.adversarial_gallery(rows, titles, largest)
+    outcome = comparison.outcome(label)
+    budget = outcome.record["shown"]
+    size = f" at {outcome.unit.text(budget)}" if budget else ""
+    words = (
+        f"{label}{size}, seed {comparison.seeds[0]}: adversarial images with their true class, what was added (grey is "
+        f"nothing, black and white are ∓{255 * largest:.3g}/255), and its power spectrum, zero frequency in the middle."
+    )
+    return [Figure(plots.svg(drawn), words, f"Adversarial images of {label}, their perturbations and spectra by arm")]

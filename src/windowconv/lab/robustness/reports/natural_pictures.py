@@ -1,0 +1,105 @@
+"""Figures of a comparison under natural conditions: errors against strength, and what a picture looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from windowconv import plots
+from windowconv.lab.data.sets import Images
+from windowconv.lab.robustness.conditions.bands import BANDS
+from windowconv.lab.robustness.conditions.conditions import Condition, as_floats, fraction
+from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
+from windowconv.lab.robustness.conditions.record import choose
+from windowconv.lab.robustness.reports.natural_comparison import NaturalComparison
+from windowconv.lab.runs.folder import Run
+from windowconv.plots.robustness import ErrorPanel
+from windowconv.report import Figure
+
+Colours = Mapping[str, str] | None
+Row = list[tuple[str, Any]]  # words and pictures
+
+
+def curves(found: NaturalComparison, colours: Colours = None) -> list[Figure]:
+    """Errors against severity, noise and cutoff, each beginning with those on clean images; those there are."""
+    captions = {
+        "corruption": ("severity (0: clean)", "Mean error over the corruptions of each band, against severity."),
+        "band noise": ("standard deviation (0: clean)", "Error under noise of the same energy in each band."),
+    }
+    figures = []
+    for family, (xlabel, caption) in captions.items():
+        title = "noise" if family == "band noise" else "corruptions"
+        members = {band: _held(found, family, band) for band in BANDS}
+        panels = [_from_clean(found, f"{band}-frequency {title}", held) for band, held in members.items() if held]
+        figures.append((panels, xlabel, caption))
+    filters = [held for family in ("low pass", "high pass") if (held := _held(found, family))]
+    caption = (
+        "Error on images that keep only the frequencies below the cutoff (low pass), or only those above it and the "
+        "mean (high pass)."
+    )
+    figures.append(([_by_cutoff(found, held) for held in filters], "cutoff (cycles/pixel)", caption))
+    return [
+        Figure(plots.svg(plots.error_curves(panels, xlabel, colours=colours)), caption, f"{caption[:-1]}, for each arm")
+        for panels, xlabel, caption in figures
+        if panels
+    ]
+
+
+def sheets(found: NaturalComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
+    """The first picture under every condition, as the networks saw it.
+
+    Raises:
+        InputError: images that are not the runs' test set.
+    """
+    picture = choose(runs, images, found.record["n"]).images[:1]
+    clean: Row = [("clean", as_floats(picture)[0])]
+    corrupted: dict[str, Row] = {}
+    others: dict[str, Row] = {}
+    for condition in found.conditions:
+        shown: Tensor = condition.apply(picture, 0, found.record["seed"])[0]
+        if condition.family == "corruption":
+            row = corrupted.setdefault(CORRUPTIONS[condition.series].title, list(clean))
+            row.append((f"{condition.parameter:g}", shown))
+        else:
+            words = f"{condition.parameter:g}" if condition.family == "band noise" else fraction(condition.parameter)
+            others.setdefault(condition.series, []).append((words, shown))
+    captions = (
+        (corrupted, "One test image under every corruption, by severity."),
+        (others, "The same image with noise (by standard deviation), and filtered (by cutoff, in cycles/pixel)."),
+    )
+    return [
+        Figure(plots.svg(plots.picture_sheet(rows)), caption, f"{caption[:-1]}: {', '.join(rows)}")
+        for rows, caption in captions
+        if rows
+    ]
+
+
+def _held(found: NaturalComparison, family: str, band: str | None = None) -> list[Condition]:
+    return [c for c in found.conditions if c.family == family and (band is None or c.band == band)]
+
+
+def _clean(found: NaturalComparison) -> dict[str, np.ndarray]:
+    return {arm: np.array(errors)[:, None] for arm, errors in found.clean().items()}
+
+
+def _from_clean(found: NaturalComparison, title: str, held: Sequence[Condition]) -> ErrorPanel:
+    """Errors against the parameter, from 0, the clean images, on."""
+    clean = _clean(found)
+    x, errors = found.curve(held)
+    return ErrorPanel(title, [0.0, *x], {arm: np.hstack([clean[arm], errors[arm]]) for arm in errors})
+
+
+def _by_cutoff(found: NaturalComparison, held: Sequence[Condition]) -> ErrorPanel:
+    """Errors by a filter's cutoff, at even distances, with those on clean images at the end where all passes."""
+    clean = _clean(found)
+    x, errors = found.curve(held)
+    ticks = [fraction(cutoff) for cutoff in x]
+    last = held[0].family == "low pass"
+    ticks = [*ticks, "clean"] if last else ["clean", *ticks]
+    pairs = {arm: (errors[arm], clean[arm]) if last else (clean[arm], errors[arm]) for arm in errors}
+    return ErrorPanel(
+        held[0].family, list(range(len(ticks))), {arm: np.hstack(pair) for arm, pair in pairs.items()}, ticks
+    )

@@ -1,0 +1,164 @@
+"""The part of a report about natural conditions: errors by kind and by corruption; figures by `natural_figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from windowconv.lab.data.sets import Images
+from windowconv.lab.robustness.conditions.bands import BANDS
+from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
+from windowconv.lab.robustness.reports.natural_comparison import BySeed, Kind, NaturalComparison
+from windowconv.lab.robustness.reports.natural_pictures import Colours, curves, sheets
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.statistics.paired import spread
+from windowconv.lab.studies.grid.report import INTERVAL_SEEDS, difference
+from windowconv.report import Block, Cell, Column, Section, Table, Text
+
+
+def natural_section(
+    runs: Mapping[str, Sequence[Run]],
+    images: Images | None = None,
+    colours: Colours = None,
+    count: int | None = None,
+) -> Section:
+    """Errors under corruptions, band-limited noise and filters.
+
+    Args:
+        runs: by arm, a run a seed, measured by `measure_conditions`; the first arm is what others are compared with.
+        images: the runs' test set, to show what a picture looks like; None for no pictures.
+        colours: of the arms; those of `plots.arm_colours` if None.
+        count: on how many images they were measured; None for the most that all runs share.
+
+    Raises:
+        InputError: as `NaturalComparison.read`; images that are not the runs'.
+    """
+    found = NaturalComparison.read(runs, count)
+    blocks: list[Block] = [kinds_table(found), *curves(found, colours)]
+    if any(condition.family == "corruption" for condition in found.conditions):
+        blocks.append(corruptions_table(found))
+    blocks.append(shared_table(found))
+    if images is not None:
+        blocks += sheets(found, [run for seeds in runs.values() for run in seeds], images)
+    intro = (
+        "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency "
+        "ones by where the median of the energy of their change lies on most pictures: below 1/8, below 1/4, or above, "
+        "in cycles/pixel. They are carried out on enlarged pictures, so that figures are not those of CIFAR-10-C. An "
+        "arm that is better on clean images mostly is under corruptions too: so what a condition adds to the clean "
+        "error stands beside it, and all is repeated on the images that every arm and seed classifies right when they "
+        "are clean."
+    )
+    return Section("Corruptions and frequencies", blocks, intro)
+
+
+def kinds_table(found: NaturalComparison) -> Table:
+    """Mean errors over kinds of conditions, by arm, with paired differences to the first arm."""
+    clean = found.clean()
+    rows = []
+    for title, errors, relative in [
+        ("none (clean images)", clean, None),
+        *((_titled(kind), found.errors(kind.conditions), found.relative(kind.conditions)) for kind in found.kinds()),
+    ]:
+        added = {arm: _minus(errors[arm], clean[arm]) for arm in errors}
+        for arm in found.arms:
+            figures = spread(errors[arm])
+            ratio = None if relative is None else relative[arm]
+            cells: list[Cell] = [title, arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)]
+            cells.append(None if ratio is None else spread(ratio).mean)
+            if relative is None:
+                cells += [None, None]
+            else:
+                cells += [spread(added[arm]).mean, _difference(added, arm, found.baseline)]
+            rows.append(cells)
+    columns = [
+        "conditions",
+        "arm",
+        Column("error (%)", ".2f"),
+        Column("sd", ".2f", numeric=True),
+        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+        Column(f"relative to {found.baseline} (%)", ".1f", numeric=True),
+        Column("added to clean error (points)", ".2f", numeric=True),
+        Column(f"added, minus {found.baseline} {_how(found)}", numeric=True),
+    ]
+    note = (
+        f"{_ground(found)} The relative error of corruptions is the mean corruption error, with {found.baseline} in "
+        "AlexNet's place. Many comparisons find some difference by chance: name the one that counts before you look."
+    )
+    return Table("Errors by kind of condition", columns, rows, note=note, sortable=True)
+
+
+def corruptions_table(found: NaturalComparison) -> Table:
+    """Errors by corruption, mean over severities, and what each changes in these images."""
+    others = [arm for arm in found.arms if arm != found.baseline]
+    rows = []
+    for name, entry in CORRUPTIONS.items():
+        members = [condition for condition in found.conditions if condition.series == name]
+        if not members:
+            continue
+        errors, change = found.errors(members), found.change(name)
+        cells: list[Cell] = [entry.title, entry.group, entry.band, spread(errors[found.baseline]).mean]
+        for arm in others:
+            cells += [spread(errors[arm]).mean, _difference(errors, arm, found.baseline)]
+        rows.append([*cells, change["rms"], *(100 * change[band] for band in BANDS)])
+    columns: list[str | Column] = ["corruption", "group", "band", Column(f"{found.baseline} error (%)", ".2f")]
+    for arm in others:
+        columns += [Column(f"{arm} error (%)", ".2f"), Column(f"minus {found.baseline}", numeric=True)]
+    columns += [Column("change (rms)", ".3f"), *(Column(f"{band} (%)", ".0f") for band in BANDS)]
+    note = (
+        f"{_ground(found)} Means over severities. At the right what the corruption changes in these images: root mean "
+        "square of values in [0, 1], and the shares of its energy in the three bands."
+    )
+    return Table("Errors by corruption", columns, rows, note=note, sortable=True)
+
+
+def shared_table(found: NaturalComparison) -> Block:
+    """The kinds of conditions once more, on the images that every arm and seed classifies right when clean."""
+    among, n = found.shared, int(found.shared.sum())
+    if n == 0:
+        return Text("No image is classified right by all arms and seeds: the comparison on shared images is left out.")
+    rows = []
+    for kind in found.kinds():
+        errors = found.errors(kind.conditions, among)
+        for arm in found.arms:
+            figures = spread(errors[arm])
+            rows.append([_titled(kind), arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)])
+    columns = [
+        "conditions",
+        "arm",
+        Column("error (%)", ".2f"),
+        Column("sd", ".2f", numeric=True),
+        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+    ]
+    note = (
+        f"On the {n:,} of {len(among):,} images that every arm and seed classifies right when they are clean: there "
+        "all start from no error. They are the easier images, the more so the more networks there are."
+    )
+    return Table("Errors on images that all classify right when clean", columns, rows, note=note, sortable=True)
+
+
+def _titled(kind: Kind) -> str:
+    series = len({condition.series for condition in kind.conditions})
+    return f"{kind.title} ({series})" if series > 1 else kind.title
+
+
+def _difference(errors: BySeed, arm: str, baseline: str) -> str | None:
+    return None if arm == baseline else difference(errors[arm], errors[baseline])
+
+
+def _minus(values: Sequence[float], less: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(values, less, strict=True)]
+
+
+def _how(found: NaturalComparison) -> str:
+    return "[95 % interval]" if len(found.arms[found.baseline]) >= INTERVAL_SEEDS else "(by seed)"
+
+
+def _ground(found: NaturalComparison) -> str:
+    """What the figures rest on."""
+    record, seeds = found.record, len(found.arms[found.baseline])
+    environment = record["environments"][-1]
+    return (
+        f"{record['n']:,} test images of {record['source']}, {seeds} seed{'s' if seeds > 1 else ''} an arm; means and "
+        "sample standard deviations over seeds, differences paired by seed. Made with imagecorruptions-imaug "
+        f"{environment['libraries']['imagecorruptions-imaug']} and torch {environment['torch']} on "
+        f"{environment['device']}."
+    )

@@ -1,0 +1,1 @@
+"""What a study is: a claim, its variants and contrasts, and the runs that follow from them."""

@@ -1,0 +1,119 @@
+"""Which runs a study at a scale consists of: those that come first (searches, starting weights), and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.recipes import find_recipe
+from windowconv.lab.studies.design.design import Design, Variant
+from windowconv.lab.studies.grid.search import FOLDER as SEARCH
+from windowconv.lab.studies.grid.search import SEED as SEARCH_SEED
+
+START = "start"
+"""The folder of the runs whose weights others start from."""
+
+Tuned = dict[str, float]
+"""The value that was chosen for each variant that is tuned, by the variant's name."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study.
+
+    Args:
+        variant: its name; runs of one have one network, and differ in their seed.
+        config: its settings.
+        folder: within the study's folder.
+        start: the folder of the run whose weights it starts from, within the study's; empty for none.
+    """
+
+    variant: str
+    config: RunConfig
+    folder: str
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A design at a scale.
+
+    Args:
+        design: what is studied.
+        scale: smoke, small or paper.
+        seeds: runs of each variant.
+        data: the data's name, as records have it.
+    """
+
+    design: Design
+    scale: str
+    seeds: int
+    data: str
+
+    def training(self, variant: Variant, tuned: Tuned | None = None) -> Training:
+        """The settings of a variant; a tuned one has the recipe's value until it is known."""
+        training = replace(self.design.at(self.scale).training, **dict(variant.changes))
+        if variant.tune and tuned and variant.name in tuned:
+            training = replace(training, **{variant.tune[0]: tuned[variant.name]})
+        return training
+
+    def preparations(self) -> list[PlannedRun]:
+        """The runs that come before: a search's, and those that give starting weights."""
+        return [*self._searches(), *self._starts()]
+
+    def _searches(self) -> Iterator[PlannedRun]:
+        for variant in self.design.variants:
+            name, values = variant.tune or ("", ())
+            for value in values:
+                training = replace(self.training(variant), **{name: value})
+                config = self._config(variant.arm, training, SEARCH_SEED, purpose="search")
+                yield PlannedRun(search_name(variant, value), config, f"{SEARCH}/{variant.folder}-{value:g}")
+
+    def _starts(self) -> Iterator[PlannedRun]:
+        """With the recipe's own settings: what the study changes is about training on."""
+        training = find_recipe(f"{self.design.recipe}-{self.scale}").training
+        for seed in range(self.seeds):
+            for arm in dict.fromkeys(variant.start for variant in self.design.variants if variant.start):
+                folder = start_folder(arm, seed)
+                yield PlannedRun(f"{START} {arm}", self._config(arm, training, seed), folder)
+
+    def runs(self, tuned: Tuned | None = None, starts: Mapping[str, str] | None = None) -> list[PlannedRun]:
+        """The study's own runs, all variants of a seed together, so that a study that is cut short has pairs.
+
+        Args:
+            tuned: the values that the searches chose.
+            starts: the content hashes of starting weights, by the folder of the run that they are of.
+        """
+        return [
+            self._run(variant, seed, tuned, starts or {})
+            for seed in range(self.seeds)
+            for variant in self.design.variants
+        ]
+
+    def _run(self, variant: Variant, seed: int, tuned: Tuned | None, starts: Mapping[str, str]) -> PlannedRun:
+        training = self.training(variant, tuned)
+        start = start_folder(variant.start, seed) if variant.start else ""
+        given: dict[str, Any] = {"start": starts.get(start, "unknown"), "preserve": True} if start else {}
+        config = self._config(variant.arm, training, seed, **given)
+        return PlannedRun(variant.name, config, run_folder(variant, seed), start)
+
+    def _config(self, arm: str, training: Training, seed: int, **more: Any) -> RunConfig:
+        return RunConfig(**asdict(training), data=self.data, arm=arm, seed=seed, **more)
+
+
+def run_folder(variant: Variant, seed: int) -> str:
+    """A run's folder within the study's."""
+    return f"{variant.folder}-seed{seed}"
+
+
+def start_folder(arm: str, seed: int) -> str:
+    """The folder of the run that gives an arm's starting weights for a seed."""
+    return f"{START}/{arm.replace(':', '_')}-seed{seed}"
+
+
+def search_name(variant: Variant, value: float) -> str:
+    """What a search's run is called."""
+    assert variant.tune
+    return f"{variant.name}: {variant.tune[0].replace('_', '-')}={value:g}"

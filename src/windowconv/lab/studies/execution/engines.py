@@ -1,0 +1,190 @@
+"""How jobs are carried out on one machine: in this process, or by several that share its cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from windowconv.errors import InputError
+from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome, attempt, with_threads
+from windowconv.lab.training.progress import show_progress
+from windowconv.lab.training.signals import Stopped, listening
+
+WORKER = "windowconv.lab.studies.execution.worker"
+
+
+class Engine(Protocol):
+    """Carries out jobs; `shows_progress` is whether it says by itself how they go, `here` whether on this machine."""
+
+    shows_progress: bool
+    here: bool
+
+    def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
+        """What comes of each job, in the order in which they end.
+
+        Args:
+            jobs: what to do; they do not depend on one another.
+            place: the study's folder, where their run folders then are.
+        """
+        ...
+
+
+class ThisProcess:
+    """One job after the other, in this process, with all its threads."""
+
+    shows_progress = True
+    here = True
+
+    def __init__(self) -> None:
+        self._cache = ImageCache()
+
+    def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
+        """See `Engine`."""
+        with show_progress([job.macs for job in jobs]) as progress:
+            for job in jobs:
+                yield attempt(job, place, self._cache, progress)
+
+
+class Processes:
+    """Several processes on this machine, each with its share of the cores.
+
+    Args:
+        count: how many.
+        threads: of each; its share of the cores if None.
+
+    Raises:
+        InputError: fewer than one, or more than there are cores.
+    """
+
+    shows_progress = False
+    here = True
+
+    def __init__(self, count: int, threads: int | None = None) -> None:
+        cores = usable_cores()
+        if not 1 <= count <= cores:
+            raise InputError(f"processes={count}; allowed: 1 to {cores}, the cores of this machine")
+        self.count, self.threads = count, threads or max(1, cores // count)
+
+    def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
+        """See `Engine`. SIGTERM and Ctrl-C let every process save and stop."""
+        todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        for job in jobs:
+            todo.put(with_threads(job, self.threads))
+        pool = [_Process(self.threads, place, todo, done) for _ in range(min(self.count, len(jobs)))]
+        left = len(jobs)
+        with listening() as request:
+            try:
+                while left:
+                    with suppress(queue.Empty):
+                        outcome = done.get(timeout=0.2)
+                        left -= 1
+                        yield outcome
+                    if request:
+                        raise Stopped(request.signal or signal.SIGTERM)
+            finally:
+                for process in pool:
+                    process.stop()
+                for process in pool:
+                    process.join()
+
+
+class _Process:
+    """A worker process and the thread that talks with it; one that dies is replaced."""
+
+    def __init__(
+        self, threads: int, place: Path, todo: queue.SimpleQueue[Job], done: queue.SimpleQueue[Outcome]
+    ) -> None:
+        self._threads, self._place, self._todo, self._done = threads, place, todo, done
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._worker: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the worker save and stop."""
+        self._stopped.set()
+        with self._lock:
+            if self._worker is not None:
+                self._worker.terminate()
+
+    def join(self) -> None:
+        """Wait until it has."""
+        self._thread.join()
+
+    def _talk(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    job = self._todo.get_nowait()
+                except queue.Empty:
+                    break
+                outcome = self._ask(job)
+                if not self._stopped.is_set():
+                    self._done.put(outcome)
+        finally:
+            _let_go(self._worker)
+
+    def _ask(self, job: Job) -> Outcome:
+        """One job's outcome; that the worker died is one too."""
+        worker = self._living()
+        if worker is None:
+            return Outcome(job, "stopped")
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        try:
+            worker.stdin.write(json.dumps(job.record()) + "\n")
+            worker.stdin.flush()
+            answer = worker.stdout.readline()
+        except OSError:
+            answer = ""
+        if not answer:
+            return Outcome(job, f"its process died ({_how(worker.wait())})")
+        return Outcome(job, **json.loads(answer))
+
+    def _living(self) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self._stopped.is_set():
+                return None
+            if self._worker is None or self._worker.poll() is not None:
+                _let_go(self._worker)
+                self._worker = _start(self._threads, self._place)
+            return self._worker
+
+
+def _start(threads: int, place: Path) -> subprocess.Popen[str]:
+    """A worker, in a session of its own: Ctrl-C reaches it through this process alone."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", WORKER, str(place)]
+    return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+
+
+def _let_go(worker: subprocess.Popen[str] | None) -> None:
+    """Close a worker's pipes, at which it ends, and wait for that."""
+    if worker is not None:
+        with suppress(OSError), worker:
+            pass
+
+
+def _how(code: int) -> str:
+    """An exit code in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def usable_cores() -> int:
+    """Of this process."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1

@@ -1,0 +1,124 @@
+"""Finished runs that need not be trained again, in whatever folder they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from windowconv.errors import InputError
+from windowconv.lab.models.algorithm_choice import NUMERICS, Pins
+from windowconv.lab.runs.folder import Run
+
+DEEPEST = 4
+"""Levels of folders that are searched for runs."""
+LEFT_OUT = ("checkpoints", "tensorboard", "export")
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a run's result follows from, but for the algorithms: settings (precision among them), images, and numerics,
+    which are a version that is raised by hand where the code's results change, and torch's."""
+
+    config: str
+    train: str
+    test: str
+    numerics: int
+    torch: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Address:
+        """The address of a run, by its run.json."""
+        data, numerics = record["data"], record["numerics"]
+        version = numerics.get("version", 1)  # runs that had none were of the first
+        torch = record["environment"]["torch"]
+        return cls(record["config_hash"], data["train_hash"], data["test_hash"], version, torch)
+
+    @classmethod
+    def wanted(cls, config_hash: str, data: Mapping[str, Any]) -> Address:
+        """The address that a run would have if it were trained here and now, on images so described."""
+        import torch
+
+        return cls(config_hash, data["train_hash"], data["test_hash"], NUMERICS, str(torch.__version__))
+
+
+class Library:
+    """The finished runs below some folders, by their address.
+
+    Args:
+        folders: to look through; one that is not there holds none.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._runs: dict[Address, list[Run]] = {}
+        for run in _finished(folders):
+            self._runs.setdefault(Address.of(run.record), []).append(run)
+
+    def pins(self, addresses: Sequence[Address]) -> Pins | None:
+        """The algorithms that most of the runs with these addresses were trained with; None if there are none."""
+        counts: Counter[tuple[tuple[str, str], ...]] = Counter()
+        for address in addresses:
+            counts.update({tuple(run.record["numerics"]["algorithm"].items()) for run in self._runs.get(address, [])})
+        return dict(counts.most_common(1)[0][0]) if counts else None
+
+    def find(self, address: Address, pins: Pins) -> Run | None:
+        """A finished run with this address and these algorithms."""
+        for run in self._runs.get(address, []):
+            if run.record["numerics"]["algorithm"] == pins:
+                return run
+        return None
+
+
+def _finished(folders: Iterable[Path]) -> Iterator[Run]:
+    for folder in folders:
+        for path in _records(folder, DEEPEST):
+            try:
+                run = Run.open(path.parent)
+                Address.of(run.record)
+            except (InputError, KeyError, TypeError):
+                continue  # damaged, or of another version: it is no run that could be reused
+            if run.record["status"] == "finished" and (run.folder / "model.safetensors").is_file():
+                yield run
+
+
+def _records(folder: Path, deepest: int) -> Iterator[Path]:
+    """The run.json files below a folder; a run folder holds no others."""
+    if (folder / "run.json").is_file():
+        yield folder / "run.json"
+    elif deepest and folder.is_dir():
+        for inner in sorted(folder.iterdir()):
+            if inner.is_dir() and not inner.name.startswith("."):
+                yield from _records(inner, deepest - 1)
+
+
+def take(run: Run, target: Path) -> None:
+    """Put a finished run's files into another folder, whole or not at all; they take no more space where links can be
+    made: no file of a run is ever changed in place.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    beside = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(run.folder, beside, copy_function=_link, ignore=shutil.ignore_patterns(*LEFT_OUT, ".*"))
+        shutil.rmtree(target, ignore_errors=True)  # an attempt that was never finished
+        beside.replace(target)
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{target.name}: the finished run {run.folder.name} cannot be taken over ({reason})"
+        ) from error
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)

@@ -1,0 +1,52 @@
+"""A worker process: jobs as lines of JSON on standard input, outcomes on standard output.
+
+It saves and stops when the process that started it ends, however that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from windowconv.lab.studies.execution.jobs import ImageCache, Job, attempt
+from windowconv.lab.training.progress import Progress
+
+
+class Tethered(Progress):
+    """Progress that nobody sees, and that stops the training when the parent process is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getppid()
+
+    def advance(self, images: int, loss: float) -> None:
+        super().advance(images, loss)
+        if os.getppid() != self._parent:
+            os.kill(os.getpid(), signal.SIGTERM)  # which the training loop obeys once it has saved
+
+
+def main() -> int:
+    """Work until there are no more jobs."""
+    place, cache, progress = Path(sys.argv[1]), ImageCache(), Tethered()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what is printed goes to the user, not into the answers
+    for line in sys.stdin:
+        job = Job.from_record(json.loads(line))
+        if job.execution.threads is not None:
+            import torch
+
+            torch.set_num_threads(job.execution.threads)
+        try:
+            outcome = attempt(job, place, cache, progress)
+        except KeyboardInterrupt as stop:
+            return getattr(stop, "code", 130)
+        answers.write(json.dumps({"error": outcome.error, "disk_full": outcome.disk_full}) + "\n")
+        answers.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

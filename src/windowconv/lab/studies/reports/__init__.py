@@ -1,0 +1,1 @@
+"""What a study found: analysis, tables, the page, the evidence."""

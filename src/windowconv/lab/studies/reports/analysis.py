@@ -1,0 +1,115 @@
+"""What a study found: the verdict on its claim, and the contrasts beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from windowconv.lab.statistics.paired import (
+    BOOTSTRAP_SEEDS,
+    PairedDifference,
+    SignFlip,
+    bootstrap_difference,
+    holm,
+    sign_flip,
+)
+from windowconv.lab.statistics.verdicts import Effect, Verdict, association_effect, paired_effect, verdict
+from windowconv.lab.studies.design.design import Association, Contrast
+from windowconv.lab.studies.design.metrics import FIGURES
+from windowconv.lab.studies.folder import StudyFolder
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A contrast, measured.
+
+    Attributes:
+        contrast: which.
+        seeds: that all its variants have.
+        differences: one a seed, positive where the claim says so; empty for an association.
+        effect: their mean and interval; None without a seed.
+        test: the sign-flip test; None for an association, or below two seeds.
+        adjusted: Holm's p-value among the secondary contrasts.
+        bootstrap: a second interval, from 20 seeds on.
+    """
+
+    contrast: Contrast | Association
+    seeds: tuple[int, ...]
+    differences: tuple[float, ...]
+    effect: Effect | None
+    test: SignFlip | None = None
+    adjusted: float | None = None
+    bootstrap: PairedDifference | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All contrasts of a study, and its verdict; None without a seed."""
+
+    primary: Finding
+    secondary: tuple[Finding, ...]
+    verdict: Verdict | None
+
+
+def findings(study: StudyFolder) -> Findings:
+    """Measure the contrasts that were named beforehand, on the seeds that are finished."""
+    design = study.design
+    if isinstance(design.primary, Association):
+        primary = _association(study, design.primary)
+    else:
+        primary = _contrast(study, design.primary)
+    secondary = [_contrast(study, contrast) for contrast in design.secondary]
+    adjusted = holm({str(i): found.test.p for i, found in enumerate(secondary) if found.test})
+    secondary = [replace(found, adjusted=adjusted.get(str(i))) for i, found in enumerate(secondary)]
+    decided = None if primary.effect is None else verdict(primary.effect, design.smallest)
+    return Findings(primary, tuple(secondary), decided)
+
+
+def _contrast(study: StudyFolder, contrast: Contrast) -> Finding:
+    values = {name: study.values(study.design.variant(name), contrast.figure) for name in contrast.variants}
+    seeds = _common(list(values.values()))
+    if not seeds:
+        return Finding(contrast, (), (), None)
+    sign = 1 if FIGURES[contrast.figure].more_is_better else -1
+
+    def mean(names: Sequence[str], seed: int) -> float:
+        return sum(values[name][seed] for name in names) / len(names)
+
+    better = [sign * mean(contrast.better, seed) for seed in seeds]
+    worse = [sign * mean(contrast.worse, seed) for seed in seeds]
+    differences = tuple(a - b for a, b in zip(better, worse, strict=True))
+    test = sign_flip(better, worse) if len(seeds) > 1 else None
+    again = bootstrap_difference(better, worse) if len(seeds) >= BOOTSTRAP_SEEDS else None
+    return Finding(contrast, seeds, differences, paired_effect(differences), test, None, again)
+
+
+def _association(study: StudyFolder, association: Association) -> Finding:
+    """Positive where there is more of the one with less of the other."""
+    variants = [study.design.variant(name) for name in association.variants]
+    x = [study.values(variant, association.of) for variant in variants]
+    y = [study.values(variant, association.figure) for variant in variants]
+    seeds = _common([*x, *y])
+    if not seeds:
+        return Finding(association, (), (), None)
+    names = association.variants
+    less = {name: [-held[seed] for seed in seeds] for name, held in zip(names, x, strict=True)}
+    more = {name: [held[seed] for seed in seeds] for name, held in zip(names, y, strict=True)}
+    return Finding(association, seeds, (), association_effect(less, more))
+
+
+def _common(values: Sequence[dict[int, float]]) -> tuple[int, ...]:
+    """The seeds that all have."""
+    return tuple(sorted(set.intersection(*(set(held) for held in values))))
+
+
+def baseline_warning(study: StudyFolder) -> str:
+    """That the baseline has not learnt enough for the study to count, where that is so."""
+    design, data = study.design, study.record["data"]["name"]
+    first = design.variants[0]
+    held = list(study.values(first, "accuracy").values())
+    if data not in design.least or study.scale == "smoke" or not held:
+        return ""
+    mean, least = sum(held) / len(held), design.least[data]
+    if mean >= least:
+        return ""
+    return f"{first.name} reaches {mean:.2f} % only; below {least:g} % this study was agreed not to count."

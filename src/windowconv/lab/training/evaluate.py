@@ -1,0 +1,119 @@
+"""Exact accuracy: each image counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from windowconv.errors import InputError, require
+from windowconv.files import replace_file
+from windowconv.lab.data.sets import Images, ImageSet
+from windowconv.lab.runs.folder import write_json
+from windowconv.lab.training.distributed import Ranks
+from windowconv.lab.training.loading import ordered_loader
+
+BATCH = 500
+STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network on a set of images, in the set's own order.
+
+    Attributes:
+        predictions: int64 (N,), the class with the largest output.
+        correct: bool (N,).
+        losses: float32 (N,), cross-entropy.
+    """
+
+    predictions: Tensor
+    correct: Tensor
+    losses: Tensor
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return len(self.correct)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images classified right."""
+        return int(self.correct.sum()) / self.n
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, summed in float64."""
+        return self.losses.double().mean().item()
+
+    def figures(self) -> dict[str, Any]:
+        """What is reported."""
+        return {"n": self.n, "accuracy": self.accuracy, "correct": int(self.correct.sum()), "loss": self.loss}
+
+
+def evaluate(
+    model: nn.Module,
+    images: Images,
+    device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
+    workers: int = 2,
+) -> Evaluation:
+    """Classify every image once, in evaluation mode, in float32 and without gradients; the model's mode is put back.
+
+    Args:
+        model: on `device`; on every rank the same.
+        images: what to classify.
+        device: where the model is.
+        ranks: processes that share the images, each image on one of them; all get the whole result.
+        workers: processes that read streamed images.
+    """
+    device = torch.device(device)
+    rank, world = (ranks.rank, ranks.world) if ranks else (0, 1)
+    classes = torch.zeros(len(images), dtype=torch.int64, device=device)
+    losses = torch.zeros(len(images), device=device)
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            size = BATCH if isinstance(images, ImageSet) else STREAMED_BATCH
+            for batch in ordered_loader(images, size, device, workers, rank, world).epoch(0):
+                if batch.weight:
+                    outputs = model(batch.images.contiguous(memory_format=torch.channels_last)).float()
+                    classes[batch.indices] = outputs.argmax(1)
+                    losses[batch.indices] = F.cross_entropy(outputs, batch.labels, reduction="none")
+            if ranks:
+                classes, losses = ranks.sum(classes), ranks.sum(losses)
+    finally:
+        model.train(training)
+    predictions = classes.cpu().clone()
+    return Evaluation(predictions, predictions == images.labels.cpu(), losses.cpu().clone())
+
+
+def save_evaluation(folder: Path, name: str, result: Evaluation, images: Images, source: str) -> None:
+    """Write `evaluations/NAME.json` and, image by image, `evaluations/NAME.safetensors` into a run folder."""
+    save = require("safetensors.torch", "lab").save
+    each = {"predictions": result.predictions, "correct": result.correct, "losses": result.losses}
+    target = folder / "evaluations"
+    replace_file(target / f"{name}.safetensors", save({key: value.contiguous() for key, value in each.items()}))
+    record = {"name": name, "source": source, "content_hash": images.content_hash, "figures": result.figures()}
+    write_json(target / f"{name}.json", record)
+
+
+def check_fits(run_data: dict[str, Any], images: Images) -> None:
+    """An `InputError` unless a run's network takes these images and has their classes."""
+    shape = (run_data["channels"], *run_data["image_size"])
+    if images.shape != shape or len(images.classes) != len(run_data["classes"]):
+        raise InputError(
+            f"the images are {images.shape} of {len(images.classes)} classes, but the run was "
+            f"trained on {shape} of {len(run_data['classes'])} classes ({run_data['source']})"
+        )
+    for mine, theirs in zip(run_data["classes"], images.classes, strict=True):
+        if mine != theirs:
+            raise InputError(
+                f"the images have a class {theirs!r} where the run's is {mine!r}; evaluate on images of the classes "
+                f"that it was trained on, in their order ({run_data['source']})"
+            )

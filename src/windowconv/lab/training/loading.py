@@ -1,0 +1,63 @@
+"""Which loader feeds a network: from the device's memory, or from disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from windowconv.errors import InputError
+from windowconv.lab.config import Execution, RunConfig, Training
+from windowconv.lab.data import DeviceLoader, ImageData, ImageSet
+from windowconv.lab.data.batches import Loader
+from windowconv.lab.data.sets import Images
+from windowconv.lab.data.streaming.encoded import EncodedSet
+from windowconv.lab.data.streaming.stream import StreamLoader
+
+SPLIT_SEED = 0
+"""The validation images are the same in all runs."""
+
+
+def training_loader(
+    images: Images,
+    config: RunConfig,
+    device: torch.device,
+    execution: Execution | None = None,
+    rank: int = 0,
+    world: int = 1,
+) -> Loader:
+    """The batches that a run trains on: `config.batch_size` images over all ranks, this rank's slice of them."""
+    where = {"device": device, "rank": rank, "world": world}
+    if isinstance(images, EncodedSet):
+        workers = (execution or Execution()).workers
+        crops = {"augment": config.augment, "area": config.crop_area, "aspect": config.crop_aspect}
+        return StreamLoader(images, config.batch_size, seed=config.seed, workers=workers, **crops, **where)
+    assert isinstance(images, ImageSet)
+    return DeviceLoader(images, config.batch_size, seed=config.seed, augment=config.augment, **where)
+
+
+def ordered_loader(
+    images: Images, batch: int, device: torch.device | str, workers: int = 2, rank: int = 0, world: int = 1
+) -> Loader:
+    """Every image once, over all ranks together, in the set's own order."""
+    where = {"device": device, "rank": rank, "world": world}
+    if isinstance(images, EncodedSet):
+        return StreamLoader(images, batch, ordered=True, workers=workers, **where)
+    assert isinstance(images, ImageSet)
+    return DeviceLoader(images, batch, ordered=True, **where)
+
+
+def cut(data: ImageData, training: Training) -> ImageData:
+    """The data with the numbers of images that the settings ask for; the same ones for every arm and seed."""
+    for name, images in (("train", data.train), ("test", data.test)):
+        wanted = getattr(training, f"{name}_images")
+        if wanted is not None and wanted > len(images):
+            raise InputError(f"{name}-images={wanted}; {data.name} has {len(images)} of them; give so many or fewer")
+    return replace(data, train=data.train.take(training.train_images), test=data.test.take(training.test_images))
+
+
+def held_out(images: Images, training: Training) -> tuple[Images, Images | None]:
+    """What is trained on, and the validation images, if the settings ask for some."""
+    if not training.val_fraction:
+        return images, None
+    return images.split(training.val_fraction, seed=SPLIT_SEED)

@@ -1,0 +1,163 @@
+"""Training: one loop, for one network or several seeds at once, on one device or over processes, into run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from windowconv.checkpoint import save_weights
+from windowconv.errors import InputError
+from windowconv.lab.config import Execution, RunConfig
+from windowconv.lab.data import ImageData
+from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, restore_algorithms
+from windowconv.lab.models.build import build, to_header
+from windowconv.lab.models.matching import NetworkSpec, network_spec
+from windowconv.lab.runs.checkpoints import Checkpoint, remove_checkpoints
+from windowconv.lab.runs.folder import Run, RunWriter, describe_data, read_json, recording, run_record
+from windowconv.lab.training.distributed import Ranks
+from windowconv.lab.training.evaluate import save_evaluation
+from windowconv.lab.training.loop import Loop, Outcome
+from windowconv.lab.training.progress import Progress
+from windowconv.lab.training.state import common_checkpoints
+
+Start = Callable[[NetworkSpec], nn.Module]
+
+
+def train(
+    config: RunConfig,
+    data: ImageData,
+    folder: Path,
+    progress: Progress,
+    execution: Execution | None = None,
+    *,
+    pins: Mapping[str, str] | None = None,
+    start: Start | None = None,
+) -> Run:
+    """Train one run to the end and write its folder; as `train_together` with one seed."""
+    return train_together([config], data, [folder], progress, execution, pins=pins, start=start)[0]
+
+
+def train_together(
+    configs: Sequence[RunConfig],
+    data: ImageData,
+    folders: Sequence[Path],
+    progress: Progress,
+    execution: Execution | None = None,
+    *,
+    pins: Mapping[str, str] | None = None,
+    start: Start | None = None,
+) -> list[Run]:
+    """Train runs that differ in their seed alone, all at once, and write their folders.
+
+    The weights start from a run's seed, so that arms of one kernel size start alike; the batches depend on
+    the seed alone, so that all arms see the same. A run that was cut goes on from its last checkpoint, as if it had not
+    been, if its folder has one of the same settings and images.
+
+    Args:
+        configs: what to train; several are stacked (see `Stacked`).
+        data: the images, already cut to the config's numbers.
+        folders: the run folders.
+        progress: where to show how it goes.
+        execution: device, threads, checkpoints; on a CPU if None.
+        pins: each layer's algorithm; chosen anew, or as before where a run goes on, if None.
+        start: makes the network that training starts from; `build` with random weights if None.
+
+    Raises:
+        InputError: a folder or disk that cannot be written, or an unfinished run of other settings in it; a loss that
+            is no longer finite, with step, learning rate and last checkpoint. The run is then marked as failed.
+        Stopped: SIGTERM or Ctrl-C, after a checkpoint was written.
+    """
+    execution = execution or Execution()
+    ranks = Ranks(execution, configs[0].precision)
+    _check(configs, data, ranks.world)
+    specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
+    checkpoints, earlier = _earlier(configs, data, folders)
+    pins = pins if earlier is None else earlier
+    if pins is None:
+        pins = choose_algorithms(specs[0], configs[0], data, execution, ranks.world)
+    networks = [_network(c, spec, ranks.device, pins, start) for c, spec in zip(configs, specs, strict=True)]
+    records = {
+        folder: run_record(folder.name, c, data, spec, ranks.device, pins, ranks.world)
+        for c, spec, folder in zip(configs, specs, folders, strict=True)
+        if ranks.is_first
+    }
+    ranks.barrier()  # all have read the folders before the first one writes
+    with _recordings(records, checkpoints, execution.tensorboard) as writers:
+        ranks.barrier()
+        outcomes = Loop(configs, networks, data, writers, progress, ranks, execution, checkpoints).run()
+        for folder, spec, outcome in zip(records, specs, outcomes, strict=False):  # the first process's
+            _keep(folder, spec, outcome, data)
+        ranks.barrier()
+    return [Run.open(folder) for folder in folders]
+
+
+def _check(configs: Sequence[RunConfig], data: ImageData, world: int) -> None:
+    """An `InputError` for images, or for seeds at once, that cannot be trained."""
+    if max(data.image_size) < 3:
+        height, width = data.image_size
+        raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
+    if len(configs) > 1 and (world > 1 or configs[0].patience or configs[0].compile):
+        raise InputError("seeds-at-once is for one process, without --patience and --compile; leave it at 1")
+
+
+def _earlier(
+    configs: Sequence[RunConfig], data: ImageData, folders: Sequence[Path]
+) -> tuple[list[Checkpoint] | None, Pins | None]:
+    """The checkpoints that runs in the folders go on from, and their algorithms; None if all begin anew."""
+    before = [_unfinished(c, data, folder) for c, folder in zip(configs, folders, strict=True)]
+    checkpoints = common_checkpoints(list(folders)) if all(before) else None
+    return (checkpoints, before[0]["numerics"]["algorithm"]) if checkpoints and before[0] else (None, None)
+
+
+def _unfinished(config: RunConfig, data: ImageData, folder: Path) -> dict[str, Any] | None:
+    """The record of a run in the folder that can go on; an `InputError` if there is one of other settings."""
+    if not (folder / "run.json").is_file():
+        return None
+    record = read_json(folder / "run.json")
+    if record["status"] == "finished":
+        return None
+    if record["config_hash"] != config.config_hash or record["data"] != describe_data(data):
+        raise InputError(
+            f"{folder} holds an unfinished run with other settings or data; choose another --out, or remove that folder"
+        )
+    return record
+
+
+def _network(
+    config: RunConfig, spec: NetworkSpec, device: torch.device, pins: Mapping[str, str], start: Start | None
+) -> nn.Module:
+    """The network before its first step, in its place, with its algorithms."""
+    torch.manual_seed(config.seed)
+    network = start(spec) if start else build(spec.builder, spec.arguments)
+    layout: Any = {"memory_format": torch.channels_last if config.channels_last else torch.contiguous_format}
+    network = network.to(device).to(**layout)
+    restore_algorithms(network, pins)
+    if config.compile:
+        network.compile()
+    return network
+
+
+@contextmanager
+def _recordings(
+    records: Mapping[Path, dict[str, Any]], checkpoints: Sequence[Checkpoint] | None, tensorboard: bool
+) -> Iterator[list[RunWriter]]:
+    """Writers of run folders by their records, each from its checkpoint on, if there are such."""
+    places = [(c.step, c.state["logged"]) for c in checkpoints] if checkpoints else [None] * len(records)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(recording(folder, record, place, tensorboard))
+            for (folder, record), place in zip(records.items(), places, strict=False)
+        ]
+
+
+def _keep(folder: Path, spec: NetworkSpec, outcome: Outcome, data: ImageData) -> None:
+    """What a finished run leaves: its weights and evaluations, and no checkpoints."""
+    save_weights(outcome.network, folder / "model.safetensors", to_header(spec.builder, spec.arguments))
+    for name, (result, images) in outcome.evaluations.items():
+        save_evaluation(folder, name, result, images, data.name)
+    remove_checkpoints(folder)

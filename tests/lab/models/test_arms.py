@@ -1,0 +1,107 @@
+"""An arm's name says its kernel size and window, and the built layers have just these."""
+
+import numpy as np
+import pytest
+from scipy.signal import get_window
+from torch import nn
+
+from windowconv import WindowedConv2d
+from windowconv.errors import InputError, WindowWarning
+from windowconv.lab.models.arms import Arm, parse_arm
+from windowconv.lab.models.build import small_network
+
+
+@pytest.mark.parametrize(
+    ("name", "arm"),
+    [
+        ("3x3", Arm("3x3", 3)),
+        ("11x11", Arm("11x11", 11)),
+        ("7x7-hamming", Arm("7x7-hamming", 7, "hamming")),
+        ("7x7-kaiser:8.6", Arm("7x7-kaiser:8.6", 7, "kaiser", (8.6,))),
+        ("9x9-general_gaussian:1.5,2", Arm("9x9-general_gaussian:1.5,2", 9, "general_gaussian", (1.5, 2.0))),
+        ("7x7-hamming-energy", Arm("7x7-hamming-energy", 7, "hamming", normalize="energy")),
+        ("7x7-kaiser-sum:8.6", Arm("7x7-kaiser-sum:8.6", 7, "kaiser", (8.6,), "sum")),
+        ("7x7-learnable-cosine", Arm("7x7-learnable-cosine", 7, "learnable-cosine")),
+        ("7x7-learnable-kaiser-peak:6", Arm("7x7-learnable-kaiser-peak:6", 7, "learnable-kaiser", (6.0,), "peak")),
+    ],
+)
+def test_a_name_says_size_window_parameters_and_normalisation(name: str, arm: Arm) -> None:
+    assert parse_arm(name) == arm
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "allowed: KxK"),
+        ("7", "allowed: KxK"),
+        ("hamming", "allowed: KxK"),
+        ("7x7-", "allowed: KxK"),
+        ("7x7-kaiser:", "allowed: KxK"),
+        ("7x7 hamming", "allowed: KxK"),
+        ("-7x7", "allowed: KxK"),
+        ("7x7-../x", "allowed: KxK"),
+        ("7x9", "odd size"),
+        ("6x6", "odd size"),
+        ("0x0", "odd size"),
+        ("1x1", "from 3 on"),
+        ("7x7-kaiser:1,,2", "no numbers"),
+        ("7x7-kaiser:-", "no numbers"),
+    ],
+)
+def test_other_forms_are_refused_by_name(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse_arm(name)
+    assert f"arm={name!r}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("7x7-haming", "did you mean 'hamming'"),
+        ("7x7-kaiser", "kaiser"),
+        ("7x7-hamming:3", "hamming"),
+        ("7x7-kaiser_bessel_derived:8", "even number"),
+        ("7x7-hamming-sum-peak", "hamming"),
+        ("7x7-learnable-cosin", "did you mean 'cosine'"),
+        ("7x7-learnable-gaussian:-1", "gaussian"),
+    ],
+)
+def test_windows_that_cannot_be_made_are_refused_by_the_arms_name(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse_arm(name).layer_window()
+    assert str(caught.value).startswith(f"arm={name!r}: ")
+
+
+@pytest.mark.parametrize(
+    ("arm", "scipy_window"), [("7x7-hamming", "hamming"), ("5x5-kaiser:3.5", ("kaiser", 3.5)), ("3x3-boxcar", "boxcar")]
+)
+def test_built_layers_multiply_their_weight_by_scipys_symmetric_window(arm: str, scipy_window: object) -> None:
+    taps = get_window(scipy_window, int(arm[0]), fftbins=False)
+    for layer in small_network(arm, 10, 1, depth=3, width=2):
+        if isinstance(layer, nn.Conv2d):
+            assert isinstance(layer, WindowedConv2d)
+            quotient = (layer.effective_weight / layer.weight).detach().double().numpy()
+            np.testing.assert_allclose(quotient, np.broadcast_to(np.outer(taps, taps), quotient.shape), rtol=1e-5)
+
+
+def test_a_normalised_window_keeps_the_weights_energy() -> None:
+    layer = small_network("7x7-hamming-energy", 10, 1, depth=2, width=2)[0]
+    assert isinstance(layer, WindowedConv2d)
+    assert layer.window_values is not None
+    assert layer.window_values.square().mean().item() == pytest.approx(1, rel=1e-6)
+
+
+def test_learnable_arms_have_a_trained_window_in_every_layer() -> None:
+    layers = [m for m in small_network("7x7-learnable-kaiser:6", 10, 1, depth=3, width=2) if isinstance(m, nn.Conv2d)]
+    assert len(layers) == 3
+    for layer in layers:
+        assert isinstance(layer, WindowedConv2d)
+        assert layer.learnable_window is not None
+        taps = np.kaiser(7, 6.0)
+        np.testing.assert_allclose(layer.learnable_window()[0].detach(), np.outer(taps, taps), atol=1e-6)
+
+
+def test_a_window_with_dead_taps_warns() -> None:
+    with pytest.warns(WindowWarning, match="24 of 49"):
+        small_network("7x7-hann", 10, 1, depth=2, width=2)
