@@ -15,7 +15,7 @@ import torch
 import windowconv
 from windowconv.fftconv.native.library import instructions
 from windowconv.files import replace_file
-from windowconv.lab.runs.folder import environment
+from windowconv.lab.runs.environment import environment
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ import torchvision
 from fftconv_record import describe_environment
 
 import windowconv
-from windowconv.lab.runs.folder import environment
+from windowconv.lab.runs.environment import environment
 
 
 def describe(device: torch.device, quick: bool = False) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from training_workloads import Setup, wait
 
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData, Loader
-from windowconv.lab.runs.folder import RunWriter
+from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.loop import Loop
 from windowconv.lab.training.progress import LineProgress

@@ -28,7 +28,7 @@ from torchvision.models import resnet18
 from windowconv import WindowedConv2d, convert, fold, set_algorithm
 from windowconv.fftconv.arguments import Algorithm
 from windowconv.files import replace_file
-from windowconv.lab.runs.folder import environment
+from windowconv.lab.runs.environment import environment
 
 BAR = 1.02
 WARMUP = 5  # the first large allocations of a process are slow

@@ -23,7 +23,8 @@ from windowconv.errors import InputError, unknown
 from windowconv.files import replace_file
 from windowconv.lab.models.algorithm_choice import restore_algorithms
 from windowconv.lab.models.build import from_header
-from windowconv.lab.runs.folder import Run, read_json, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.studies.grid.study import StudyResult
 
 FOLDER = Path(__file__).parent / "weights"

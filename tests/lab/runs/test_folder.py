@@ -17,7 +17,9 @@ from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.matching import network_spec
-from windowconv.lab.runs.folder import Run, RunWriter, read_json, recording, run_record, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json, write_json
+from windowconv.lab.runs.writer import RunWriter, recording, run_record
 
 Make = Callable[..., Run]
 

@@ -13,7 +13,7 @@ import pytest
 from windowconv.lab import recipes
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.runs.folder import write_json
+from windowconv.lab.runs.records import write_json
 from windowconv.lab.studies.design import design as design_module
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan, run_folder

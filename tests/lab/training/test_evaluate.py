@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings
-from windowconv.lab.runs.folder import Run, describe_data
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.training.evaluate import BATCH, check_fits, evaluate, save_evaluation
 
 

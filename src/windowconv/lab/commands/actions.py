@@ -10,8 +10,7 @@ import torch
 
 from windowconv.errors import InputError, require
 from windowconv.lab.config import Execution, Training
-from windowconv.lab.data import NAMES, ImageData, load
-from windowconv.lab.data.pixels.decode import decode
+from windowconv.lab.data import NAMES, ImageData
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.grid.report import results_table, write_report
 from windowconv.lab.studies.grid.search import search_rates
@@ -26,6 +25,10 @@ from windowconv.tables import format_table
 
 if TYPE_CHECKING:
     from windowconv.lab.commands.options import Compare, Evaluate, Predict, Report, Train
+from windowconv.lab.data.read import read_pictures
+from windowconv.lab.data.sources import data_name
+from windowconv.lab.runs.folder import refuse_finished
+from windowconv.lab.training.loading import read_data
 
 
 def compare(command: Compare) -> StudyResult:
@@ -100,12 +103,6 @@ def train_one(command: Train) -> Run:
     return run
 
 
-def refuse_finished(folder: Path) -> None:
-    """An `InputError` for a folder that holds a finished run."""
-    if (folder / "run.json").is_file() and Run.open(folder).record["status"] == "finished":
-        raise InputError(f"out={str(folder)!r} holds a finished run; choose another --out, or remove that folder")
-
-
 def say_result(run: Run) -> None:
     """Print what a run came to."""
     if is_first_process():
@@ -153,7 +150,7 @@ def predict(command: Predict) -> None:
     for path in command.images:
         if not path.is_file():
             raise InputError(f"image={str(path)!r} is not a file")
-    images = _read(command.images, known)
+    images = read_pictures(command.images, known["channels"], tuple(known["image_size"]))
     with torch.inference_mode():
         shares = run.model()(images.float() / 255).softmax(1)
     top = shares.topk(min(command.top, shares.shape[1]), dim=1)
@@ -171,36 +168,3 @@ def prepare(execution: Execution) -> Execution:
         torch.set_num_threads(execution.threads)
     check_device(execution.device)
     return part(execution, Execution)
-
-
-def read_data(data: str, root: Path | None, training: Training) -> ImageData:
-    """The images that settings are for, all of them."""
-    return load(data, root, image_size=training.image_size, stream=training.stream)
-
-
-def data_name(data: str) -> str:
-    """A data set's name as records have it: for a folder, its own name without the path."""
-    return data if data in NAMES else (Path(data).resolve().name or "images")
-
-
-def _read(paths: tuple[Path, ...], known: dict[str, Any]) -> torch.Tensor:
-    """Image files as a batch in the run's size, grey or RGB as the run's images are: uint8 (N, C, H, W)."""
-    height, width = known["image_size"]
-    square = height if height == width else None
-    each = [decode([path], lambda _, path=path: str(path), square) for path in paths]
-    for path, image in zip(paths, each, strict=True):
-        if tuple(image.shape[2:]) != (height, width):
-            raise InputError(
-                f"image={str(path)!r} has another size than the run's images; bring it to {width}x{height}"
-            )
-    return torch.cat([_in_channels(image, known["channels"]) for image in each])
-
-
-def _in_channels(images: torch.Tensor, channels: int) -> torch.Tensor:
-    """Images (N, C, H, W) as grey or RGB ones."""
-    if images.shape[1] == channels:
-        return images
-    if channels == 3:
-        return images.expand(-1, 3, -1, -1)
-    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R 601, as PIL's mode L
-    return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windowconv.errors import InputError, require, unknown
-from windowconv.lab.commands.actions import data_name, prepare
+from windowconv.lab.commands.actions import prepare
 from windowconv.lab.config import Training
+from windowconv.lab.data.sources import data_name
 from windowconv.lab.studies.design.catalogue import STUDIES, find_design
 from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.design.plan import Plan

@@ -139,3 +139,8 @@ def _folder(place: Path, name: str, image_size: int | None) -> ImageData:
         f"{place}: holds neither train/ and val/ (or test/) with class folders nor train.parquet and "
         "test.parquet: give the folder that holds them; WebDataset shards need --stream"
     )
+
+
+def data_name(data: str) -> str:
+    """A data set's name as records have it: for a folder, its own name without the path."""
+    return data if data in NAMES else (Path(data).resolve().name or "images")

@@ -15,19 +15,19 @@ from windowconv.checkpoint import read_header
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.folding import fold
-from windowconv.lab.commands.actions import read_data
-from windowconv.lab.data import NAMES, DataNotFound, Images, load
+from windowconv.lab.data import NAMES, DataNotFound, load
 from windowconv.lab.data.locations import roots
+from windowconv.lab.data.read import read_images
 from windowconv.lab.data.sources import IMAGENET
 from windowconv.lab.export.formats import FORMATS, Facts, Network
 from windowconv.lab.models.build import Prepared, from_header
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.runs.inspect_plugin import read_images
-from windowconv.lab.training.loading import cut, ordered_loader
+from windowconv.lab.training.loading import cut, read_data
 from windowconv.windowed import WindowedMixin
 
 if TYPE_CHECKING:
     from windowconv.lab.commands.export import Export
+from windowconv.lab.training.loading import some_images
 
 CHECKED = 64  # images at most
 BATCH = 16
@@ -189,9 +189,3 @@ def _folder(name: str, root: Path | None) -> Path | None:
     """A folder by its path, or by its name in a data folder, as `load` finds it."""
     places = [Path(name).expanduser(), *(place / name for place in roots(root))]
     return next((place for place in places if place.is_dir()), None)
-
-
-def some_images(images: Images, count: int) -> Tensor:
-    """So many images of a set, or all, evenly over its classes: float32 (n, C, H, W) in [0, 1]."""
-    some = images.take(min(count, len(images)))
-    return torch.cat([batch.images for batch in ordered_loader(some, count, "cpu", workers=0).epoch(0)])

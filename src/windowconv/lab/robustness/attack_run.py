@@ -13,15 +13,15 @@ from windowconv.errors import require
 from windowconv.lab.commands.actions import prepare
 from windowconv.lab.robustness.attack_progress import show
 from windowconv.lab.robustness.attacks.estimate import estimate, seconds_an_image
-from windowconv.lab.robustness.attacks.measure import Sample, attack_run, draw
+from windowconv.lab.robustness.attacks.measure import attack_run
 from windowconv.lab.robustness.attacks.suites import NATURAL, TRANSFER, Trial, choose, fitting, transfers, verify
 from windowconv.lab.robustness.attacks.target import Target
 from windowconv.lab.robustness.reports.comparison import Comparison
 from windowconv.lab.robustness.reports.report import write_report
 from windowconv.lab.robustness.reports.tables import run_checks, summary_table
-from windowconv.lab.robustness.sample import open_runs, test_images
+from windowconv.lab.robustness.sample import Sample, draw, open_runs, test_images
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.studies.grid.study import STUDY
+from windowconv.lab.runs.records import STUDY
 from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
 

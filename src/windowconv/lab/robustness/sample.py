@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from windowconv.errors import InputError
-from windowconv.lab.commands.actions import read_data
 from windowconv.lab.data import NAMES
 from windowconv.lab.data.sets import Images
-from windowconv.lab.runs.folder import Run, read_json
-from windowconv.lab.studies.grid.study import STUDY
-from windowconv.lab.training.loading import cut
+from windowconv.lab.data.subsets import stratified
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import STUDY, read_json
+from windowconv.lab.training.loading import cut, ordered_loader, read_data
 
 
 def open_runs(folders: Sequence[Path]) -> list[Run]:
@@ -68,3 +74,52 @@ def test_images(runs: Sequence[Run], data: str | None, root: Path | None) -> Ima
             f"the runs' {known['test_hash'][:12]})"
         )
     return images
+
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images that are attacked.
+
+    Args:
+        images: float32 (N, C, H, W) in [0, 1].
+        labels: int64 (N,).
+        indices: int64 (N,), their places in the test set.
+        test_labels: int64, all labels of the test set.
+        content_hash: the test set's.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    test_labels: Tensor
+    content_hash: str
+
+    def first(self, n: int, classes: int) -> Sample:
+        """The `n` of them that a sample of `n` would have."""
+        inside = torch.isin(self.indices, stratified(self.test_labels, classes, n, 0))
+        return replace(self, images=self.images[inside], labels=self.labels[inside], indices=self.indices[inside])
+
+
+def draw(images: Images, n: int, workers: int = 2) -> Sample:
+    """`n` images of a test set, evenly over the classes; always the same ones."""
+    chosen = images.take(n)
+    indices = stratified(images.labels, len(images.classes), n, 0)
+    batches = list(ordered_loader(chosen, BATCH, "cpu", workers).epoch(0))
+    held = torch.cat([batch.images.float() for batch in batches]).contiguous()
+    return Sample(held, chosen.labels.cpu(), indices, images.labels.cpu(), images.content_hash)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers of numpy and torch that depend on `seed` alone; what was drawn before goes on afterwards."""
+    before = np.random.get_state()  # noqa: NPY002 - the toolbox draws from the global generator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002

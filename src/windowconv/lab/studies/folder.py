@@ -11,7 +11,8 @@ from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
-from windowconv.lab.runs.folder import Run, read_json, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
 from windowconv.lab.studies.design.metrics import FIGURES
 from windowconv.lab.studies.design.plan import run_folder

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.lab.data.sets import Images, ImageSet
-from windowconv.lab.runs.folder import write_json
+from windowconv.lab.runs.records import write_json
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.loading import ordered_loader
 

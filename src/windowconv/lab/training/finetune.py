@@ -14,20 +14,19 @@ from torch import Tensor, nn
 
 from windowconv.checkpoint import read_state
 from windowconv.errors import InputError
-from windowconv.lab.commands.actions import data_name, prepare, read_data, refuse_finished, say_result
+from windowconv.lab.commands.actions import prepare, say_result
 from windowconv.lab.commands.options import part
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import NAMES
-from windowconv.lab.data.sources import IMAGENET
-from windowconv.lab.export.run import some_images
+from windowconv.lab.data.sources import IMAGENET, data_name
 from windowconv.lab.models.arm_layers import grow_to_arm
 from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import BUILDERS, FAMILIES, Prepared, build
 from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec, start_widths
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.lab.training.evaluate import evaluate
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import cut, read_data, some_images
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 

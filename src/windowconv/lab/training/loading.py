@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
-from windowconv.lab.data import DeviceLoader, ImageData, ImageSet
+from windowconv.lab.data import DeviceLoader, ImageData, ImageSet, load
 from windowconv.lab.data.batches import Loader
 from windowconv.lab.data.sets import Images
 from windowconv.lab.data.streaming.encoded import EncodedSet
@@ -61,3 +63,14 @@ def held_out(images: Images, training: Training) -> tuple[Images, Images | None]
     if not training.val_fraction:
         return images, None
     return images.split(training.val_fraction, seed=SPLIT_SEED)
+
+
+def read_data(data: str, root: Path | None, training: Training) -> ImageData:
+    """The images that settings are for, all of them."""
+    return load(data, root, image_size=training.image_size, stream=training.stream)
+
+
+def some_images(images: Images, count: int) -> Tensor:
+    """So many images of a set, or all, evenly over its classes: float32 (n, C, H, W) in [0, 1]."""
+    some = images.take(min(count, len(images)))
+    return torch.cat([batch.images for batch in ordered_loader(some, count, "cpu", workers=0).epoch(0)])

@@ -17,7 +17,7 @@ from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.data.sets import Images
 from windowconv.lab.runs.checkpoints import Checkpoint, newest_step, save_checkpoint
-from windowconv.lab.runs.folder import RunWriter
+from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import Evaluation, evaluate
 from windowconv.lab.training.loading import held_out, training_loader

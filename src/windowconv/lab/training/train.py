@@ -18,7 +18,9 @@ from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, rest
 from windowconv.lab.models.build import build, to_header
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.runs.checkpoints import Checkpoint, remove_checkpoints
-from windowconv.lab.runs.folder import Run, RunWriter, describe_data, read_json, recording, run_record
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json
+from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
 from windowconv.lab.training.loop import Loop, Outcome

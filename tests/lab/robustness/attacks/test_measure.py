@@ -17,10 +17,11 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.data.subsets import stratified
 from windowconv.lab.robustness.attacks import measure
 from windowconv.lab.robustness.attacks.catalogue import ATTACKS
-from windowconv.lab.robustness.attacks.measure import attack_images, attack_run, draw
+from windowconv.lab.robustness.attacks.measure import attack_images, attack_run
 from windowconv.lab.robustness.attacks.outcome import finished, load
 from windowconv.lab.robustness.attacks.suites import Trial
-from windowconv.lab.robustness.attacks.target import Target, seeded
+from windowconv.lab.robustness.attacks.target import Target
+from windowconv.lab.robustness.sample import draw, seeded
 from windowconv.lab.runs.folder import Run
 
 PGD = Trial("pgd", 40, (0.01, 0.1), {"steps": 3})

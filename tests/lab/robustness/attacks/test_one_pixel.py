@@ -6,7 +6,8 @@ import torch
 from attacked_networks import Linear, near_grey, trained
 from windowconv.lab.robustness.attacks.gradient_attacks import generate
 from windowconv.lab.robustness.attacks.one_pixel import ONE_PIXEL
-from windowconv.lab.robustness.attacks.target import Target, art_attacks, seeded
+from windowconv.lab.robustness.attacks.target import Target, art_attacks
+from windowconv.lab.robustness.sample import seeded
 
 
 @pytest.mark.parametrize("pixels", [1, 3])

@@ -17,7 +17,8 @@ from windowconv.lab.robustness.conditions.bands import energy, spectrum
 from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.robustness.conditions.measure import Measured, measure_conditions
 from windowconv.lab.robustness.conditions.record import choose, shared_count
-from windowconv.lab.runs.folder import Run, describe_data
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.writer import describe_data
 
 NAMES = ("gaussian_noise-2", "contrast-5", "noise-mid-0.2", "low-pass-0.125")
 TESTED = tuple(condition for condition in conditions((12, 12), 1) if condition.name in NAMES)

@@ -13,7 +13,8 @@ from windowconv import get_window
 from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.statistics.paired import paired_difference, spread
-from windowconv.lab.studies.grid.report import convolutions, difference, results_table, write_report
+from windowconv.lab.statistics.tables import difference
+from windowconv.lab.studies.grid.report import convolutions, results_table, write_report
 from windowconv.lab.studies.grid.study import Study, StudyResult, run_study
 from windowconv.spectra import leakage_curve
 from windowconv.spectra.curve import RADII

@@ -13,7 +13,8 @@ from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.data.sets import Images
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.studies.grid.search import SEED, Found, search_rates
+from windowconv.lab.studies.design.plan import SEARCH_SEED
+from windowconv.lab.studies.grid.search import Found, search_rates
 from windowconv.lab.studies.grid.study import Study, StudyResult, run_study
 from windowconv.lab.training import loop
 
@@ -54,7 +55,7 @@ def test_it_tries_each_rate_once_an_arm_and_takes_the_best(
         assert list(values) == list(rates)
         assert values[found.best[arm]] == max(values.values())
         run = Run.open(tmp_path / f"search/{arm}-lr0.1")
-        assert (run.config.seed, run.config.lr, run.config.purpose) == (SEED, 0.1, "search")
+        assert (run.config.seed, run.config.lr, run.config.purpose) == (SEARCH_SEED, 0.1, "search")
         assert "test_accuracy" not in run.final()
         assert [p.name for p in sorted((run.folder / "evaluations").iterdir())] == ["val.json", "val.safetensors"]
     assert "Validation accuracy (%) by learning rate" in capsys.readouterr().err

@@ -11,7 +11,8 @@ import pytest
 from windowconv.errors import InputError
 from windowconv.lab.config import LATER, RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
-from windowconv.lab.runs.folder import Run, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import write_json
 from windowconv.lab.studies.grid import study as study_module
 from windowconv.lab.studies.grid.study import Study, StudyResult, run_study
 from windowconv.lab.training.loading import cut

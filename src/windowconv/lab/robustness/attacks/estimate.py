@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from windowconv.lab.robustness.attacks.measure import Sample
 from windowconv.lab.robustness.attacks.suites import Trial
 from windowconv.lab.robustness.attacks.target import Target
+from windowconv.lab.robustness.sample import Sample
 
 IMAGES = 50
 MARGIN = 1.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,52 +15,17 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.data.seeding import stream
-from windowconv.lab.data.sets import Images
-from windowconv.lab.data.subsets import stratified
 from windowconv.lab.robustness.attacks.outcome import EXAMPLES, Outcome, load, path_of, save
 from windowconv.lab.robustness.attacks.suites import Trial
-from windowconv.lab.robustness.attacks.target import Target, check_images, seeded
-from windowconv.lab.runs.folder import Run, environment
-from windowconv.lab.training.loading import ordered_loader
+from windowconv.lab.robustness.attacks.target import Target, check_images
+from windowconv.lab.robustness.sample import BATCH, Sample, seeded
+from windowconv.lab.runs.environment import environment
+from windowconv.lab.runs.folder import Run
 
-BATCH = 100
 ROUNDING = 1e-5
 """How far beyond its budget a change may measure by the rounding of float32."""
 
 Tick = Callable[[int], None]  # called with the number of images that are done
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The images that are attacked.
-
-    Args:
-        images: float32 (N, C, H, W) in [0, 1].
-        labels: int64 (N,).
-        indices: int64 (N,), their places in the test set.
-        test_labels: int64, all labels of the test set.
-        content_hash: the test set's.
-    """
-
-    images: Tensor
-    labels: Tensor
-    indices: Tensor
-    test_labels: Tensor
-    content_hash: str
-
-    def first(self, n: int, classes: int) -> Sample:
-        """The `n` of them that a sample of `n` would have."""
-        inside = torch.isin(self.indices, stratified(self.test_labels, classes, n, 0))
-        return replace(self, images=self.images[inside], labels=self.labels[inside], indices=self.indices[inside])
-
-
-def draw(images: Images, n: int, workers: int = 2) -> Sample:
-    """`n` images of a test set, evenly over the classes; always the same ones."""
-    chosen = images.take(n)
-    indices = stratified(images.labels, len(images.classes), n, 0)
-    batches = list(ordered_loader(chosen, BATCH, "cpu", workers).epoch(0))
-    held = torch.cat([batch.images.float() for batch in batches]).contiguous()
-    return Sample(held, chosen.labels.cpu(), indices, images.labels.cpu(), images.content_hash)
 
 
 def attack_run(

@@ -13,7 +13,7 @@ from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.lab.robustness.attacks.catalogue import find_attack
 from windowconv.lab.robustness.attacks.norms import UNITS, Unit
-from windowconv.lab.runs.folder import read_json, write_json
+from windowconv.lab.runs.records import read_json, write_json
 
 EXAMPLES = 6
 """Adversarial images that are kept to be looked at."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -81,19 +80,6 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers of numpy and torch that depend on `seed` alone; what was drawn before goes on afterwards."""
-    before = np.random.get_state()  # noqa: NPY002 - the toolbox draws from the global generator
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
 
 
 def check_images(images: Tensor, labels: Tensor, target: Target) -> None:

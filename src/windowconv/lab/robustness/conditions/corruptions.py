@@ -22,8 +22,8 @@ from torch import Tensor
 
 from windowconv.errors import InputError, require, unknown
 from windowconv.lab.data.seeding import numbers
-from windowconv.lab.robustness.attacks.target import seeded
 from windowconv.lab.robustness.conditions.bands import Band
+from windowconv.lab.robustness.sample import seeded
 
 Group = Literal["noise", "blur", "weather", "digital"]
 GROUPS: tuple[Group, ...] = ("noise", "blur", "weather", "digital")

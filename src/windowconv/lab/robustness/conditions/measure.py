@@ -19,7 +19,8 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.robustness.conditions.bands import Spectrum, energy, spectrum
 from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.robustness.conditions.record import Chosen, choose, earlier, heading, made_with, path_of
-from windowconv.lab.runs.folder import Run, read_json, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json, write_json
 from windowconv.spectra.batches import Progress
 from windowconv.spectra.forward import logits
 

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.data.sets import Images
-from windowconv.lab.robustness.attacks.measure import draw
 from windowconv.lab.robustness.conditions.conditions import as_bytes
-from windowconv.lab.runs.folder import Run, environment, read_json
+from windowconv.lab.robustness.sample import draw
+from windowconv.lab.runs.environment import environment
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json
 from windowconv.lab.training.evaluate import check_fits
 from windowconv.spectra.forward import check_bytes
 

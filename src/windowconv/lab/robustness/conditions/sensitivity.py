@@ -13,7 +13,8 @@ from windowconv.errors import InputError
 from windowconv.lab.data.sets import Images
 from windowconv.lab.robustness.conditions.conditions import as_floats
 from windowconv.lab.robustness.conditions.record import Chosen, choose, earlier, heading, made_with, path_of
-from windowconv.lab.runs.folder import Run, read_json, write_json
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import read_json, write_json
 from windowconv.spectra import fourier_heat_map, shift_consistency
 from windowconv.spectra.batches import Progress
 

@@ -6,8 +6,8 @@ import torch
 
 from windowconv import plots
 from windowconv.lab.robustness.attacks.catalogue import find_attack
-from windowconv.lab.robustness.attacks.measure import Sample
 from windowconv.lab.robustness.reports.comparison import Comparison
+from windowconv.lab.robustness.sample import Sample
 from windowconv.report import Block, Figure, Section
 
 SHOWN = 3

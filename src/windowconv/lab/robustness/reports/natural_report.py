@@ -11,7 +11,7 @@ from windowconv.lab.robustness.reports.natural_comparison import BySeed, Kind, N
 from windowconv.lab.robustness.reports.natural_pictures import Colours, curves, sheets
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
-from windowconv.lab.studies.grid.report import INTERVAL_SEEDS, difference
+from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.report import Block, Cell, Column, Section, Table, Text
 
 

@@ -15,7 +15,7 @@ from windowconv.lab.robustness.conditions.sensitivity import HEAT_MAP, SHIFTS, r
 from windowconv.lab.robustness.reports.natural_comparison import check_paired
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
-from windowconv.lab.studies.grid.report import INTERVAL_SEEDS, difference
+from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.plots.robustness import ErrorPanel
 from windowconv.report import Block, Cell, Column, Figure, Section, Table
 

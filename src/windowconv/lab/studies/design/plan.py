@@ -9,9 +9,11 @@ from typing import Any
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.recipes import find_recipe
 from windowconv.lab.studies.design.design import Design, Variant
-from windowconv.lab.studies.grid.search import FOLDER as SEARCH
-from windowconv.lab.studies.grid.search import SEED as SEARCH_SEED
 
+SEARCH = "search"
+"""The folder of the runs of a search."""
+SEARCH_SEED = 10_000
+"""Of the runs of a search; a study's own seeds begin at 0."""
 START = "start"
 """The folder of the runs whose weights others start from."""
 

@@ -14,7 +14,7 @@ from windowconv.lab.data import DataNotFound, load
 from windowconv.lab.models.algorithm_choice import Pins, pin_algorithms
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import network_spec
-from windowconv.lab.runs.folder import describe_data
+from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import Plan, PlannedRun
 from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.execution.estimate import Estimate, Line, Task, line

@@ -10,9 +10,9 @@ import numpy as np
 from windowconv.errors import InputError, unknown
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
-from windowconv.lab.export.run import some_images
-from windowconv.lab.runs.folder import Run, write_json
-from windowconv.lab.training.loading import cut
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import write_json
+from windowconv.lab.training.loading import cut, some_images
 from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import leakage
 from windowconv.spectra.shift import shift_consistency
@@ -76,11 +76,12 @@ def _shift(run: Run, data: ImageData, execution: Execution) -> Figures:
 
 def _attacks(run: Run, data: ImageData, execution: Execution) -> Figures:
     """The pointwise worst case of FGSM and PGD in the maximum norm; of `windowconv attack`, which has many more."""
-    from windowconv.lab.robustness.attacks.measure import attack_run, draw
+    from windowconv.lab.robustness.attacks.measure import attack_run
     from windowconv.lab.robustness.attacks.norms import LINF
     from windowconv.lab.robustness.attacks.suites import Trial
     from windowconv.lab.robustness.attacks.target import Target
     from windowconv.lab.robustness.attacks.worst_case import worst_case
+    from windowconv.lab.robustness.sample import draw
 
     known = run.record["data"]
     shape = (known["channels"], *known["image_size"])

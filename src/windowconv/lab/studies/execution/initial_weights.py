@@ -10,11 +10,11 @@ from torch import nn
 from windowconv.checkpoint import load_weights, read_header
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
-from windowconv.lab.export.run import some_images
 from windowconv.lab.models.build import Prepared, from_header
 from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.finetune import CHECKED, Original, check_preserved, starting_network
+from windowconv.lab.training.loading import some_images
 from windowconv.lab.training.train import Start
 
 

@@ -15,7 +15,9 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
-from windowconv.lab.runs.folder import Run, describe_data, environment
+from windowconv.lab.runs.environment import environment
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import Plan, PlannedRun, Tuned
 from windowconv.lab.studies.execution.engines import Engine
 from windowconv.lab.studies.execution.initial_weights import weights_hash

@@ -15,7 +15,8 @@ from windowconv import plots
 from windowconv.kernel_geometry import Convolution
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.statistics.paired import paired_difference, spread
+from windowconv.lab.statistics.paired import spread
+from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.lab.studies.grid.leakage import leakage_section
 from windowconv.lab.studies.grid.study import StudyResult
 from windowconv.lab.training.progress import duration
@@ -23,7 +24,6 @@ from windowconv.report import Column, Figure, Page, Section, Table, Text, write
 from windowconv.windowed import WindowedMixin
 
 REPORT = "report.html"
-INTERVAL_SEEDS = 3
 
 
 def write_report(result: StudyResult) -> Path:
@@ -72,21 +72,6 @@ def results_table(result: StudyResult) -> Table:
         f"{record['environment']['torch']}."
     )
     return Table(f"{_title(result)}: results by arm", columns, rows, note=note)
-
-
-def difference(values: list[float], against: list[float]) -> str:
-    """The paired difference in words, such as "+1.20 [+0.30, +2.10]".
-
-    Two seeds have an interval too, but with one degree of freedom it is often absurdly wide and sometimes, by luck,
-    absurdly narrow: below `INTERVAL_SEEDS` each seed's difference stands in its place.
-    """
-    paired = paired_difference(values, against)
-    text = f"{paired.mean:+.2f}"
-    if paired.n >= INTERVAL_SEEDS:
-        text += f" [{paired.low:+.2f}, {paired.high:+.2f}]"
-    elif paired.n > 1:
-        text += " (" + ", ".join(f"{a - b:+.2f}" for a, b in zip(values, against, strict=True)) + ")"
-    return text.replace("-", "−")
 
 
 def _pairs_table(result: StudyResult) -> Table:

@@ -12,16 +12,13 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.studies.design.plan import SEARCH, SEARCH_SEED
 from windowconv.lab.studies.grid.study import Study, arm_specs, is_finished
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.lab.training.loading import cut
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 from windowconv.tables import format_table
-
-FOLDER = "search"
-SEED = 10_000
-"""Of the runs of a search; a study's own seeds begin at 0."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Found:
     def record(self) -> dict[str, Any]:
         """For study.json."""
         values = {arm: {f"{rate:g}": v for rate, v in by_rate.items()} for arm, by_rate in self.accuracies.items()}
-        return {"seed": SEED, "validation_accuracy": values}
+        return {"seed": SEARCH_SEED, "validation_accuracy": values}
 
     def __str__(self) -> str:
         rates = sorted(next(iter(self.accuracies.values())))
@@ -79,8 +76,8 @@ def search_rates(
     todo = [(arm, rate) for arm in study.arms for rate in rates]
     with show_progress([specs[arm].macs for arm, _ in todo]) as progress:
         for arm, rate in todo:
-            config: RunConfig = replace(study.config(arm, SEED), lr=rate, purpose="search")
-            place = folder / FOLDER / f"{arm.replace(':', '_')}-lr{rate:g}"
+            config: RunConfig = replace(study.config(arm, SEARCH_SEED), lr=rate, purpose="search")
+            place = folder / SEARCH / f"{arm.replace(':', '_')}-lr{rate:g}"
             if is_finished(config, data, place):
                 progress.skip_run(place.name)
             else:
