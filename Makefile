@@ -39,10 +39,10 @@ lint: $(DEV)
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 
 bench: $(DEV)
-	$(PYTHON) benchmarks/window_cost.py
-	$(PYTHON) benchmarks/fftconv.py
-	$(PYTHON) benchmarks/inspection.py
-	$(PYTHON) benchmarks/training.py
+	$(PYTHON) -m benchmarks.window_cost
+	$(PYTHON) -m benchmarks.fftconv
+	$(PYTHON) -m benchmarks.inspection
+	$(PYTHON) -m benchmarks.training
 
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures

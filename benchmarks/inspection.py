@@ -1,6 +1,6 @@
 """How long `windowconv inspect` takes, and how much memory, against its limits.
 
-    python benchmarks/inspection.py [--images DIR] [--rounds 3]      # results/inspection.{json,md}; some minutes
+    python -m benchmarks.inspection [--images DIR] [--rounds 3]      # results/inspection.{json,md}; some minutes
 
 Each command runs in a process of its own, from start to exit: importing torch, measuring, drawing, writing. The heat
 map and the receptive field are left out. Memory is the process's largest resident set. Linux and macOS.
@@ -21,16 +21,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fftconv_cells import table
-from fftconv_record import describe_environment
 from torch import nn
 from torchvision.models import resnet18
 
+from benchmarks.markdown import table
+from benchmarks.record import describe_environment
 from windowconv import convert
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 MEMORY = 4.0  # GiB
 
 
@@ -45,7 +45,7 @@ class Case:
 
 CASES = (
     Case("ResNet-18", "torchvision/resnet18", 20.0),
-    Case("ResNet-18 with 7x7 Hamming kernels", "inspection:resnet18_7x7", 60.0),
+    Case("ResNet-18 with 7x7 Hamming kernels", "benchmarks.inspection:resnet18_7x7", 60.0),
 )
 
 
@@ -59,7 +59,7 @@ def measure(case: Case, images: Sequence[str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "windowconv.cli", "inspect", case.model, "--out", folder, *images]
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -109,7 +109,7 @@ def page(record: dict[str, Any]) -> str:
     hardware = f"{here['device']}, {here['cores']} cores, {here['threads']} threads; torch {here['torch']}, "
     hardware += f"windowconv {here['windowconv']}, Python {here['python']}"
     text = "Whole commands, from start to exit, without heat map and receptive field: median (smallest to largest)."
-    parts = ["# What inspecting a network takes", f"{hardware}. Made by `python benchmarks/inspection.py`.", text]
+    parts = ["# What inspecting a network takes", f"{hardware}. Made by `python -m benchmarks.inspection`.", text]
     return "\n\n".join([*parts, *table(head, lines)]) + "\n"
 
 
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, help="a folder of images")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=HERE.parent / "results")
+    parser.add_argument("--out", type=Path, default=ROOT / "results")
     options = parser.parse_args()
     record = {"environment": describe_environment(False), "rows": rows(options.rounds, options.images)}
     replace_file(options.out / "inspection.json", (json.dumps(record, indent=1) + "\n").encode())

@@ -1,7 +1,7 @@
 """What the window costs: a whole training step of ResNet-18 with 7x7 kernels, windowed against plain, and by layer.
 
-    python benchmarks/window_cost.py                       # the figures in results/window-cost.md; 20 to 30 minutes
-    python benchmarks/window_cost.py --batch 2 --size 64 --pairs 3 --out /tmp/quick
+    python -m benchmarks.window_cost                       # writes results/window-cost.md; 20 to 30 minutes
+    python -m benchmarks.window_cost --batch 2 --size 64 --pairs 3 --out /tmp/quick
 
 Both networks start from the same weights and see the same batch. A step is forward, loss, backward and SGD with
 momentum. The bar: the windowed step takes at most 1.02 times the plain one's time. Measured for either algorithm: with
@@ -20,11 +20,11 @@ from statistics import median
 from typing import Any
 
 import torch
-from pairs import Ratio, interleaved
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
+from benchmarks.pairs import Ratio, interleaved
 from windowconv import WindowedConv2d, convert, fold, set_algorithm
 from windowconv.fftconv.arguments import Algorithm
 from windowconv.files import replace_file
@@ -123,7 +123,7 @@ def line(name: str, ratio: Ratio) -> str:
 
 
 def write(rows: dict[str, Ratio], alone: list[float], options: argparse.Namespace, device: torch.device) -> None:
-    """The figures as JSON and the table made from them."""
+    """Write the ratios as JSON, and the table made from them."""
     where = environment(device)
     record = {"bar": BAR, "batch": options.batch, "size": options.size, "environment": where}
     record["products_alone_s"] = alone
@@ -140,7 +140,7 @@ def write(rows: dict[str, Ratio], alone: list[float], options: argparse.Namespac
         "Single layers: forward and both gradients.",
         "",
         f"{where['device']}, {where['threads']} threads, torch {where['torch']}, windowconv {where['windowconv']}. "
-        "Made by `python benchmarks/window_cost.py`.",
+        "Made by `python -m benchmarks.window_cost`.",
         "",
         "| | ratio | interval | pairs | windowed | plain |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -4,10 +4,11 @@ import itertools
 import time
 
 import numpy as np
-import pairs as pairs_module
 import pytest
-from pairs import Ratio, interleaved, rounds
+from benchmarks.pairs import Ratio, interleaved, rounds
 from scipy.stats import quantile_test
+
+from benchmarks import pairs as pairs_module
 
 
 def ratio(low: float, high: float) -> Ratio:

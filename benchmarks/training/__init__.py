@@ -1,0 +1,1 @@
+"""Training throughput and memory against a bare loop and torchvision's loading."""
