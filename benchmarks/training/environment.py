@@ -9,10 +9,10 @@ import torchvision
 
 from benchmarks.record import describe_environment
 from windowconv.lab.runs.environment import environment
+from windowconv.machine import processor_name
 
 
 def describe(device: torch.device, quick: bool = False) -> dict[str, Any]:
     """Versions and hardware; two runs with the same can be continued one by the other."""
-    here = describe_environment(quick)
-    found = {**here, "processor": here["device"], "torchvision": torchvision.__version__}
+    found = {**describe_environment(quick), "processor": processor_name(), "torchvision": torchvision.__version__}
     return {**found, "device": environment(device)["device"]}

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import threading
 import time
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from windowconv.fftconv.cost import SHARES
 from windowconv.fftconv.native import library
 from windowconv.fftconv.rates import Factors, Rates
 from windowconv.files import cache_folder, replace_file
+from windowconv.machine import processor_name
 
 OFF = "WINDOWCONV_CALIBRATION"  # "0" turns measuring off
 
@@ -96,7 +96,7 @@ def enabled() -> bool:
 def key() -> Key:
     """What the rates depend on; a file for another key is not used."""
     return {
-        "processor": _processor(),
+        "processor": f"{processor_name()}, {os.cpu_count()} cores",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "windowconv": version("windowconv"),
@@ -132,18 +132,6 @@ def _is_positive(value: object) -> bool:
 def _identity(threads: int) -> str:
     """A short name for `key()`, of which only the threads can change."""
     return hashlib.sha256(json.dumps(dict(key(), threads=threads), sort_keys=True).encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=1)
-def _processor() -> str:
-    """The processor's model and the number of cores."""
-    model = ""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor()
-    return f"{model or platform.machine()}, {os.cpu_count()} cores"
 
 
 def _may_measure() -> bool:
