@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from types import ModuleType
 
 SHOWN = 30  # names in a message
@@ -49,3 +50,16 @@ def require(module: str, extra: str) -> ModuleType:
         if error.name != module.split(".")[0]:
             raise
         raise InputError(f"this needs {error.name}: pip install 'windowconv[{extra}]'") from None
+
+
+def check_installed(extra: str, *modules: str) -> None:
+    """An `InputError` that names the extra where a module is not installed; none is imported, which may take seconds.
+
+    >>> check_installed("lab", "no_such_module")
+    Traceback (most recent call last):
+    ...
+    windowconv.errors.InputError: this needs no_such_module: pip install 'windowconv[lab]'
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise InputError(f"this needs {module}: pip install 'windowconv[{extra}]'")

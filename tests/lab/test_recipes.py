@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab.commands import actions
 from windowconv.lab.data import ImageData, load
 from windowconv.lab.recipes import RECIPES, find_recipe
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.training import loading
 
 Shell = Callable[..., tuple[int, str, str]]
 SMOKES = [name for name in RECIPES if name.endswith("-smoke")]
@@ -39,7 +39,7 @@ def test_a_smoke_recipe_runs_to_the_end_on_real_images(
     once: Callable[..., ImageData],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(actions, "load", once)
+    monkeypatch.setattr(loading, "load", once)
     recipe = find_recipe(name)
     data = STAND_INS.get(recipe.data, recipe.data)
     words = f"train --recipe {name} --arm 7x7-hamming --data {data} --workers 0 --threads 1 --data-root"

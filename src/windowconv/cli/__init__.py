@@ -6,10 +6,12 @@ print the help, so its module imports nothing heavy at the top.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Union
 
@@ -65,7 +67,22 @@ def _parse(tyro: Any, commands: Mapping[str, Any], arguments: Sequence[str]) -> 
             options["default"] = default
         kinds.append(Annotated[command, tyro.conf.subcommand(**options)])
     union: Any = Union[tuple(kinds)]  # noqa: UP007 - the | of annotated types is for names that are known
-    return tyro.cli(union, prog="windowconv", description=_description(), args=arguments, use_underscores=False)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(union, prog="windowconv", description=_description(), args=arguments, use_underscores=False)
+    except SystemExit as left:
+        if (refused := _input_error(left)) is not None:
+            raise refused from None
+        print(said.getvalue(), end="", file=sys.stderr)
+        raise
+
+
+def _input_error(error: BaseException | None) -> InputError | None:
+    """The `InputError` in whose wake an exception was raised: tyro puts a frame around what settings refuse."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__context__
+    return error
 
 
 def _description() -> str:

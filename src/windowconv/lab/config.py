@@ -130,6 +130,35 @@ class Training:
 
 
 @dataclass(frozen=True)
+class FinetuneTraining(Training):
+    """The same settings with the defaults of `windowconv finetune`, which suit pretrained networks."""
+
+    depth: int = 4
+    """Convolutions of the small network."""
+    width: int = 64
+    """Channels of the first convolution of small, of the first stage of resnet18, resnet18-cifar and vgg11-bn."""
+    image_size: int | None = 224
+    """Crop or resize the images to this many pixels."""
+    stream: bool = True
+    """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
+    augment: Augment = "area-crop"
+    """area-crop: crops of random area and aspect, mirrored at random; for streamed images. flip-crop: random mirroring
+    and crops after a padding of 4; for images in memory."""
+    crop_area: tuple[float, float] = (0.35, 1.0)
+    """Smallest and largest share of an image's area that area-crop takes."""
+    normalize: Literal["none", "imagenet"] = "imagenet"
+    """Subtract ImageNet's mean and divide by its standard deviation, as most pretrained networks need it."""
+    epochs: int = 10
+    """Passes over the training images."""
+    lr: float = 0.01
+    """Learning rate of SGD, before warm-up and decay."""
+    schedule: Schedule = "cosine"
+    """How the learning rate falls: at milestones, along a cosine, or up and down in one cycle."""
+    weight_decay: float = 1e-4
+    """L2 decay, on the raw weights, which are larger where a window was divided out: keep it small."""
+
+
+@dataclass(frozen=True)
 class RunConfig(Training):
     """One run: the shared settings, the data's name, the arm and the seed. It names no folder and no machine."""
 
@@ -168,13 +197,11 @@ class RunConfig(Training):
     @property
     def command(self) -> str:
         """The command that makes this run, without folders; FILE is the weights that it started from, if any."""
-        parts, defaults, always = ["windowconv train"], RunConfig, {"data", "arm", "seed"}
+        parts, defaults, always = ["windowconv train"], Training, {"data", "arm", "seed"}
         left_out = {"start", "preserve", "purpose"}
         if self.start:
-            from windowconv.lab.commands.finetune import Finetune  # which imports this module
-
             parts = [f"windowconv finetune --model {shlex.quote(self.network)} --weights FILE"]
-            defaults, always = Finetune, {*always, "preserve"}
+            defaults, always = FinetuneTraining, {*always, "preserve"}
             left_out = {"start", "purpose", "network"}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -209,8 +236,7 @@ class Execution:
     tensorboard: bool = False
     """Write what metrics.jsonl has for TensorBoard too, into the run folder's tensorboard/."""
 
-    def check(self) -> None:
-        """An `InputError` for a value that cannot be."""
+    def __post_init__(self) -> None:
         for name, low in (("threads", 1), ("workers", 0), ("checkpoint_minutes", 0), ("keep_checkpoints", 1)):
             value = getattr(self, name)
             if value is not None and not value >= low:

@@ -63,6 +63,6 @@ def test_an_interrupt_is_one_line(
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "run_and_report", interrupted)
+    monkeypatch.setattr(demo, "compare", interrupted)
     assert demo.main() == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("windowconv: interrupted; what was done is kept")

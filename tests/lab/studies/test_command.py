@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from windowconv.lab.commands import study_action as action
 from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Design
 
@@ -132,24 +131,3 @@ def test_a_folder_of_compare_is_reported_as_before(shell: Shell, tmp_path: Path)
     code, _, err = shell("report", tmp_path / "c", "--export", tmp_path / "e")
     assert code == 2
     assert "export" in err
-
-
-def test_settings_have_their_fields_kind() -> None:
-    given = [
-        "epochs=3",
-        "lr=0.5",
-        "milestones=0.3,0.6",
-        "nesterov=true",
-        "patience=none",
-        "train-images=7",
-        "decay=all",
-    ]
-    assert dict(map(action.parsed_setting, given)) == {
-        "epochs": 3,
-        "lr": 0.5,
-        "milestones": (0.3, 0.6),
-        "nesterov": True,
-        "patience": None,
-        "train_images": 7,
-        "decay": "all",
-    }

@@ -4,7 +4,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from torchvision.models import resnet18
 from windowconv.conversion import convert
 from windowconv.errors import InputError
 from windowconv.inspection.subject import IMAGENET
-from windowconv.lab.commands.finetune import Finetune
-from windowconv.lab.commands.options import part
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.commands.finetune import REQUIRED, Finetune
+from windowconv.lab.config import FinetuneTraining, RunConfig, Training
 from windowconv.lab.data import load
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import network_spec
@@ -395,15 +394,14 @@ def test_batch_counters_may_be_missing_as_in_old_files() -> None:
     ],
 )
 def test_the_command_makes_the_run_again(config: dict[str, Any]) -> None:
-    given = tyro.cli(Finetune, args=["--model", "resnet18", "--weights", "x", "--data", "my photos"])
-    base: dict[str, Any] = {**part(given, Training).__dict__, "data": given.data, "arm": given.arm, "preserve": True}
-    run = RunConfig(**{**base, "network": "resnet18", "start": "0123456789abcdef", **config})
+    base: dict[str, Any] = {**asdict(FinetuneTraining(network="resnet18")), "start": "0123456789abcdef"}
+    run = RunConfig(**{**base, "data": "my photos", "arm": "7x7-hamming", "preserve": True, **config})
     words = shlex.split(run.command)
     assert words[:2] == ["windowconv", "finetune"]
     again = tyro.cli(Finetune, args=words[2:])
     assert again.weights == Path("FILE")
     assert (again.data, again.arm, again.seed, again.preserve) == (run.data, run.arm, run.seed, run.preserve)
-    assert replace(part(again, Training), network=again.model) == part(run, Training)
+    assert RunConfig(**{**asdict(run), **asdict(again.training)}) == run
 
 
 def test_the_laboratorys_own_small_network_is_fine_tuned_by_the_command_that_a_study_records(
@@ -432,5 +430,6 @@ def test_train_has_none_of_finetunes_options_in_its_command() -> None:
 def test_a_recipe_gives_all_but_the_network() -> None:
     found = Finetune.defaults(["--recipe", "imagenet-resnet18-small"])
     assert found is not None
-    assert (found.image_size, found.epochs, found.crop_area, found.data) == (64, 12, (0.1, 1.0), "imagenet")
-    assert (found.network, found.width, found.depth, found.match, found.preserve) == ("", 64, 4, "none", True)
+    given = found.training
+    assert (given.image_size, given.epochs, given.crop_area, found.data) == (64, 12, (0.1, 1.0), "imagenet")
+    assert (given.network, given.width, given.depth, given.match, found.preserve) == (REQUIRED, 64, 4, "none", True)

@@ -1,24 +1,25 @@
-"""`windowconv attack`: its options, free of torch; the work is imported when it runs."""
+"""`windowconv attack`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from windowconv.lab.commands.options import Where
+from windowconv.lab.commands.options import DataRoot, ExecutionOptions
+from windowconv.lab.config import Execution
 
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(name="RUN", metavar="RUN...")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attack(Where):
+class Attack:
     """Attack the networks of runs, on the same images, and report what each arm withstands.
 
-    Runs of several arms and seeds are compared with the arm 3x3 (or the first one), paired by seed. What is done is
-    kept in the run folders: the same command goes on where it was cut, and attacks that are there are not run again.
+    Runs of several arms and seeds are compared with the arm 3x3 (or the first one), paired by seed. Results are kept in
+    the run folders: the same command resumes after an interruption, and finished attacks are not run again.
     """
 
     runs: Runs
@@ -30,18 +31,34 @@ class Attack(Where):
     """Only these: fgsm, bim, pgd, pgd-l2, deepfool, cw, spatial, one-pixel, universal, apgd-ce, apgd-t, fab-t, square,
     noise."""
     images: int | None = None
-    """Attack so many test images, evenly over the classes, instead of the suite's own numbers."""
+    """Attack this many test images, evenly over the classes, instead of the suite's own numbers."""
     budgets: tuple[float, ...] = ()
     """Budgets for the one attack that --attacks names: L∞ and L2 for images in [0, 1], degrees, or pixels."""
     seed: int = 0
     """Of what attacks draw at random."""
     data: str | None = None
     """Where the test images are, for runs that were trained on a folder of images."""
+    data_root: DataRoot = None
     out: Path | None = None
     """Where robustness.html and its tables go; the study's folder, or runs/robustness, if not given."""
+    execution: ExecutionOptions = field(default_factory=Execution)
 
     def run(self) -> None:
         """Attack and write the report."""
+        from windowconv.lab.commands.printing import print_robustness
         from windowconv.lab.robustness.attack_run import attack
 
-        attack(self)
+        print_robustness(
+            *attack(
+                self.runs,
+                self.suite,
+                self.attacks,
+                self.images,
+                self.budgets,
+                self.seed,
+                data=self.data,
+                root=self.data_root,
+                out=self.out,
+                execution=self.execution,
+            )
+        )

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from windowconv.errors import InputError
-from windowconv.lab.commands.actions import run_and_report
+from windowconv.lab.commands.printing import print_comparison
 from windowconv.lab.config import Training
 from windowconv.lab.data import DataNotFound, load
+from windowconv.lab.studies.grid.compare import compare
 from windowconv.lab.studies.grid.study import Study
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
@@ -32,12 +33,12 @@ def main() -> int:
             print(f"windowconv: {error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
         size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
-        run_and_report(Study(name, ARMS, SEEDS, size), data, out)
+        print_comparison(*compare(Study(name, ARMS, SEEDS, size), data, out))
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("windowconv: interrupted; what was done is kept, and the same command goes on", file=sys.stderr)
+        print("windowconv: interrupted; what was done is kept, the same command resumes", file=sys.stderr)
         return 130
     return 0
 

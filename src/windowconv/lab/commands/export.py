@@ -1,4 +1,4 @@
-"""`windowconv export`: its options, free of torch; the work is imported when it runs."""
+"""`windowconv export`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class Export:
     """
 
     run_folder: RunFolder
-    """A run folder."""
     format: Literal["onnx", "torch-export", "safetensors"]
     """onnx: for onnxruntime and others. torch-export: a program for torch.export.load. safetensors: weights by torch's
     names, without normalisation, which the header describes."""
@@ -30,10 +29,13 @@ class Export:
     """What to check on instead of the run's own test images: a data set's name or a folder. Needed where the run was
     trained on a folder that is in no data folder."""
     data_root: DataRoot = None
-    """Where the images are; else $WINDOWCONV_DATA, else ./data."""
 
     def run(self) -> None:
         """Write and check."""
         from windowconv.lab.export.run import export_run
+        from windowconv.lab.runs.folder import Run
 
-        export_run(self)
+        run = Run.open(self.run_folder)
+        path, found = export_run(run, self.format, self.out, self.images, self.data_root)
+        size = path.stat().st_size / 2**20
+        print(f"{run.folder.resolve().name} as {self.format}: {found}.\nFile: {path.resolve()} ({size:.2f} MiB)")

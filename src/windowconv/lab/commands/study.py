@@ -1,22 +1,31 @@
-"""`windowconv study`: its options, free of torch; the work is imported when it runs."""
+"""`windowconv study`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from windowconv.lab.commands.options import Where
+from windowconv.errors import InputError
+from windowconv.lab.commands.options import DataRoot, ExecutionOptions
+from windowconv.lab.config import Execution
+
+if TYPE_CHECKING:
+    from windowconv.lab.studies.design.plan import Plan
+    from windowconv.lab.studies.folder import StudyFolder
+
+RUNS = Path("runs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Where):
+class Study:
     """Carry out a ready-made study: train its variants over seeds, and give the verdict on its claim.
 
     Without a name the studies are listed. Finished runs are reused, those of other studies and of `windowconv compare`
-    too; a run that fails is tried once more and does not stop the rest; the same command goes on after an interruption.
+    too; a run that fails is tried once more and does not stop the rest; after an interruption the same command resumes.
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
@@ -32,14 +41,14 @@ class Study(Where):
     settings: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """Other settings for all runs, such as epochs=30 precision=bf16 (see windowconv train); they are recorded."""
     dry_run: bool = False
-    """Only say which runs there are to train, and what they will take, here and on other machines."""
+    """Print which runs there are to train and what they will take, here and on other machines; train nothing."""
     price: float | None = None
     """Dollars that an hour of this machine costs, for --dry-run."""
     processes: int = 1
-    """Train so many runs side by side, each with its share of the cores; on a GPU they share that too."""
+    """Train this many runs side by side, each with its share of the cores; on a GPU they share that too."""
     seeds_at_once: int = 1
-    """Train so many seeds of a variant at once, stacked into one network: faster on GPUs."""
-    reuse: tuple[Path, ...] = (Path("runs"),)
+    """Train this many seeds of a variant at once, stacked into one network: faster on GPUs."""
+    reuse: tuple[Path, ...] = (RUNS,)
     """Folders below which finished runs of the same settings, images and numerics are looked for."""
     engine: Literal["local", "ray"] = "local"
     """This machine, or a Ray cluster (needs the extra cluster)."""
@@ -48,11 +57,78 @@ class Study(Where):
     store: str | None = None
     """With Ray: where the machines put run folders, a path or a URL such as s3://bucket/study; --out itself, on a
     file system that all of them see, if not given."""
+    data_root: DataRoot = None
     out: Path | None = None
     """The study's folder; runs/studies/NAME-DATA-SCALE if not given."""
 
+    execution: ExecutionOptions = field(default_factory=Execution)
+
     def run(self) -> None:
         """Carry it out, or say what it would take."""
-        from windowconv.lab.commands.study_action import study
+        from windowconv.errors import check_installed
+        from windowconv.lab.studies.design.plan import plan_study
+        from windowconv.lab.studies.design.settings import parse_setting
+        from windowconv.lab.studies.execution.dry_run import estimate
+        from windowconv.lab.studies.execution.engine_choice import make_engine
+        from windowconv.lab.studies.execution.runner import Means, conduct
+        from windowconv.lab.training.distributed import configure
 
-        study(self)
+        if self.name is None:
+            _print_studies()
+            return
+        settings = dict(map(parse_setting, self.settings))
+        plan = plan_study(self.name, self.scale, self.seeds, self.data, self.variants, settings)
+        _check_reuse(self.reuse)
+        images = self.data or plan.design.at(plan.scale).data
+        configure(self.execution)
+        if self.dry_run:
+            print(f"{plan.design.name} at scale {plan.scale} on {plan.data}, {plan.seeds} seeds: {plan.design.claim}\n")
+            print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse, self.price))
+            return
+        check_installed("report", "matplotlib", "jinja2")  # missed now rather than after the training
+        engine = make_engine(self.engine, self.execution, self.processes, self.address, self.store)
+        means = Means(engine, images, self.data_root, self.execution, self.seeds_at_once, self.reuse)
+        _print_study(conduct(plan, self.out or _default_folder(plan), means))
+
+
+def _print_studies() -> None:
+    """The ready-made studies, one a line."""
+    from windowconv.lab.studies.design.catalogue import STUDIES
+
+    width = max(map(len, STUDIES))
+    print("\n".join(f"{design.name:{width}}  {design.claim}" for design in STUDIES.values()))
+
+
+def _check_reuse(folders: Sequence[Path]) -> None:
+    """An `InputError` for a folder that is not there; the default need not be yet."""
+    for path in folders:
+        if path != RUNS and not path.is_dir():
+            raise InputError(f"reuse={str(path)!r} is no folder; allowed: folders of runs or of studies")
+
+
+def _default_folder(plan: Plan) -> Path:
+    """Where a study goes if nothing else is said."""
+    names = [plan.design.name] if plan.design.name == plan.data else [plan.design.name, plan.data]
+    return RUNS / "studies" / "-".join([*names, plan.scale])
+
+
+def _print_study(done: StudyFolder) -> None:
+    """Write the report and print what the study found; an `InputError` if runs failed."""
+    from windowconv.lab.commands.printing import terminal_table
+    from windowconv.lab.studies.reports.analysis import baseline_warning, findings
+    from windowconv.lab.studies.reports.report import write_report
+    from windowconv.lab.studies.reports.tables import answer, results_table
+    from windowconv.lab.training.progress import duration
+
+    if done.finished:
+        page = write_report(done)
+        print(f"{done.design.claim}\n\n{terminal_table(results_table(done))}")
+        print("\n" + " ".join(filter(None, [answer(done, findings(done)), baseline_warning(done)])))
+        print(f"{done.finished} runs in {duration(done.record['time_s'])}. Report: {page.resolve()}")
+    failures: dict[str, str] = done.record["failures"]
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise InputError(
+            f"{len(failures)} of {done.wanted} runs failed twice, such as {name} ({reason}); the others are kept, and "
+            "the same command tries these again"
+        )

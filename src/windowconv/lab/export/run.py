@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +22,8 @@ from windowconv.lab.data.sources import IMAGENET
 from windowconv.lab.export.formats import FORMATS, Facts, Network
 from windowconv.lab.models.build import Prepared, from_header
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.loading import cut, read_data
+from windowconv.lab.training.loading import cut, read_data, some_images
 from windowconv.windowed import WindowedMixin
-
-if TYPE_CHECKING:
-    from windowconv.lab.commands.export import Export
-from windowconv.lab.training.loading import some_images
 
 CHECKED = 64  # images at most
 BATCH = 16
@@ -65,20 +61,30 @@ class Agreement:
         )
 
 
-def export_run(command: Export) -> None:
-    """`windowconv export`."""
-    run = Run.open(command.run_folder)
-    form = FORMATS[command.format]
-    name = run.folder.resolve().name
-    target = command.out or run.folder / "export" / f"{name}{form.suffix}"
+def export_run(
+    run: Run, format: str, out: Path | None = None, data: str | None = None, root: Path | None = None
+) -> tuple[Path, Agreement]:
+    """Export a run's network and check the file on real images.
+
+    Args:
+        run: with its weights.
+        format: one of `FORMATS`.
+        out: the file; `RUN/export/NAME` with the format's suffix if None.
+        data, root: images to check on, see `images_for`.
+
+    Returns:
+        The file, and how far its network is from the run's.
+
+    Raises:
+        InputError: a file name with another suffix, a package that is missing; as `images_for` and `export`.
+    """
+    form = FORMATS[format]
+    target = out or run.folder / "export" / f"{run.folder.resolve().name}{form.suffix}"
     if target.suffix != form.suffix:
-        raise InputError(f"out={str(target)!r}; allowed for {command.format}: a name that ends with {form.suffix}")
+        raise InputError(f"out={str(target)!r}; allowed for {format}: a name that ends with {form.suffix}")
     for module in form.needs:
         require(module, form.extra)
-    images = images_for(run, command.images, command.data_root)
-    found = export(run, command.format, target, images)
-    size = target.stat().st_size / 2**20
-    print(f"{name} as {command.format}: {found}.\nFile: {target.resolve()} ({size:.2f} MiB)")
+    return target, export(run, format, target, images_for(run, data, root))
 
 
 def export(run: Run, format: str, target: Path, images: Tensor) -> Agreement:

@@ -1,87 +1,105 @@
-"""What `windowconv attack` does."""
+"""Attacks on the networks of runs: what is to be done and how long it takes, the work, and the report."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
-from windowconv.errors import require
-from windowconv.lab.commands.actions import prepare
+from windowconv.errors import check_installed
+from windowconv.lab.config import Execution
 from windowconv.lab.robustness.attack_progress import show
 from windowconv.lab.robustness.attacks.estimate import estimate, seconds_an_image
 from windowconv.lab.robustness.attacks.measure import attack_run
-from windowconv.lab.robustness.attacks.suites import NATURAL, TRANSFER, Trial, choose, fitting, transfers, verify
+from windowconv.lab.robustness.attacks.suites import (
+    NATURAL,
+    TRANSFER,
+    SuiteName,
+    Trial,
+    choose,
+    fitting,
+    transfers,
+    verify,
+)
 from windowconv.lab.robustness.attacks.target import Target
 from windowconv.lab.robustness.reports.comparison import Comparison
 from windowconv.lab.robustness.reports.report import write_report
-from windowconv.lab.robustness.reports.tables import run_checks, summary_table
 from windowconv.lab.robustness.sample import Sample, draw, open_runs, test_images
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY
+from windowconv.lab.training.distributed import configure
 from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
-
-if TYPE_CHECKING:
-    from windowconv.lab.commands.attack import Attack
 
 Plan = list[tuple[Run, Trial]]
 
 
-def attack(command: Attack) -> Path:
-    """`windowconv attack`; returns the report's path."""
-    for module, extra in (
-        ("art", "attacks"),
-        ("pyautoattack", "attacks"),
-        ("matplotlib", "report"),
-        ("jinja2", "report"),
-    ):
-        _missing(module, extra)
-    runs = open_runs(command.runs)
-    trials = choose(command.suite, command.attacks, command.images, command.budgets)
-    execution = prepare(command)
-    images = test_images(runs, command.data, command.data_root)
+def attack(
+    folders: Sequence[Path],
+    suite: SuiteName = "quick",
+    attacks: Sequence[str] = (),
+    images: int | None = None,
+    budgets: Sequence[float] = (),
+    seed: int = 0,
+    *,
+    data: str | None = None,
+    root: Path | None = None,
+    out: Path | None = None,
+    execution: Execution | None = None,
+) -> tuple[Comparison, Path]:
+    """Attack the networks of runs and write the report; what is done already is kept.
+
+    Args:
+        folders: run folders and study folders.
+        suite, attacks, images, budgets: as in `choose`.
+        seed: of what attacks draw at random.
+        data, root: where the test images are, as `load` takes them; the runs' own if None.
+        out: the report's folder; the study's, or `runs/robustness`, if None.
+        execution: device, threads, workers.
+
+    Returns:
+        The runs compared, and the report's path.
+
+    Raises:
+        InputError: a missing package; as `open_runs`, `choose`, `test_images` and `verify`.
+    """
+    execution = execution or Execution()
+    check_installed("attacks", "art", "pyautoattack")
+    check_installed("report", "matplotlib", "jinja2")
+    runs = open_runs(folders)
+    trials = choose(suite, attacks, images, budgets)
+    configure(execution)
+    pictures = test_images(runs, data, root)
     notes: list[str] = []
-    if not command.attacks:  # what is named must fit; of a suite, what does
-        trials, notes = fitting(trials, len(images.classes))
-    verify(trials, len(images.classes), images.shape, len(images))
-    sample = draw(images, max(trial.images for trial in trials), execution.workers)
-    plan = _plan(command, runs, trials)
+    if not attacks:  # what is named must fit; of a suite, what does
+        trials, notes = fitting(trials, len(pictures.classes))
+    verify(trials, len(pictures.classes), pictures.shape, len(pictures))
+    sample = draw(pictures, max(trial.images for trial in trials), execution.workers)
+    plan = _plan(runs, trials, transfer=suite in TRANSFER and not attacks)
     device = torch.device(execution.device)
-    _say_plan(plan, trials, sample, device)
+    _print_plan(plan, trials, sample, device)
     for note in notes:
         print(note, file=sys.stderr)
-    _carry_out(plan, sample, device, command.seed)
+    _carry_out(plan, sample, device, seed)
     sections = []
-    if command.suite in NATURAL and not command.attacks:
+    if suite in NATURAL and not attacks:
         from windowconv.lab.robustness.natural_run import natural
 
-        sections = natural(runs, images, command, execution)
+        sections = natural(runs, pictures, images, seed, execution.device)
     labels = {trial.label: trial.images for _, trial in plan}
-    page = write_report(runs, _folder(command, runs), labels, sample, sections, notes)
-    _say_results(Comparison.of(runs, labels))
-    print(f"Report: {page.resolve()}")
-    return page
+    page = write_report(runs, out or _default_folder(runs), labels, sample, sections, notes)
+    return Comparison.of(runs, labels), page
 
 
-def _missing(module: str, extra: str) -> None:
-    """An `InputError` where a package is not installed, before any work; the toolbox itself takes seconds to import."""
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        require(module, extra)
-
-
-def _plan(command: Attack, runs: Sequence[Run], trials: Sequence[Trial]) -> Plan:
-    """Each run's trials, seed by seed."""
+def _plan(runs: Sequence[Run], trials: Sequence[Trial], transfer: bool) -> Plan:
+    """Each run's trials, seed by seed; with `transfer` also the images that defeated the other arms of its seed."""
     arms = list(dict.fromkeys(run.config.arm for run in runs))
     plan: Plan = []
     for run in runs:
         plan += [(run, trial) for trial in trials]
-        if command.suite in TRANSFER and not command.attacks:
+        if transfer:
             there = [a for a in arms if any(r.config.arm == a and r.config.seed == run.config.seed for r in runs)]
             plan += [(run, trial) for trial in transfers(run.config.arm, there, trials[0].images)]
     return plan
@@ -92,7 +110,7 @@ def _target(run: Run, device: torch.device) -> Target:
     return Target(run.model(), len(known["classes"]), (known["channels"], *known["image_size"]), device)
 
 
-def _say_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: torch.device) -> None:
+def _print_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: torch.device) -> None:
     """What will be run, with which budgets, and how long it will take at the networks' present speed."""
     runs = list({run.folder: run for run, _ in plan}.values())
     columns = ["attack", "images", "budgets", "settings"]
@@ -129,23 +147,9 @@ def _carry_out(plan: Plan, sample: Sample, device: torch.device, seed: int) -> N
             attack_run(run, target, trial, sample, seed, display.advance, source)
 
 
-def _folder(command: Attack, runs: Sequence[Run]) -> Path:
-    """Where the report goes."""
-    if command.out is not None:
-        return command.out
+def _default_folder(runs: Sequence[Run]) -> Path:
+    """Where the report goes: into the study's folder, if all runs are of one."""
     parents = {run.folder.resolve().parent for run in runs}
     if len(parents) == 1 and ((parent := runs[0].folder.parent) / STUDY).is_file():
         return parent
     return Path("runs/robustness")
-
-
-def _say_results(comparison: Comparison) -> None:
-    table = summary_table(comparison)
-    columns = table.headings()
-    rows = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in table.rows]
-    print(f"{table.caption}\n{format_table([c.title for c in columns], rows, [bool(c.numeric) for c in columns])}")
-    print(table.note)
-    for name, each in run_checks(comparison).items():
-        for run, check in each:
-            if not check.passed:
-                print(f"sanity check violated, {name}: {run}: {check.found}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from windowconv import plots
-from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.robustness.conditions.measure import measure_conditions
 from windowconv.lab.robustness.conditions.sensitivity import measure_heat_maps, measure_shifts
@@ -17,20 +15,25 @@ from windowconv.lab.robustness.reports.sensitivity_report import heat_map_sectio
 from windowconv.lab.runs.folder import Run
 from windowconv.report import Section
 
-if TYPE_CHECKING:
-    from windowconv.lab.commands.attack import Attack
-
 IMAGES = 500
 """Test images under each condition."""
 
 
-def natural(runs: Sequence[Run], images: Images, command: Attack, execution: Execution) -> list[Section]:
-    """Measure what is not there yet, and make the sections of the report."""
-    count = min(command.images or IMAGES, len(images))
-    given = {"count": count, "seed": command.seed, "device": execution.device}
+def natural(runs: Sequence[Run], images: Images, count: int | None, seed: int, device: str) -> list[Section]:
+    """Measure what is not there yet, and make the sections of the report.
+
+    Args:
+        runs: what to measure.
+        images: the test images that they share.
+        count: how many images under each condition; `IMAGES` if None.
+        seed: of what conditions draw at random.
+        device: where the networks run.
+    """
+    count = min(count or IMAGES, len(images))
+    given = {"count": count, "seed": seed, "device": device}
     measure_conditions(runs, images, progress=_lines("conditions"), **given)
     measure_shifts(runs, images, progress=_lines("shifts, runs"), **given)
-    measure_heat_maps(runs, images, seed=command.seed, device=execution.device, progress=_lines("heat maps, runs"))
+    measure_heat_maps(runs, images, seed=seed, device=device, progress=_lines("heat maps, runs"))
     compared = by_arm(runs)
     colours = plots.arm_colours(compared)
     return [

@@ -132,6 +132,13 @@ def is_first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def configure(execution: Execution) -> None:
+    """Set the number of CPU threads for this process; an `InputError` for a device that is not there."""
+    if execution.threads is not None:
+        torch.set_num_threads(execution.threads)
+    check_device(execution.device)
+
+
 def check_device(name: str) -> torch.device:
     """The torch device of this name; an `InputError` if it is not there or holds no numbers."""
     try:

@@ -12,10 +12,14 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
+from windowconv.lab.config import Execution
+from windowconv.lab.data import NAMES
 from windowconv.lab.data.sets import Images, ImageSet
+from windowconv.lab.data.sources import data_name
+from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
-from windowconv.lab.training.distributed import Ranks
-from windowconv.lab.training.loading import ordered_loader
+from windowconv.lab.training.distributed import Ranks, configure
+from windowconv.lab.training.loading import cut, ordered_loader, read_data
 
 BATCH = 500
 STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
@@ -91,6 +95,44 @@ def evaluate(
         model.train(training)
     predictions = classes.cpu().clone()
     return Evaluation(predictions, predictions == images.labels.cpu(), losses.cpu().clone())
+
+
+def evaluate_run(
+    run: Run, data: str | None = None, root: Path | None = None, execution: Execution | None = None
+) -> tuple[str, Evaluation]:
+    """Evaluate a finished run and write the result into its folder: `test`, or `DATA-test` for other images.
+
+    Args:
+        run: with its weights.
+        data: other images, as `load` takes them; the run's own test images if None.
+        root: the folder that `load` looks in.
+        execution: device, threads, workers.
+
+    Returns:
+        The name of the images, and the evaluation.
+
+    Raises:
+        InputError: images that are not there, that the network does not fit, or that differ from the run's own.
+    """
+    execution = execution or Execution()
+    config, known = run.config, run.record["data"]
+    model = run.model()
+    configure(execution)
+    given = data or config.data
+    if data is None and given not in NAMES:
+        raise InputError(f"{run.folder.name} was trained on the folder {given!r}; say where it is with --data")
+    source = read_data(given, root, config)
+    images = source.test if data is not None else cut(source, config).test
+    check_fits(known, images)
+    same = images.content_hash == known["test_hash"]
+    if data is None and not same:
+        raise InputError(
+            f"the test images of {given} here differ from those of the run (content hash {images.content_hash[:12]}, "
+            f"the run's {known['test_hash'][:12]}); pass --data {given} to evaluate on them all the same"
+        )
+    result = evaluate(model.to(execution.device), images, execution.device, workers=execution.workers)
+    save_evaluation(run.folder, "test" if same else f"{data_name(given)}-test", result, images, source.name)
+    return source.name, result
 
 
 def save_evaluation(folder: Path, name: str, result: Evaluation, images: Images, source: str) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from windowconv.checkpoint import read_state
 from windowconv.errors import InputError
-from windowconv.lab.commands.actions import prepare, say_result
-from windowconv.lab.commands.options import part
-from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import NAMES
 from windowconv.lab.data.sources import IMAGENET, data_name
 from windowconv.lab.models.arm_layers import grow_to_arm
@@ -24,14 +21,11 @@ from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import BUILDERS, FAMILIES, Prepared, build
 from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec, start_widths
 from windowconv.lab.runs.folder import Run, refuse_finished
-from windowconv.lab.training.distributed import is_first_process
+from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import cut, read_data, some_images
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
-
-if TYPE_CHECKING:
-    from windowconv.lab.commands.finetune import Finetune
 
 CHECKED = 16  # images
 ALLOWED = 1e-3  # difference of a preserved output, over the largest one
@@ -55,36 +49,62 @@ class Original:
     classes: int
 
 
-def finetune(command: Finetune) -> Run:
-    """`windowconv finetune`."""
-    training: Training = replace(part(command, Training), network=command.model)
-    arm = parse_arm(command.arm)
-    check_request(training, arm, command.preserve, command.data)
+def finetune(
+    training: Training,
+    weights: Path,
+    data: str,
+    arm: str,
+    seed: int = 0,
+    out: Path | None = None,
+    *,
+    preserve: bool = True,
+    root: Path | None = None,
+    execution: Execution | None = None,
+) -> Run:
+    """Convert a pretrained network to an arm and train it, or resume that; lines on standard output say what is kept.
+
+    Args:
+        training: settings, with the network's name.
+        weights: a file of its weights before any conversion, see `read_weights`.
+        data: what `load` takes.
+        arm: as in `parse_arm`.
+        seed: of what is drawn anew, the order of the images and the augmentation.
+        out: the run folder; `runs/finetune-ARM-seedN` if None.
+        preserve: whether the converted network must compute what the pretrained one does.
+        root: the folder that `load` looks in.
+        execution: device, threads, checkpoints.
+
+    Raises:
+        InputError: as `check_request`, `find_head`, `read_weights`, `fill`, `check_preserved` and `train`; images that
+            are not there, or a finished run in the folder.
+    """
+    execution = execution or Execution()
+    parsed = parse_arm(arm)
+    check_request(training, parsed, preserve, data)
     head = find_head(training)
-    state, digest = read_weights(command.weights)
-    task = {"data": data_name(command.data), "arm": arm.name, "seed": command.seed}
-    config = RunConfig(**asdict(training), **task, start=digest, preserve=command.preserve)
-    execution = prepare(command)
-    folder = command.out or Path("runs") / f"finetune-{config.run_name}"
+    state, digest = read_weights(weights)
+    task = {"data": data_name(data), "arm": parsed.name, "seed": seed}
+    config = RunConfig(**asdict(training), **task, start=digest, preserve=preserve)
+    configure(execution)
+    folder = out or Path("runs") / f"finetune-{config.run_name}"
     refuse_finished(folder)
-    data = cut(read_data(command.data, command.data_root, training), training)
-    shape = (data.channels, *data.image_size)
-    spec = network_spec(config, arm.name, config.seed, len(data.classes), shape)
-    original = fill(training, data.channels * repeats(spec), head, state, command.weights.name)
-    start = partial(starting_network, original, preserve=command.preserve)
-    lines = [_about_head(command, original, len(data.classes))]
-    if command.preserve:
-        lines.append(check_preserved(original, spec, some_images(data.train, CHECKED)))
+    images = cut(read_data(data, root, training), training)
+    shape = (images.channels, *images.image_size)
+    spec = network_spec(config, parsed.name, config.seed, len(images.classes), shape)
+    original = fill(training, images.channels * repeats(spec), head, state, weights.name)
+    start = partial(starting_network, original, preserve=preserve)
+    lines = [_about_head(training.network, weights.name, original, len(images.classes))]
+    if preserve:
+        lines.append(check_preserved(original, spec, some_images(images.train, CHECKED)))
     if is_first_process():
         print("\n".join(lines), flush=True)
-        if original.classes == len(data.classes) and not (folder / "run.json").exists():
-            before = evaluate(start(spec).to(execution.device), data.test, execution.device, workers=execution.workers)
+        if original.classes == len(images.classes) and not (folder / "run.json").exists():
+            network = start(spec).to(execution.device)
+            before = evaluate(network, images.test, execution.device, workers=execution.workers)
             right = f"{before.figures()['correct']} of {before.n}"
             print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({right})", flush=True)
     with show_progress([1.0]) as progress:
-        run = train(config, data, folder, progress, execution, start=start)
-    say_result(run)
-    return run
+        return train(config, images, folder, progress, execution, start=start)
 
 
 def check_request(training: Training, arm: Arm, preserve: bool, data: str) -> None:
@@ -236,8 +256,8 @@ def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> st
     return f"{given['arm']} computes the same: {text} (allowed: {ALLOWED})"
 
 
-def _about_head(command: Finetune, original: Original, classes: int) -> str:
-    source = f"{command.model} from {command.weights.name} has {original.classes} classes"
+def _about_head(model: str, weights: str, original: Original, classes: int) -> str:
+    source = f"{model} from {weights} has {original.classes} classes"
     if original.classes == classes:
         return f"{source}, as the data have: its last layer ({original.head}) is kept"
     return f"{source}, the data have {classes}: its last layer ({original.head}) is drawn anew"

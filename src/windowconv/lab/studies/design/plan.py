@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
+from windowconv.lab.data.sources import data_name
 from windowconv.lab.recipes import find_recipe
-from windowconv.lab.studies.design.design import Design, Variant
+from windowconv.lab.studies.design.catalogue import find_design
+from windowconv.lab.studies.design.design import Design, Scale, Variant
 
 SEARCH = "search"
 """The folder of the runs of a search."""
@@ -103,6 +106,40 @@ class Plan:
 
     def _config(self, arm: str, training: Training, seed: int, **more: Any) -> RunConfig:
         return RunConfig(**asdict(training), data=self.data, arm=arm, seed=seed, **more)
+
+
+def plan_study(
+    name: str,
+    scale: Scale,
+    seeds: int | None = None,
+    data: str | None = None,
+    variants: tuple[str, ...] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Plan:
+    """A ready-made study as it is to be run.
+
+    Args:
+        name: of a study in the catalogue.
+        scale: of its recipe.
+        seeds: runs of each variant; the study's own number if None.
+        data: other images, as `load` takes them.
+        variants: some of the study's, by name; all if empty.
+        settings: of all runs, in place of the recipe's.
+
+    Raises:
+        InputError: an unknown study, scale or variant; fewer than one seed.
+    """
+    design = find_design(name)
+    if data is not None:
+        design = design.on(data_name(data))
+    if variants:
+        design = design.only(variants)
+    if settings:
+        design = design.changed(settings)
+    seeds = design.seeds if seeds is None else seeds
+    if seeds < 1:
+        raise InputError(f"seeds={seeds}; allowed: 1 or more")
+    return Plan(design, scale, seeds, design.at(scale).data)
 
 
 def run_folder(variant: Variant, seed: int) -> str:

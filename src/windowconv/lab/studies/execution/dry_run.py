@@ -52,6 +52,8 @@ def estimate(
     Raises:
         InputError: images that are not here and unknown; as `Processes`.
     """
+    if price is not None and not price >= 0:
+        raise InputError(f"price={price}; allowed: 0 or more")
     threads = execution.threads or torch.get_num_threads()
     if processes > 1:
         threads = Processes(processes, execution.threads).threads

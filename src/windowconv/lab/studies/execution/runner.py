@@ -50,6 +50,10 @@ class Means:
     seeds_at_once: int = 1
     reuse: tuple[Path, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.seeds_at_once < 1:
+            raise InputError(f"seeds-at-once={self.seeds_at_once}; allowed: 1 or more")
+
 
 def conduct(plan: Plan, folder: Path, means: Means) -> StudyFolder:
     """Carry a study out in a folder, or go on with it.

@@ -1,0 +1,79 @@
+"""`windowconv compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from windowconv.lab.commands.options import (
+    DataRoot,
+    ExecutionOptions,
+    RecipeName,
+    TrainingData,
+    TrainingOptions,
+    chosen_recipe,
+)
+from windowconv.lab.config import Execution, Training
+from windowconv.lab.recipes import ARMS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Train a network in several arms on the same batches, over seeds, and write one HTML report.
+
+    An arm is a kernel size and a window: 3x3, 7x7, 7x7-hamming, 9x9-kaiser:8.6, 7x7-hamming-energy,
+    7x7-learnable-cosine; controls are 7x7-shuffled, 7x7-hamming-init, 7x7-hamming-rates; -params or -flops at the end
+    matches the first one's size. The first arm is the baseline. Finished runs in --out are reused, and interrupted
+    runs resume.
+    """
+
+    recipe: RecipeName = None
+    arms: tuple[str, ...] = ARMS
+    """What to compare."""
+    seeds: int = 2
+    """Runs of each arm, with seeds 0, 1 and so on."""
+    seeds_at_once: int = 1
+    """Train this many seeds of an arm at once, stacked into one network: faster on GPUs."""
+    lr_search: tuple[float, ...] = ()
+    """Try these learning rates for each arm first, on the validation images (needs --val-fraction); take its best."""
+    data: TrainingData = "fashion-mnist"
+    data_root: DataRoot = None
+    out: Path = Path("runs/compare")
+    """The study's folder: a folder for each run, and report.html."""
+    training: TrainingOptions = field(default_factory=Training)
+    execution: ExecutionOptions = field(default_factory=Execution)
+
+    @classmethod
+    def defaults(cls, arguments: Sequence[str]) -> Self | None:
+        """What the options start from: the settings of `--recipe`, if it is given."""
+        recipe = chosen_recipe(arguments)
+        return recipe and cls(
+            recipe=recipe.name,
+            arms=recipe.arms,
+            seeds=recipe.seeds,
+            data=recipe.data,
+            out=Path("runs") / recipe.name,
+            training=recipe.training,
+        )
+
+    def run(self) -> None:
+        """Train and write the report."""
+        from windowconv.lab.commands.printing import print_comparison
+        from windowconv.lab.data.sources import data_name
+        from windowconv.lab.studies.grid.compare import compare
+        from windowconv.lab.studies.grid.study import Study
+
+        study = Study(data_name(self.data), self.arms, self.seeds, self.training)
+        print_comparison(
+            *compare(
+                study,
+                self.data,
+                self.out,
+                root=self.data_root,
+                execution=self.execution,
+                seeds_at_once=self.seeds_at_once,
+                rates=self.lr_search,
+            )
+        )
