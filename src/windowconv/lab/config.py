@@ -29,7 +29,7 @@ LATER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Training:
-    """What all arms and seeds of a comparison share. The defaults suit a laptop; the paper's values in brackets."""
+    """Settings that all arms and seeds share. The defaults suit a laptop; the paper's values are in brackets."""
 
     network: str = "small"
     """small (the paper's CIFAR network), resnet18, resnet18-cifar, vgg11-bn, torchvision/NAME, timm/NAME [small;
@@ -131,7 +131,7 @@ class Training:
 
 @dataclass(frozen=True)
 class FinetuneTraining(Training):
-    """The same settings with the defaults of `windowconv finetune`, which suit pretrained networks."""
+    """Settings with defaults that suit pretrained networks."""
 
     depth: int = 4
     """Convolutions of the small network."""
@@ -220,7 +220,7 @@ def _option(name: str, value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How and where a run is carried out; nothing of it changes the result but by rounding."""
+    """How and where a run is carried out; results differ at most by rounding."""
 
     device: str = "cpu"
     """A torch device: cpu, cuda, cuda:1, mps."""

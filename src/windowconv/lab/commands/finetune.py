@@ -17,7 +17,7 @@ REQUIRED: Any = tyro.MISSING
 
 @dataclass(frozen=True)
 class FinetuneOptions(FinetuneTraining):
-    """The settings of fine-tuning as options: its network is the model, whose widths stay."""
+    """Settings of the training; the defaults suit pretrained networks."""
 
     network: Annotated[str, tyro.conf.arg(name="model", metavar="NAME")] = REQUIRED
     """The network that the weights are of: torchvision/NAME, timm/NAME, small, resnet18, resnet18-cifar, vgg11-bn."""
