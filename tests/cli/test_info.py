@@ -31,20 +31,20 @@ def test_versions_and_threads(shell):
     code, out, err = shell("info")
     assert (code, err) == (0, "")
     assert line(out, "windowconv").split()[1:4] == [f"{windowconv.__version__},", "torch", f"{torch.__version__},"]
-    assert f"{torch.get_num_threads()} threads" in line(out, "processor")
-    assert "MiB" in line(out, "work space")
-    assert line(out, "calibration").endswith("off (WINDOWCONV_CALIBRATION=0): the built-in rates decide")
+    assert f"torch uses {torch.get_num_threads()} threads" in line(out, "processor")
+    assert " MiB" in line(out, "workspace")
+    assert line(out, "calibration").endswith("off (WINDOWCONV_CALIBRATION=0); built-in rates are used")
 
 
 def test_the_native_operator_or_why_it_is_not_there(shell, monkeypatch):
     if library.library() is not None:
-        assert " in use; this machine has" in line(shell("info")[1], "native operator")
-        for used, said in (("avx2", "avx2 in use;"), ("amx", "avx512, with amx for bfloat16, in use;")):
+        assert " (available: " in line(shell("info")[1], "native operator")
+        for used, said in (("avx2", "avx2 (available"), ("amx", "avx512, with amx for bfloat16 (available")):
             monkeypatch.setattr(library, "instructions", lambda used=used: used)
             assert said in line(info.report(), "native operator")
     monkeypatch.setattr(library, "library", lambda: None)
     monkeypatch.setattr(library, "why_not", lambda: "no compiler was found")
-    assert "not used: no compiler was found; PyTorch's own" in line(info.report(), "native operator")
+    assert "not used: no compiler was found; PyTorch operations" in line(info.report(), "native operator")
 
 
 @pytest.mark.usefixtures("_measurable")
@@ -53,9 +53,9 @@ def test_before_and_after_measuring(shell, tmp_path):
     assert not (tmp_path / "cache").exists()
     code, out, _ = shell("info --calibrate")
     assert code == 0
-    assert f"measured just now, kept in {tmp_path}" in line(out, "calibration")
+    assert f"measured just now; stored in {tmp_path}" in line(out, "calibration")
     assert line(out, "native float32").split() == ["native", "float32", "1.25", "0.50", "3.00"]
-    assert "on, kept in" in line(shell("info")[1], "calibration")
+    assert "on; stored in" in line(shell("info")[1], "calibration")
 
 
 @pytest.mark.usefixtures("_measurable")
@@ -70,8 +70,8 @@ def test_where_nothing_can_be_written(shell, monkeypatch, tmp_path):
 @pytest.mark.usefixtures("_measurable")
 def test_a_busy_machine(shell, monkeypatch):
     monkeypatch.setattr(probes, "measure", lambda: None)
-    assert "too busy to be measured" in line(shell("info --calibrate")[1], "calibration")
-    assert "too busy to be measured" in line(shell("info")[1], "calibration")
+    assert "too busy to measure" in line(shell("info --calibrate")[1], "calibration")
+    assert "too busy to measure" in line(shell("info")[1], "calibration")
 
 
 def test_help_imports_nothing_heavy():

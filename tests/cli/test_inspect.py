@@ -39,7 +39,7 @@ def here(tmp_path, monkeypatch):
 def test_page_json_and_summary(here, capsys):
     assert main(["inspect", "cli_networks:net", "--out", "found"]) == 0
     said = capsys.readouterr().out
-    assert "2 convolutions with a kernel" in said
+    assert "2 convolutions with kernels of more than one tap" in said
     assert "model = windowconv.convert(model, window='hamming', kernel_size={3: 7}, preserve=True" in said
     record = json.loads((here / "found" / "inspection.json").read_text())
     assert record["schema_version"] == 1
@@ -60,17 +60,17 @@ def test_against_with_images(here, capsys):
     assert record["against"]["layers"][0]["kernel"] == [7, 7]
     assert len(record["changed"]["error"]) == 16
     page = (here / "found" / "report.html").read_text()
-    assert "The two compared" in page
+    assert "Comparison" in page
     assert str(here) not in page + (here / "found" / "inspection.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "no run folder"),
-        (["cli_networks:none"], "no convolutions to inspect"),
+        (["nowhere"], "model='nowhere'; allowed: a run folder"),
+        (["cli_networks:none"], "without convolutions"),
         (["cli_networks:ill"], "layer '2' has 144 NaN"),
-        (["cli_networks:net", "--images", "absent"], "neither a folder nor a data set"),
+        (["cli_networks:net", "--images", "absent"], "images='absent'; allowed: a folder"),
         (["cli_networks:net", "--images", "empty", "--size", "16"], "holds no images"),
         (["cli_networks:net", "--heat-map"], "--images"),
         (["cli_networks:net", "--count", "0"], "count=0"),

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
+from windowconv.cli.at_size import recommendations
 from windowconv.cli.library import Windows
-from windowconv.cli.windows import parse_window, sentences, usual
+from windowconv.cli.windows import default_names, parse_window
 from windowconv.errors import InputError
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.merit import window_figures
@@ -23,8 +24,8 @@ def test_the_table_and_the_advice_at_seven(capsys):
     lines = out.splitlines()
     assert lines[0] == "Symmetric windows of 7 taps"
     assert next(line for line in lines if line.startswith("hamming")).split()[1:4] == ["-32.4", "-35.6", "0.474"]
-    assert "Not hann: 24 of 49 taps are dead, and about 4.0 of 7 taps an axis count; take hamming" in out
-    assert "Not hamming" not in out
+    assert "Avoid hann: 24 of 49 taps are dead; only 4.0 of 7 effective taps per axis. Use hamming" in out
+    assert "Avoid hamming" not in out
     assert max(map(len, lines)) <= 120
 
 
@@ -45,16 +46,16 @@ def test_json_holds_what_the_library_computes(capsys):
 
 def test_at_three_hardly_anything_is_left(capsys):
     out = words(capsys, size=3)
-    assert "Not hann: 8 of 9 taps are dead, and about 1.0 of 3 taps an axis count; take a larger kernel" in out
-    assert "Not hamming: about 1.3 of 3 taps an axis count" in out
-    assert "none of them helps a flat kernel of this size" in " ".join(out.split())
+    assert "Avoid hann: 8 of 9 taps are dead; only 1.0 of 3 effective taps per axis. Use a larger kernel" in out
+    assert "Avoid hamming: only 1.3 of 3 effective taps per axis" in out
+    assert "no taper helps a flat kernel of this size" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 31, 33])
 def test_the_usual_windows_exist_at_every_size(size):
-    for name in usual(size):
+    for name in default_names(size):
         assert window_values(parse_window(name), (size,)).max() > 0
-    assert sentences([], size) == []
+    assert recommendations([], size) == []
 
 
 def test_a_kernel_of_one_tap_and_one_beyond_the_common_grid(capsys):
@@ -72,7 +73,7 @@ def test_the_figure_is_written(capsys, tmp_path, suffix):
 def test_the_page_holds_tables_advice_figure_and_explorer(capsys, tmp_path):
     words(capsys, size=5, out=tmp_path / "windows.html")
     html = (tmp_path / "windows.html").read_text(encoding="utf-8")
-    for part in ("Not hann: 16 of 25 taps", "<svg", 'class="explorer"', "−26.8", "<h1>Windows at 5 taps"):
+    for part in ("Avoid hann: 16 of 25 taps", "<svg", 'class="explorer"', "−26.8", "<h1>Windows of 5 taps"):
         assert part in html
     words(capsys, size=4, out=tmp_path / "even.html")  # which has no explorer
     assert 'class="explorer"' not in (tmp_path / "even.html").read_text(encoding="utf-8")
@@ -95,11 +96,11 @@ def test_words_for_windows():
         ({"size": 0}, "size=0; allowed"),
         ({"size": 1000}, "size=1000; allowed"),
         ({"names": ("haming",)}, "did you mean 'hamming'"),
-        ({"names": ("Kaiser 8",)}, "names: 'Kaiser 8'; allowed"),
-        ({"names": ("kaiser:1-2",)}, "'1-2' are no numbers"),
+        ({"names": ("Kaiser 8",)}, "names='Kaiser 8'; allowed"),
+        ({"names": ("kaiser:1-2",)}, "names='kaiser:1-2'; allowed"),
         ({"names": ("kaiser",)}, "it takes parameters"),
         ({"names": ("hann",), "size": 2}, "zero at every tap at size 2"),
-        ({"harris": True, "names": ("hann",)}, "pass no names"),
+        ({"harris": True, "names": ("hann",)}, "harris=True; allowed: without names"),
     ],
 )
 def test_bad_options(options, message):

@@ -13,7 +13,7 @@ from windowconv.inspection.comparison import difference
 from windowconv.inspection.measure import inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject
-from windowconv.inspection.summary_text import calls, summary
+from windowconv.inspection.summary_text import suggested_calls, summary
 from windowconv.report import render
 from windowconv.spectra.network import leakage
 
@@ -27,8 +27,8 @@ def test_without_images(subject):
 
 
 def test_with_everything(subject, images):
-    said = []
-    found = inspect_subject(subject, images, heat_map=True, receptive_field=True, say=said.append)
+    lines = []
+    found = inspect_subject(subject, images, heat_map=True, receptive_field=True, progress=lines.append)
     assert found.images == 6
     assert found.aliasing is not None
     assert [layer.name for layer in found.aliasing.layers] == ["0"]
@@ -38,10 +38,10 @@ def test_with_everything(subject, images):
     assert found.changed.clean_error == 0  # its labels are the network's own answers
     assert found.field is not None
     assert found.field.layer == "2"
-    assert "heat map: 130 of 130" in said  # all of 16 x 16, each pair once
+    assert "heat map: 130 of 130" in lines  # all of 16 x 16, each pair once
     json.dumps(found.as_dict(), allow_nan=False)
     html = render(make_page(found))
-    for title in ("In words", "Layer by layer", "What a window would change", "Kernels", "Gratings", "On images"):
+    for title in ("Summary", "Layer by layer", "What a window would change", "Kernels", "Gratings", "On images"):
         assert f">{title}</h2>" in html
 
 
@@ -50,12 +50,12 @@ def test_a_network_that_is_no_classifier(images):
     found = inspect_subject(Subject("maps", net, 3, 16), images)
     assert found.shift is None
     assert found.features is not None
-    with pytest.raises(InputError, match="one score a class"):
+    with pytest.raises(InputError, match="one score per class"):
         inspect_subject(Subject("maps", net, 3, 16), images, heat_map=True)
 
 
 def test_a_heat_map_needs_images(subject):
-    with pytest.raises(InputError, match="--images"):
+    with pytest.raises(InputError, match="heat_map=True; allowed: only with images"):
         inspect_subject(subject, heat_map=True)
 
 
@@ -70,8 +70,8 @@ def test_other_axes(axes):
 def test_summary_says_the_figures(subject):
     found = inspect_subject(subject)
     text = " ".join(summary(found))
-    assert "2 convolutions with a kernel (1 of 5x5, 1 of 3x3), none of them windowed" in text
-    assert "The weights are random: nothing here is about a trained network" in text
+    assert "2 convolutions with kernels of more than one tap (1 of 5x5, 1 of 3x3), none of them windowed" in text
+    assert "The weights are random: these numbers do not describe a trained network" in text
     mean = found.leakage["0"].means()["pair_leakage_1/4"]
     assert f"5x5 kernels {mean:.1%}" in text
     assert "1 layer of 3x3 is too small for a tapering window" in text
@@ -79,7 +79,7 @@ def test_summary_says_the_figures(subject):
 
 def test_the_calls_can_be_made(subject):
     found = inspect_subject(subject)
-    made = calls(found)
+    made = suggested_calls(found)
     assert made
     for call in made:
         names = {"windowconv": __import__("windowconv"), "model": subject.model}
@@ -93,8 +93,8 @@ def test_the_calls_can_be_made(subject):
 def test_nothing_to_try_where_all_is_windowed(subject):
     net = convert(subject.model, window="hamming", kernel_size={3: 7, 5: 7})
     found = inspect_subject(Subject("windowed", net.eval(), 3, 16))
-    assert calls(found) == []
-    assert "every layer with a kernel has a window already." in render(make_page(found))
+    assert suggested_calls(found) == []
+    assert "every layer with a kernel of more than one tap is windowed already." in render(make_page(found))
     assert "2 of them windowed" in summary(found)[0]
 
 
@@ -105,17 +105,17 @@ def test_comparison(subject):
     mine, its = (
         sum(layer.means()["pair_leakage_1/4"] or 0 for layer in each.leakage.layers) / 2 for each in (first, second)
     )
-    assert "7x7-hamming less small: " in text
+    assert "7x7-hamming minus small: " in text
     assert f"{100 * (mine - its):+.1f}".replace("-", "−") + " points beyond 1/4" in text
     html = render(make_page(first, second))
-    assert "The two compared</h2>" in html
-    assert "Layers of the same name" in html
+    assert "Comparison</h2>" in html
+    assert "Layers with the same name" in html
 
 
 def test_dead_filters_are_said(subject):
     with torch.no_grad():
         subject.model[0].weight[1] = 0
     found = inspect_subject(subject)
-    assert "1 filter is zero throughout" in " ".join(summary(found))
+    assert "1 filter is entirely zero" in " ".join(summary(found))
     json.dumps(found.as_dict(), allow_nan=False)
     render(make_page(found))

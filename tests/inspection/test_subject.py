@@ -61,16 +61,16 @@ def test_weights_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "weights", "message"),
     [
-        ("nothing", None, "no run folder; allowed"),
+        ("nothing", None, "model='nothing'; allowed"),
         ("torchvision/resnet19", None, "model='resnet19' is unknown; did you mean"),
         ("timm/resnet10x", None, "model='resnet10x' is unknown"),
         ("own_networks:goood", None, "did you mean 'good'"),
-        ("own_networks:bad", None, r"bad\(\) fails: RuntimeError: no luck"),
-        ("own_networks:none", None, "gives a int; allowed: a torch.nn.Module"),
-        ("own_networks:dense", None, "no convolutions"),
-        ("no_such_file:net", None, "cannot be imported"),
-        ("broken_file:net", None, "importing 'broken_file' fails: ZeroDivisionError"),
-        ("own_networks:good", "pretrained", "weights='pretrained' is for torchvision"),
+        ("own_networks:bad", None, r"bad\(\) failed: RuntimeError: no luck"),
+        ("own_networks:none", None, "returns a int; allowed: a torch.nn.Module"),
+        ("own_networks:dense", None, "without convolutions"),
+        ("no_such_file:net", None, "importing 'no_such_file' failed"),
+        ("broken_file:net", None, "importing 'broken_file' failed: ZeroDivisionError"),
+        ("own_networks:good", "pretrained", "weights='pretrained'; allowed: only for torchvision"),
         ("own_networks:good", "absent.pt", "is not a file"),
     ],
 )

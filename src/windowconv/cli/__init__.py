@@ -21,12 +21,12 @@ GROUP = "windowconv.commands"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 2 for input that cannot be used, said in one line."""
+    """Run the command line and return the exit code: 2, with one line on standard error, for unusable input."""
     try:
         try:
             return _run(arguments)
         finally:
-            sys.stdout.flush()  # what nobody reads is noticed here, not when Python ends
+            sys.stdout.flush()  # a closed pipe raises here, not when Python ends
     except BrokenPipeError:  # such as by `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         return 128 + 13  # as the shell has it for a process that SIGPIPE ended
@@ -49,21 +49,21 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        said = str(stop) or "interrupted"
-        print(f"windowconv: {said}; what was done is kept, the same command goes on", file=sys.stderr)
+        reason = str(stop) or "interrupted"
+        print(f"windowconv: {reason}; finished work is kept; run the same command to continue", file=sys.stderr)
         return getattr(stop, "code", 130)
 
 
 def _parse(tyro: Any, commands: Mapping[str, Any], arguments: Sequence[str]) -> Any:
-    """The subcommand that the words ask for.
+    """The subcommand that the arguments select.
 
     A command class may have a method `defaults(arguments)`: an instance that its options start from, or None.
     """
     kinds: list[Any] = [Annotated[None, tyro.conf.Suppress]]
     for name, command in commands.items():
         options: dict[str, Any] = {"name": name}
-        asked = bool(arguments) and arguments[0] == name and hasattr(command, "defaults")
-        if asked and (default := command.defaults(arguments[1:])) is not None:
+        is_called = bool(arguments) and arguments[0] == name
+        if is_called and hasattr(command, "defaults") and (default := command.defaults(arguments[1:])) is not None:
             options["default"] = default
         kinds.append(Annotated[command, tyro.conf.subcommand(**options)])
     union: Any = Union[tuple(kinds)]  # noqa: UP007 - the | of annotated types is for names that are known
@@ -87,13 +87,13 @@ def _input_error(error: BaseException | None) -> InputError | None:
 
 def _description() -> str:
     return (
-        "Windowed convolutions: large kernels, windowed against spectral leakage. Train networks with and without "
-        "windows, compare them over seeds, and look at what their filters leak."
+        "Windowed convolutions: large kernels, tapered to reduce spectral leakage. Train networks with and without "
+        "windows, compare them across seeds, and measure what their filters leak."
     )
 
 
 def _one_line(default: Any) -> Any:
-    """The library's own warnings, each once, without the source line that Python prints below them."""
+    """Show each of the library's own warnings once, without the source line that Python prints below it."""
     shown: set[str] = set()
 
     def show(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:

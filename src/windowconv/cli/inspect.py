@@ -1,4 +1,4 @@
-"""The work of `windowconv inspect`: open, measure, write, and say it in a few lines."""
+"""`windowconv inspect`: open networks, measure them, write the page and JSON, print a summary."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import math
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,90 +19,123 @@ from windowconv.files import replace_file
 from windowconv.inspection.measure import Inspection, inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject, open_subject
-from windowconv.inspection.summary_text import calls, summary
+from windowconv.inspection.summary_text import suggested_calls, summary
 from windowconv.report import write
-
-if TYPE_CHECKING:
-    from windowconv.cli.library import Inspect
 
 IMAGES = "windowconv.images"  # entry points: functions (text, channels, size, count) -> images in [0, 1], or None
 SCHEMA_VERSION = 1
 
 
-def inspect(command: Inspect) -> None:
-    """Measure the network, and the other if there is one; write the page and the JSON; print the summary."""
-    for name in ("count", "size"):
-        if (value := getattr(command, name)) is not None and value < 1:
+@dataclass(frozen=True)
+class ImageSource:
+    """Images to run the networks on.
+
+    Attributes:
+        text: a folder, or a data set's name.
+        count: how many images to use.
+        size: pixels a side; None for the network's own size.
+    """
+
+    text: str
+    count: int
+    size: int | None
+
+
+def inspect(
+    model: str,
+    *,
+    against: str | None = None,
+    weights: str | None = None,
+    against_weights: str | None = None,
+    out: Path | None = None,
+    images: str | None = None,
+    count: int = 32,
+    size: int | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    heat_map: bool = False,
+    receptive_field: bool = False,
+    device: str = "cpu",
+) -> None:
+    """Measure one network, or two; write report.html and inspection.json; print a summary.
+
+    The arguments are the options of `windowconv inspect`.
+
+    Raises:
+        InputError: an argument outside its range, or without the one that it needs; what `open_subject` and
+            `inspect_subject` raise.
+    """
+    for name, value in (("count", count), ("size", size)):
+        if value is not None and value < 1:
             raise InputError(f"{name}={value}; allowed: 1 or more")
-    if command.against_weights is not None and command.against is None:
-        raise InputError(f"against-weights={command.against_weights!r} needs a second network: pass --against MODEL")
-    if len(command.mean) != len(command.std):
-        raise InputError(f"mean={command.mean} and std={command.std}; allowed: one number a channel in both")
-    if command.heat_map and command.images is None:
-        raise InputError("--heat-map needs images: pass --images DIR")
-    subject = _ready(open_subject(command.model, command.weights), command)
-    other = None
-    if command.against is not None:
-        other = _ready(open_subject(command.against, command.against_weights), command)
-    inspections = [_measure(each, command) for each in (subject, other) if each is not None]
-    out = command.out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subject.name)
+    if against_weights is not None and against is None:
+        raise InputError(f"against-weights={against_weights!r}; allowed: only together with --against MODEL")
+    if len(mean) != len(std):
+        raise InputError(f"mean={mean}, std={std}; allowed: one number per channel in both")
+    if heat_map and images is None:
+        raise InputError("heat-map=True; allowed: only together with --images DIR")
+    source = None if images is None else ImageSource(images, count, size)
+    subjects = [open_subject(model, weights)]
+    if against is not None:
+        subjects.append(open_subject(against, against_weights))
+    subjects = [_prepared(subject, device, mean, std) for subject in subjects]
+    inspections = [_measure(subject, source, heat_map, receptive_field) for subject in subjects]
+    out = out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subjects[0].name)
     write(make_page(*inspections), out / "report.html")
     record = {"schema_version": SCHEMA_VERSION, **_record(inspections)}
     replace_file(out / "inspection.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     _print(inspections, out)
 
 
-def _ready(subject: Subject, command: Inspect) -> Subject:
-    """On the device, with the normalisation that was asked for."""
+def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:
+    """The subject on the device, with the normalisation that was asked for."""
     try:
-        subject.model.to(torch.device(command.device))
+        subject.model.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={command.device!r} cannot be used: {str(error).splitlines()[0]}") from None
-    if not command.mean:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device={device!r}; allowed: a device that torch can use here ({reason})") from None
+    if not mean:
         return subject
-    if len(command.mean) not in (1, subject.channels) or min(command.std) <= 0:
-        raise InputError(
-            f"mean={command.mean}, std={command.std}; allowed: 1 or {subject.channels} numbers, std above 0"
-        )
-    return replace(subject, mean=command.mean, std=command.std)
+    if len(mean) not in (1, subject.channels) or min(std) <= 0:
+        raise InputError(f"mean={mean}, std={std}; allowed: 1 or {subject.channels} numbers, std above 0")
+    return replace(subject, mean=mean, std=std)
 
 
-def _measure(subject: Subject, command: Inspect) -> Inspection:
-    images = None if command.images is None else _images(subject, command)
-    with _Status() as status:
+def _measure(subject: Subject, source: ImageSource | None, heat_map: bool, receptive_field: bool) -> Inspection:
+    images = None if source is None else _read_images(subject, source)
+    with _StatusLine() as status:
         return inspect_subject(
             subject,
             images,
-            heat_map=command.heat_map,
-            receptive_field=command.receptive_field,
-            say=lambda text: status(f"{subject.name}: {text}"),
+            heat_map=heat_map,
+            receptive_field=receptive_field,
+            progress=lambda text: status(f"{subject.name}: {text}"),
         )
 
 
-def _images(subject: Subject, command: Inspect) -> Tensor:
-    """The images in the size and channels that the network takes."""
-    assert command.images is not None
-    channels, size = subject.channels or 3, command.size or subject.size
+def _read_images(subject: Subject, source: ImageSource) -> Tensor:
+    """Images in the size and channels that the network takes: (N, C, H, W) in [0, 1]."""
+    channels, size = subject.channels or 3, source.size or subject.size
     for entry in sorted(entry_points(group=IMAGES), key=lambda e: e.name):
         try:
-            found = entry.load()(command.images, channels, size, command.count)
-        except InputError as error:  # the laboratory's commands have other options than this one
+            images = entry.load()(source.text, channels, size, source.count)
+        except InputError as error:  # the laboratory's commands name their options differently
             raise InputError(str(error).replace("--image-size", "--size").replace("--data-root or ", "")) from None
-        if found is not None:
-            return found
-    raise InputError(f"images={command.images!r} is neither a folder nor a data set's name")
+        if images is not None:
+            return images
+    raise InputError(f"images={source.text!r}; allowed: a folder of images or the name of a data set")
 
 
 def _record(inspections: list[Inspection]) -> dict[str, Any]:
     first, *rest = inspections
-    found = {**first.as_dict(), "summary": summary(first), "try": calls(first)}
+    found = {**first.as_dict(), "summary": summary(first), "try": suggested_calls(first)}
     if rest:
         found["against"] = {**rest[0].as_dict(), "summary": summary(rest[0])}
     return _finite(found)
 
 
 def _finite(value: Any) -> Any:
-    """Numbers that JSON has; NaN is null."""
+    """The value with None for numbers that JSON lacks: NaN and infinities."""
     if isinstance(value, dict):
         return {name: _finite(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
@@ -115,15 +148,15 @@ def _print(inspections: list[Inspection], out: Path) -> None:
         print(f"{inspection.subject.name}\n")
         print(inspection.leakage, end="\n\n")
         print("\n".join(summary(inspection)), end="\n\n")
-        if found := calls(inspection):
-            print("To try:\n  " + "\n  ".join(found), end="\n\n")
-    print(f"Written: {(out / 'report.html').resolve()} and inspection.json beside it")
+        if found := suggested_calls(inspection):
+            print("Suggested:\n  " + "\n  ".join(found), end="\n\n")
+    print(f"Written: {(out / 'report.html').resolve()}, and inspection.json in the same folder")
 
 
-class _Status:
-    """One line that says what is being done, on a terminal; nothing elsewhere."""
+class _StatusLine:
+    """One line of progress on a terminal; nothing elsewhere."""
 
-    def __enter__(self) -> _Status:
+    def __enter__(self) -> _StatusLine:
         self.shown = 0
         return self
 

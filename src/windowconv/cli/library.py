@@ -1,4 +1,4 @@
-"""The library's own subcommands: their options, free of torch; the work is imported when they run."""
+"""The library's own subcommands: their options, without torch, which is imported when they run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from windowconv.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Versions, the native operator, and what the choice of algorithm goes by on this machine."""
+    """Show versions, the native operator, and what `algorithm="auto"` is based on here."""
 
     calibrate: bool = False
-    """Measure the machine anew, in a second or two, and keep the result."""
+    """Measure this machine again, which takes a second or two, and store the result."""
 
     def run(self) -> None:
-        """Print."""
+        """Print the report."""
         from windowconv.cli.info import report
 
         print(report(calibrate=self.calibrate))
@@ -27,26 +27,26 @@ class Info:
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """Windows at a kernel's size: their figures of merit, which taps they kill, what leaks, and which to take."""
+    """Compare windows at a kernel size: figures of merit, dead taps, leakage, and which one to use."""
 
     size: int = 7
-    """Taps of the kernel's side."""
+    """Taps on one side of the kernel."""
     names: tuple[str, ...] = ()
-    """Windows of SciPy's, such as hamming or kaiser:8.6; by default those that people ask for."""
+    """SciPy's window names, with parameters after a colon: hamming, kaiser:8.6. Default: common windows."""
     out: Path | None = None
-    """Draw the windows and their spectra into this file, .svg or .png; .html is a page with everything."""
+    """Also plot taps and spectra to this .svg or .png file, or write a full .html page."""
     harris: bool = False
-    """Print the table of Harris 1978 instead: 44 large periodic windows."""
+    """Print the table of Harris (1978) instead: 44 large periodic windows."""
     json: bool = False
     """Print JSON."""
 
     def run(self) -> None:
-        """Print, and draw if wanted."""
+        """Print the report, and write `out`."""
         from windowconv.cli.windows import harris_report, report
 
         if self.harris:
             if self.names or self.out:
-                raise InputError("harris: its table has windows and a size of its own; pass no names and no out")
+                raise InputError("harris=True; allowed: without names and out, since the table is fixed")
             print(harris_report(self.json))
         else:
             print(report(self.size, self.names, self.out, self.json))
@@ -54,42 +54,42 @@ class Windows:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """What a network's filters select and leak, layer by layer: a page, JSON, and the convert call to try.
+    """Measure what a network's filters select and leak, layer by layer; write a page and JSON.
 
-    MODEL is a run folder, torchvision/NAME, timm/NAME, or package.module:function.
+    Suggests `convert` calls. MODEL is a run folder, torchvision/NAME, timm/NAME, or package.module:function.
     """
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """The network."""
+    """The network to inspect."""
     against: str | None = None
-    """A second network to compare it with, named likewise."""
+    """A second network to compare with, specified like MODEL."""
     weights: str | None = None
-    """A file of weights (.safetensors, or a state dict as .pt or .pth), or "pretrained" for those that torchvision
-    and timm download."""
+    """A weights file (.safetensors, or a state dict as .pt or .pth), or "pretrained" to download torchvision's or
+    timm's weights."""
     against_weights: str | None = None
-    """The same for the second network."""
+    """Weights for the second network."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """The folder for report.html and inspection.json; inspect/MODEL if not given."""
+    """Folder for report.html and inspection.json. Default: inspect/MODEL."""
     images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """A folder of images, or a data set's name: adds aliasing, spectra of feature maps, and shift consistency."""
+    """A folder of images or the name of a data set; adds aliasing, feature-map spectra and shift consistency."""
     count: int = 32
-    """Images to take from it."""
+    """Number of images to use."""
     size: int | None = None
-    """Pixels a side of the images; the network's own if not given, or the images' for a function of your own."""
+    """Image size in pixels. Default: the network's input size; for package.module:function, the images' own."""
     mean: tuple[float, ...] = ()
-    """What images in [0, 1] are normalised by, one number a channel; torchvision's, timm's or the run's own if not
-    given, none for a function of your own."""
+    """Per-channel mean that images in [0, 1] are normalised by. Default: that of torchvision, timm or the run;
+    none for package.module:function."""
     std: tuple[float, ...] = ()
-    """Likewise."""
+    """Per-channel standard deviation, like the mean."""
     heat_map: bool = False
-    """Also the Fourier heat map, on the images: minutes for large networks."""
+    """Also compute the Fourier heat map; needs images, and takes minutes for large networks."""
     receptive_field: bool = False
-    """Also the effective receptive field of the last convolution."""
+    """Also compute the effective receptive field of the last convolution."""
     device: str = "cpu"
     """A torch device: cpu, cuda, cuda:1, mps."""
 
     def run(self) -> None:
-        """Measure, write, and say it."""
+        """Measure, write the files and print a summary."""
         from windowconv.cli.inspect import inspect
 
-        inspect(self)
+        inspect(**vars(self))

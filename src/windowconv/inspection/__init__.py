@@ -1,1 +1,1 @@
-"""`windowconv inspect`: open a network, measure it, and say it in words, a page and JSON."""
+"""`windowconv inspect`: open a network, measure it, and report it as text, a page and JSON."""

@@ -1,4 +1,4 @@
-"""The parts of the page that show a network at work: on images, on gratings, and its receptive field."""
+"""The parts of the page that run the network: on images, on gratings, and its receptive field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHANGED = "images whose class changes (%)"
 
 
 def on_images(both: Sequence[Inspection]) -> list[Section]:
-    """What subsampling folds, what feature maps hold, and which noise changes the class; nothing without images."""
+    """Aliasing, spectra of feature maps, and the Fourier heat map; nothing without images."""
     if not both[0].images:
         return []
     blocks: list[Any] = []
@@ -26,14 +26,14 @@ def on_images(both: Sequence[Inspection]) -> list[Section]:
 def _aliasing(each: Inspection) -> list[Table]:
     if each.aliasing is None or not each.aliasing.layers:
         return []
-    columns = ["layer", "class", "stride", "before", Column("folded", ".1%"), Column("sd", ".1%", numeric=True)]
+    columns = ["layer", "class", "stride", "size before", Column("aliased", ".1%"), Column("sd", ".1%", numeric=True)]
     rows = [
         [a.name, a.kind, by_sign(a.stride), by_sign(a.size), _finite(a.folded), a.folded_sd]
         for a in each.aliasing.layers
     ]
-    note = "Share of the energy of the layer's output at stride 1, its mean left out, above the Nyquist frequency of "
-    note += f"the stride; mean and standard deviation over {each.aliasing.layers[0].images} images."
-    return [Table(f"{each.subject.name}: what subsampling folds", columns, rows, note, sortable=True)]
+    note = "Share of the energy of the layer's output at stride 1, without its mean, above the stride's Nyquist "
+    note += f"frequency: mean and standard deviation over {each.aliasing.layers[0].images} images."
+    return [Table(f"{each.subject.name}: aliasing", columns, rows, note, sortable=True)]
 
 
 def _features(each: Inspection) -> list[Figure]:
@@ -41,8 +41,8 @@ def _features(each: Inspection) -> list[Figure]:
         return []
     lines = {la.name or "(the model)": (la.frequencies, la.relative) for la in each.features.layers}
     figure = plots.feature_spectra(lines, title=each.subject.name)
-    caption = f"Feature maps of {each.subject.name}: mean log amplitude relative to zero frequency, from early layers "
-    caption += "to late; a falling line is a layer that blurs."
+    caption = f"Feature maps of {each.subject.name}: mean log amplitude relative to zero frequency, from early to late "
+    caption += "layers. A steeper line means more blur."
     return [Figure(plots.svg(figure), caption, f"Spectra of the feature maps of {each.subject.name}")]
 
 
@@ -56,15 +56,15 @@ def _heat_maps(both: Sequence[Inspection]) -> list[Figure]:
     for name, found in maps.items():
         limits = (0.0, most or 1.0)
         figure = plots.heat_map(found.error, found.rows, found.columns, None, name, limits, CHANGED)
-        caption = f"Share of {found.images} images whose class changes under noise of one frequency, of norm "
-        caption += f"{found.norm:g} a channel, added before normalisation where there is one. The frequencies reach to "
-        caption += f"{float(abs(found.rows).max()):.2f} of 0.50 cycles/pixel; a cell's standard error is up to "
+        caption = f"Share of {found.images} images whose class changes under noise of a single frequency with norm "
+        caption += f"{found.norm:g} per channel, added before normalisation. Frequencies up to "
+        caption += f"{float(abs(found.rows).max()):.2f} of 0.50 cycles/pixel; the standard error of a cell is at most "
         caption += f"{50 / found.images**0.5:.0f} points."
         blocks.append(Figure(plots.svg(figure), caption, f"Fourier heat map of {name}"))
     if len(maps) == 2:
         (name, first), (other, second) = maps.items()
         if first.error.shape == second.error.shape:
-            title = f"{name} less {other}"
+            title = f"{name} minus {other}"
             shared = (first.error, second.error, first.rows, first.columns)
             figure = plots.heat_map_difference(*shared, title, "share of changed classes")
             blocks.append(Figure(plots.svg(figure), f"Difference: {title}.", f"Difference of heat maps, {title}"))
@@ -76,29 +76,30 @@ def _finite(value: float) -> float | None:
 
 
 def receptive_fields(both: Sequence[Inspection]) -> list[Section]:
+    """The effective receptive field of each network, where it was measured."""
     blocks = []
     for each in both:
         if each.field is not None:
             found = each.field
             figure = plots.receptive_field(found.map, found.centre, found.radii, title=each.subject.name)
-            caption = f"{each.subject.name}, {found.layer}: effective receptive field of its central unit, on noise: "
-            caption += "radii of 50 % and 95.45 % of the "
-            caption += f"gradient's mass {found.radii[0]:.1f} and {found.radii[1]:.1f} pixels, {found.samples} samples."
+            caption = f"{each.subject.name}, {found.layer}: effective receptive field of the central unit on noise. "
+            caption += f"50 % and 95.45 % of the gradient's mass lie within {found.radii[0]:.1f} and "
+            caption += f"{found.radii[1]:.1f} pixels ({found.samples} samples)."
             blocks.append(Figure(plots.svg(figure), caption, f"Effective receptive field of {each.subject.name}"))
     return [Section("Effective receptive field", blocks)] if blocks else []
 
 
 def on_gratings(both: Sequence[Inspection]) -> list[Section]:
-    """The first layer's answers to gratings."""
+    """The first layer's responses to gratings."""
     blocks = []
     for each in both:
         if each.gratings is not None:
             name, found = each.gratings
             caption = (
-                f"{name} of {each.subject.name}: the measured answer of the filters that answer most, to gratings "
+                f"{name} of {each.subject.name}: responses of the strongest filters to gratings of every frequency "
+                "and orientation (channels driven one at a time), and along the preferred orientation."
             )
-            caption += "of every frequency and orientation (channels driven one by one), and along the preferred one."
             alt = f"Selectivity of {name}"
             blocks.append(Figure(plots.svg(plots.selectivity_curves(found.maps())), caption, alt))
-    intro = "A filter that leaks answers to gratings far from the one that it prefers."
+    intro = "A filter that leaks responds to gratings far from its preferred one."
     return [Section("Gratings", blocks, intro)] if blocks else []

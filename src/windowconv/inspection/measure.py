@@ -34,17 +34,17 @@ FOLDED = 16  # images of which aliasing is measured, at stride 1: the slowest me
 PAIRS_OF_SHIFTS = 4  # an image
 NORMS = (4.0, 15.7)  # of the heat map's noise, as Yin et al. for 32 and 224 pixels
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """One network's figures; what was not measured is None.
+    """One network's measurements; what was not measured is None.
 
     Attributes:
-        gratings: the first two-dimensional layer's name, and its answers to gratings.
+        gratings: the first two-dimensional layer's name, and its responses to gratings.
         changed: the Fourier heat map of the share of images whose class changes.
-        seconds: what each measure took.
+        seconds: the time that each measurement took.
     """
 
     subject: Subject
@@ -88,7 +88,7 @@ def inspect_subject(
     *,
     heat_map: bool = False,
     receptive_field: bool = False,
-    say: Say = lambda text: None,
+    progress: Progress = lambda text: None,
 ) -> Inspection:
     """Measure a network.
 
@@ -97,14 +97,14 @@ def inspect_subject(
         images: (N, C, H, W) in [0, 1], for what needs images: aliasing, spectra of feature maps, shift consistency.
         heat_map: also the Fourier heat map, which takes hundreds of passes over the images.
         receptive_field: also the effective receptive field of the output.
-        say: told what is being measured, and how far it is.
+        progress: called with a line of text: what is being measured, and how far it is.
 
     Raises:
         InputError: what the measures raise; a heat map without images.
     """
     if heat_map and images is None:
-        raise InputError("the heat map needs images: pass --images DIR")
-    clock = _Clock(say)
+        raise InputError("heat_map=True; allowed: only with images")
+    clock = _Clock(progress)
     model = subject.model
     measured = clock.time("leakage of the kernels", lambda: leakage(model))
     effects = clock.time("what a window would change", lambda: window_effects(model))
@@ -112,13 +112,13 @@ def inspect_subject(
     found: dict[str, Any] = dict.fromkeys(("aliasing", "features", "shift", "changed"))
     if images is not None:
         found = _with_images(subject, images, heat_map, clock)
-    field = clock.time("receptive field", lambda: _field(subject, say)) if receptive_field else None
+    field = clock.time("receptive field", lambda: _field(subject, progress)) if receptive_field else None
     count = 0 if images is None else len(images)
     return Inspection(subject, measured, effects, gratings, count, field=field, seconds=clock.seconds, **found)
 
 
 def _gratings(model: nn.Module) -> tuple[str, Selectivity] | None:
-    """Of the first layer, which sees images; None where it is no layer for pictures, or a large one."""
+    """Responses of the first layer; None unless it is two-dimensional with few input channels."""
     name, layer = next(((n, la) for n, la in convolutions(model).items() if max(la.kernel_size) > 1))
     strides = layer.stride
     size = GRATING * math.lcm(*strides) // math.gcd(GRATING, math.lcm(*strides))
@@ -143,9 +143,9 @@ def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock
     if _classifies(model, ready[:1]):
         found["shift"] = clock.time("shift consistency", lambda: shift_consistency(model, ready, pairs=PAIRS_OF_SHIFTS))
         if heat_map:
-            found["changed"] = clock.time("heat map", lambda: _heat_map(subject, images, clock.say))
+            found["changed"] = clock.time("heat map", lambda: _heat_map(subject, images, clock.progress))
     elif heat_map:
-        raise InputError(f"{subject.name} does not put out one score a class: a heat map cannot be made of it")
+        raise InputError(f"heat_map=True; allowed: only for a classifier with one score per class, not {subject.name}")
     return found
 
 
@@ -157,47 +157,48 @@ def _classifies(model: nn.Module, images: Tensor) -> bool:
             return False
 
 
-def _heat_map(subject: Subject, images: Tensor, say: Say) -> FourierHeatMap:
-    """Of the predictions themselves: which share of them changes. So it needs no labels."""
+def _heat_map(subject: Subject, images: Tensor, report: Progress) -> FourierHeatMap:
+    """The share of predictions that change, which needs no labels."""
     model = subject.model
     with evaluating(model):
-        own = torch.cat([logits(model, subject.normalize(some)).argmax(1) for some in images.split(64)])
+        own = torch.cat([logits(model, subject.normalize(batch)).argmax(1) for batch in images.split(64)])
     size = None if max(images.shape[2:]) <= SMALL else MAP_FREQUENCIES
     norm = NORMS[min(images.shape[2:]) > 96]
-    progress = _told("heat map", say)
+    progress = _counter("heat map", report)
     return fourier_heat_map(
         model, images, own, norm, size=size, normalize=subject.normalize, batch_size=64, progress=progress
     )
 
 
-def _field(subject: Subject, say: Say) -> ReceptiveField:
-    """Of the last convolution that has a kernel: a classifier's output is no map."""
+def _field(subject: Subject, report: Progress) -> ReceptiveField:
+    """Of the last convolution of more than one tap, since a classifier's output is not a map."""
     layers = [name for name, layer in convolutions(subject.model).items() if max(layer.kernel_size) > 1]
     size = subject.size or FIELD_SIZE
-    progress = _told("receptive field", say)
+    progress = _counter("receptive field", report)
     return effective_receptive_field(subject.model, layers[-1], size, channels=subject.channels, progress=progress)
 
 
-def _told(what: str, say: Say) -> Callable[[int, int], None]:
-    return lambda done, total: say(f"{what}: {done} of {total}")
+def _counter(name: str, report: Progress) -> Callable[[int, int], None]:
+    return lambda done, total: report(f"{name}: {done} of {total}")
 
 
 class _Clock:
-    """Says what is being measured, and keeps how long it took."""
+    """Reports what is being measured, and records how long it took."""
 
-    def __init__(self, say: Say) -> None:
-        self.say, self.seconds = say, {}
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
 
-    def time(self, what: str, measure: Callable[[], Any]) -> Any:
-        self.say(what)
+    def time(self, name: str, measure: Callable[[], Any]) -> Any:
+        self.progress(name)
         start = time.perf_counter()
         result = measure()
-        self.seconds[what] = round(time.perf_counter() - start, 3)
+        self.seconds[name] = round(time.perf_counter() - start, 3)
         return result
 
 
 def _plain(value: Any) -> Any:
-    """Tensors as lists, NaN as None, so that it is JSON."""
+    """The value for JSON: tensors as lists, NaN as None."""
     if isinstance(value, Tensor):
         return _plain(value.tolist())
     if isinstance(value, dict):

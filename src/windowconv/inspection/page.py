@@ -13,7 +13,7 @@ from windowconv import plots
 from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.summary_text import by_size, calls, pair_curves, summary
+from windowconv.inspection.summary_text import by_size, pair_curves, suggested_calls, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import convolutions, filters_of, sampled
@@ -27,16 +27,16 @@ GALLERY = 16  # kernels of each
 
 
 def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
-    """The report; `other` is what the network is compared with."""
+    """The report on a network; `other` is the network to compare it with."""
     subject = inspection.subject
     both = [inspection] if other is None else [inspection, other]
     galleries = [figure for each in both for figure in _galleries(each)]
     sections = [
-        *(_words(each, other is not None) for each in both),
+        *(_summary(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
         Section("Layer by layer", [_layers(each) for each in both]),
         _curves(both),
-        Section("What a window would change", [_what_if(each) for each in both]),
+        Section("What a window would change", [_window_effects(each) for each in both]),
         *([Section("Kernels", galleries)] if galleries else []),
         *on_gratings(both),
         *on_images(both),
@@ -47,15 +47,15 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     return Page(f"Spectral leakage of {title}", _lead(inspection), sections, _facts(both))
 
 
-def _words(inspection: Inspection, named: bool) -> Section:
-    title = f"{inspection.subject.name} in words" if named else "In words"
-    return Section(title, [Text("\n\n".join(summary(inspection))), *_tries(inspection)])
+def _summary(inspection: Inspection, named: bool) -> Section:
+    title = f"Summary of {inspection.subject.name}" if named else "Summary"
+    return Section(title, [Text("\n\n".join(summary(inspection))), *_suggestions(inspection)])
 
 
 def _lead(inspection: Inspection) -> str:
     return (
-        "What the filters of this network select, and what they let through that they should not. Leakage says how "
-        "selective filters are, not how good the network is."
+        "What this network's filters select, and what else they let through. Leakage measures how selective filters "
+        "are, not how accurate the network is."
     )
 
 
@@ -65,7 +65,7 @@ def _facts(both: Sequence[Inspection]) -> dict[str, str]:
         subject = inspection.subject
         extra = "".join(f", {name} {value}" for name, value in subject.facts.items() if name != "run")
         facts[subject.name] = f"weights {subject.weights}{extra}"
-    facts["frequency grid"] = f"{both[0].leakage.grid} an axis"
+    facts["frequency grid"] = f"{both[0].leakage.grid} frequencies per axis"
     facts["versions"] = f"windowconv {windowconv.__version__}, torch {torch.__version__}, Python "
     facts["versions"] += platform.python_version()
     if both[0].images:
@@ -74,15 +74,15 @@ def _facts(both: Sequence[Inspection]) -> dict[str, str]:
     return facts
 
 
-def _tries(inspection: Inspection) -> list[Text]:
-    found = calls(inspection)
-    return [Text("To try:"), Text("\n".join(found), code=True)] if found else []
+def _suggestions(inspection: Inspection) -> list[Text]:
+    calls = suggested_calls(inspection)
+    return [Text("Suggested:"), Text("\n".join(calls), code=True)] if calls else []
 
 
 def _layers(inspection: Inspection) -> Table:
     index = inspection.leakage.radii.index(1 / 4)
     columns: list[str | Column] = ["layer", "kernel", "stride", "window", "filters"]
-    numbers = ["L(1/8)", "L(1/4)", "noise L(1/4)", "summed L(1/8)", "summed L(1/4)"]
+    numbers = ["L(1/8)", "L(1/4)", "random L(1/4)", "filter L(1/8)", "filter L(1/4)"]
     numbers += ["peak", "bandwidth", "flatness", "aliased", "support"]
     columns += [Column(name, ".3f", numeric=True) for name in numbers]
     rows = []
@@ -93,14 +93,14 @@ def _layers(inspection: Inspection) -> Table:
         named = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "none"]
         rows.append([*named, layer.filters, *single, noise, *summed, *others])
     note = (
-        "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from the nearer of its two "
-        f"peaks, the mean over a layer's kernels ({PAIRS} drawn at random in larger layers); noise: of random kernels "
-        "of that size; summed: of whole filters, the energies of their channels summed, which is nearly white in wide "
-        "layers. The rest are means over filters: peak and bandwidth in cycles/pixel; flatness 1 is a single tap; "
-        "aliased: share above the stride's Nyquist frequency, of white noise; support: the radius in taps that holds "
-        "90 % of the energy."
+        "L(r): share of a kernel's spectral energy more than r cycles/pixel from the nearer of its two peaks, "
+        f"averaged over the layer's kernels ({PAIRS} sampled at random in larger layers). Random: the same for random "
+        "kernels of that size. Filter: the same for whole filters, with the energies of their channels summed; nearly "
+        "white in wide layers. The other columns are means over filters. Peak and bandwidth are in cycles/pixel; "
+        "flatness is 1 for a single tap; aliased is the share of white noise above the stride's Nyquist frequency; "
+        "support is the radius in taps that holds 90 % of the energy."
     )
-    caption = f"{inspection.subject.name}: all convolutions with a kernel"
+    caption = f"{inspection.subject.name}: convolutions with kernels of more than one tap"
     return Table(caption, columns, rows, note, sortable=True)
 
 
@@ -113,8 +113,8 @@ def _curves(both: Sequence[Inspection]) -> Section:
     blocks: list[Any] = []
     if groups:
         figure = plots.curves_by_size(groups, radii, noise)
-        caption = "The share of single kernels' energy farther than r from their peaks, by kernel size; below the "
-        caption += "dotted line of its own size, a layer leaks less than noise."
+        caption = "Share of kernels' energy farther than r from their peaks, by kernel size. Below the dotted line of "
+        caption += "its size, a layer leaks less than random kernels."
         blocks.append(Figure(plots.svg(figure), caption, "Leakage curves by kernel size"))
     for at, r in ((1 / 8, "1/8"), (1 / 4, "1/4")):
         index = radii.index(at)
@@ -126,31 +126,30 @@ def _curves(both: Sequence[Inspection]) -> Section:
         blocks.append(
             Figure(plots.svg(figure), f"Leakage beyond {r} cycles/pixel against depth.", f"Leakage at {r} by depth")
         )
-    intro = "Less is not always better: a window widens the band around the peak and lowers what lies far from it."
+    intro = "Less is not always better: a window widens the band around the peak and lowers leakage far from it."
     return Section("Leakage", blocks, intro)
 
 
-def _what_if(inspection: Inspection) -> Table | Text:
-    columns: list[str | Column] = ["layer", "kernel", "for"]
-    columns += [Column(name, ".3f", numeric=True) for name in ("L(1/8) now", "with it", "L(1/4) now", "with it")]
+def _window_effects(inspection: Inspection) -> Table | Text:
+    columns: list[str | Column] = ["layer", "kernel", "windowed size"]
+    columns += [Column(name, ".3f", numeric=True) for name in ("L(1/8)", "windowed", "L(1/4)", "windowed")]
     columns += [Column("change of L(1/4)", "+.3f", numeric=True), Column("energy kept", ".1%", numeric=True)]
-    columns += [Column("least L(1/4)", ".3f", numeric=True)]
+    columns += [Column("window alone, L(1/4)", ".3f", numeric=True)]
     rows = []
     for effect in inspection.effects:
         after = effect.after or (None, None)
         cells = [effect.now[0], after[0], effect.now[1], after[1], effect.change, effect.kept, effect.least[1]]
         rows.append([effect.layer or "(the model)", by_sign(effect.kernel), by_sign(effect.size), *cells])
     note = (
-        "Means over single kernels, as they are and times a Hamming window; the layers that it would change most come "
-        "first. Kernels below 5 taps are too small for it: for them, the size to grow to. Least: the leakage of the "
-        "window itself, which a pure grating has under it. This is about the present kernels; a network trained with "
-        "the window finds others."
+        "Means over kernels, as they are and times a Hamming window, largest change first. Kernels below 5 taps are "
+        "too small for a window: the windowed size is what to grow them to. Window alone: leakage of the window "
+        "itself, which a pure grating would have under it. These are the present kernels; training with the window "
+        "finds others."
     )
     name = inspection.subject.name
-    table = Table(f"{name}: a Hamming window on the present kernels", columns, rows, note, sortable=True)
+    table = Table(f"{name}: effect of a Hamming window on the present kernels", columns, rows, note, sortable=True)
     if not rows:
-        said = f"{name}: every layer with a kernel has a window already."
-        return Text(said)
+        return Text(f"{name}: every layer with a kernel of more than one tap is windowed already.")
     return table
 
 
@@ -161,7 +160,7 @@ def _galleries(inspection: Inspection) -> list[Figure]:
         return []
     at = inspection.leakage.radii.index(1 / 4)
     ordered = sorted(held.values(), key=lambda la: la.pair_curve[at] if la.pair_curve else 0.0)
-    wanted = {next(iter(held)): "first", ordered[-1].name: "leaking most", ordered[0].name: "leaking least"}
+    wanted = {next(iter(held)): "first", ordered[-1].name: "highest leakage", ordered[0].name: "lowest leakage"}
     layers = convolutions(inspection.subject.model)
     blocks = []
     for name, why in list(wanted.items())[:GALLERIES]:
@@ -170,13 +169,13 @@ def _galleries(inspection: Inspection) -> list[Figure]:
         alive = leaks.isfinite()
         kernels, leaks = kernels[alive], leaks[alive]
         order = leaks.argsort()
-        some = order[torch.linspace(0, len(order) - 1, min(GALLERY, len(order))).round().long()]
-        figure = plots.kernel_gallery(kernels[some], leaks[some])
+        shown = order[torch.linspace(0, len(order) - 1, min(GALLERY, len(order))).round().long()]
+        figure = plots.kernel_gallery(kernels[shown], leaks[shown])
         window = layers[name].window if isinstance(layers[name], WindowedMixin) else "no window"
         caption = (
-            f"{inspection.subject.name}, {name or 'the model'} ({why}; {window}): {len(some)} of {len(order):,} "
-            "kernels, evenly chosen from the "
-            "least leaking beyond 1/4 cycles/pixel to the most; below each its response, zero frequency in the middle."
+            f"{inspection.subject.name}, {name or 'the model'} ({why}; {window}): {len(shown)} of {len(order):,} "
+            "kernels, spaced evenly from lowest to highest leakage beyond 1/4 cycles/pixel. Below each: its response, "
+            "with zero frequency in the middle."
         )
         blocks.append(Figure(plots.svg(figure), caption, f"Kernels of {name} sorted by leakage"))
     return blocks

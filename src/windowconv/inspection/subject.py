@@ -23,16 +23,17 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision's mean 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network to look at.
+    """A network to inspect.
 
     Attributes:
-        name: as it is shown.
+        name: shown to the reader.
         model: in evaluation mode.
-        channels, size: of the images that it takes, pixels a side; None if unknown.
-        mean, std: what images in [0, 1] are normalised by; empty if the network takes them as they are.
-        weights: where its weights are from, in words.
-        trained: whether they are a trained network's.
-        data: the images that it was trained on, in words that `images` takes; None if unknown.
+        channels, size: channels of its input images and their side in pixels; None if unknown.
+        mean, std: per-channel normalisation of images in [0, 1]; empty if there is none.
+        weights: the source of the weights, as text.
+        trained: whether the weights are those of a trained network.
+        data: the training data, as --images takes it; None if unknown.
+        facts: more about the network, by name, such as its test accuracy.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Subject:
     facts: dict[str, str] = field(default_factory=dict)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] as the network takes them."""
+        """Images (N, C, H, W) in [0, 1], normalised."""
         if not self.mean:
             return images
         mean, std = images.new_tensor(self.mean), images.new_tensor(self.std)
@@ -63,7 +64,7 @@ def open_subject(text: str, weights: str | None = None) -> Subject:
         weights: a file of weights, or `"pretrained"` for those that torchvision or timm downloads.
 
     Raises:
-        InputError: nothing of the kind; a function that fails; weights that do not fit.
+        InputError: an unknown model; a function that fails; weights that do not fit.
     """
     family, _, name = text.partition("/")
     if family in FAMILIES and name:
@@ -71,19 +72,19 @@ def open_subject(text: str, weights: str | None = None) -> Subject:
     elif (subject := _registered(text)) is None:
         if ":" not in text:
             raise InputError(
-                f"model={text!r} is no run folder; allowed: a run folder, torchvision/NAME, timm/NAME, or "
-                "package.module:function"
+                f"model={text!r}; allowed: a run folder, torchvision/NAME, timm/NAME, or package.module:function"
             )
         subject = _from_function(text)
     if weights == PRETRAINED and family not in FAMILIES:
-        raise InputError(f"weights='pretrained' is for torchvision/NAME and timm/NAME; model={text!r} has its own")
+        raise InputError(f"weights='pretrained'; allowed: only for torchvision/NAME and timm/NAME, not model={text!r}")
     subject.model.eval()
     if weights is not None and weights != PRETRAINED:
         load_weights(subject.model, weights)
         changed: dict[str, Any] = {"weights": Path(weights).name, "trained": True}
         subject = Subject(**{**subject.__dict__, **changed})
     if not convolutions(subject.model):
-        raise InputError(f"model={text!r} ({type(subject.model).__name__}) has no convolutions to inspect")
+        kind = type(subject.model).__name__
+        raise InputError(f"model={text!r}, a {kind} without convolutions; allowed: a network with convolutions")
     return subject
 
 
@@ -108,12 +109,12 @@ def _torchvision(name: str, pretrained: bool) -> Subject:
         size = preset.crop_size[0] if isinstance(preset.crop_size, list) else int(preset.crop_size)
     except AttributeError:  # no weights, or a preset for other things than classifying images
         mean, std, size = (*IMAGENET, 224)
-    source = "torchvision's pretrained ones" if pretrained else "random"
+    source = "torchvision's pretrained weights" if pretrained else "random"
     return Subject(f"torchvision/{name}", model, 3, size, mean, std, source, pretrained)
 
 
 def _timm(name: str, pretrained: bool) -> Subject:
-    timm = require("timm", "dev")
+    timm = require("timm", "timm")
     if not timm.is_model(name):
         raise unknown("model", name, timm.list_models())
     try:
@@ -123,7 +124,7 @@ def _timm(name: str, pretrained: bool) -> Subject:
     made: dict[str, Any] = model.pretrained_cfg
     channels, size = made.get("input_size", (3, 224, 224))[:2]
     mean, std = (tuple(made.get(key, default)) for key, default in zip(("mean", "std"), IMAGENET, strict=True))
-    source = "timm's pretrained ones" if pretrained else "random"
+    source = "timm's pretrained weights" if pretrained else "random"
     return Subject(f"timm/{name}", model, channels, size, mean, std, source, pretrained)
 
 
@@ -133,7 +134,7 @@ FAMILIES: dict[str, Callable[[str, bool], Subject]] = {"torchvision": _torchvisi
 def _no_download(name: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split())[:200]
     return InputError(
-        f"weights='pretrained' of {name} cannot be had: {reason}; download them elsewhere and pass --weights FILE"
+        f"weights='pretrained' of {name} cannot be downloaded ({reason}); pass a local file: --weights FILE"
     )
 
 
@@ -145,23 +146,23 @@ def _from_function(text: str) -> Subject:
     try:
         module = importlib.import_module(place)
     except ImportError as error:
-        raise InputError(f"model={text!r}: {place!r} cannot be imported: {error}") from None
+        raise InputError(f"model={text!r}: importing {place!r} failed: {error}") from None
     except Exception as error:
-        raise InputError(f"model={text!r}: importing {place!r} fails: {_said(error)}") from error
+        raise InputError(f"model={text!r}: importing {place!r} failed: {_one_line(error)}") from error
     function = getattr(module, name, None)
     if function is None:
         raise unknown(f"model={text!r}: function", name, _makers(module))
     try:
         model = function() if callable(function) and not isinstance(function, nn.Module) else function
     except Exception as error:
-        raise InputError(f"model={text!r}: {name}() fails: {_said(error)}") from error
+        raise InputError(f"model={text!r}: {name}() failed: {_one_line(error)}") from error
     if not isinstance(model, nn.Module):
-        raise InputError(f"model={text!r} gives a {type(model).__name__}; allowed: a torch.nn.Module")
-    return Subject(text, model, _channels(model), weights=f"as {name}() makes them")
+        raise InputError(f"model={text!r} returns a {type(model).__name__}; allowed: a torch.nn.Module")
+    return Subject(text, model, _channels(model), weights=f"as {name}() creates them")
 
 
 def _makers(module: Any) -> list[str]:
-    """What in a module may make a network: its own functions and networks."""
+    """Names in a module that may give a network: its own functions, and networks."""
     return [
         name
         for name, held in vars(module).items()
@@ -169,7 +170,7 @@ def _makers(module: Any) -> list[str]:
     ]
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -1,4 +1,4 @@
-"""An inspection in sentences, each with its figures."""
+"""An inspection as sentences, each with its numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORTH = 0.02  # of L(1/4): a smaller change is not worth a suggestion
 
 
 def summary(inspection: Inspection) -> list[str]:
-    """What was found, the main things first."""
+    """The findings as sentences, the most important first."""
     parts = [_layers(inspection), _leakage(inspection), _extremes(inspection), _window(inspection)]
     parts += [_strides(inspection), _shift(inspection)]
     return [part for part in parts if part]
@@ -29,32 +29,30 @@ def _layers(inspection: Inspection) -> str:
     sizes = Counter(by_sign(layer.kernel) for layer in layers)
     listed = ", ".join(f"{n} of {size}" for size, n in sizes.most_common())
     windowed = sum(layer.window not in (None, "boxcar") for layer in layers)
-    text = f"{_count(len(layers), 'convolution')} with a kernel ({listed}), {windowed or 'none'} of them windowed; "
-    text += f"layers of one tap ({len(inspection.leakage.skipped)}) are left out. "
-    text += f"The weights are {inspection.subject.weights}"
+    text = f"{_count(len(layers), 'convolution')} with kernels of more than one tap ({listed}), "
+    text += f"{windowed or 'none'} of them windowed"
+    if skipped := len(inspection.leakage.skipped):
+        text += f"; {_count(skipped, 'one-tap layer')} left out"
+    text += f". The weights are {inspection.subject.weights}"
     if not inspection.subject.trained:
-        doubt = "" if inspection.subject.weights == "random" else "if it has not been trained, "
-        text += f": {doubt}nothing here is about a trained network (pass --weights)"
+        doubt = "" if inspection.subject.weights == "random" else "unless they are trained, "
+        text += f": {doubt}these numbers do not describe a trained network (pass --weights)"
     return text + "."
 
 
 def _leakage(inspection: Inspection) -> str:
     """Kernel size by kernel size, against noise of that size."""
-    said = []
+    means = []
     for size, layers in by_size(inspection.leakage.layers).items():
         held = [layer.pair_curve[QUARTER] for layer in layers if layer.pair_curve is not None]
         if not held:
             continue
         mean = sum(held) / len(held)
         noise = layers[0].noise(inspection.leakage.grid)[QUARTER]
-        random = "random ones" if layers[0].window in (None, "boxcar") else "random ones without a window"
-        said.append(f"{size} kernels {mean:.1%} ({random} {noise:.1%})")
-    return (
-        "Share of a single kernel's spectral energy farther than 1/4 cycles/pixel from its peaks, the mean over "
-        f"layers: {'; '.join(said)}."
-        if said
-        else ""
-    )
+        random = "random kernels" if layers[0].window in (None, "boxcar") else "random kernels without a window"
+        means.append(f"{size} kernels {mean:.1%} ({random}: {noise:.1%})")
+    share = "Share of a kernel's spectral energy more than 1/4 cycles/pixel from its peaks, mean over layers"
+    return f"{share}: {'; '.join(means)}." if means else ""
 
 
 def _extremes(inspection: Inspection) -> str:
@@ -62,9 +60,11 @@ def _extremes(inspection: Inspection) -> str:
     if len(held) < 2:
         return ""
     most, least = max(held, key=_quarter), min(held, key=_quarter)
-    text = f"Most leaks in {most.name} ({_quarter(most):.1%}), least in {least.name} ({_quarter(least):.1%})."
+    text = (
+        f"Leakage is highest in {most.name} ({_quarter(most):.1%}) and lowest in {least.name} ({_quarter(least):.1%})."
+    )
     dead = sum(layer.dead for layer in inspection.leakage.layers)
-    return text + (f" {_count(dead, 'filter')} {'is' if dead == 1 else 'are'} zero throughout." if dead else "")
+    return text + (f" {_count(dead, 'filter')} {'is' if dead == 1 else 'are'} entirely zero." if dead else "")
 
 
 def _window(inspection: Inspection) -> str:
@@ -77,20 +77,22 @@ def _window(inspection: Inspection) -> str:
         assert first.after is not None
         better = sum((effect.change or 0) <= -WORTH for effect in fits)
         parts.append(
-            "A Hamming window on the present kernels would lower their leakage beyond 1/4 cycles/pixel by at least "
-            f"{100 * WORTH:.0f} points in {better or 'none'} of {_count(len(fits), 'layer')} large enough for one; "
-            f"most in {first.layer}, from {first.now[1]:.1%} to {first.after[1]:.1%}. Beyond 1/8 it would go from "
-            f"{first.now[0]:.1%} to {first.after[0]:.1%} there: a window widens the band around the peak."
+            "A Hamming window on the present kernels would lower leakage beyond 1/4 cycles/pixel by at least "
+            f"{100 * WORTH:.0f} points in {better or 'none'} of {_count(len(fits), 'layer')} large enough for one. "
+            f"The largest change is in {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. Leakage beyond "
+            f"1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens the band "
+            "around the peak."
         )
         if better:
             parts.append(
-                "The network would not be the same, so train it on: the call below starts from what it computes now."
+                "The window alone would change the network's outputs: the call below preserves them as a starting "
+                "point for fine-tuning."
             )
     if small:
         sizes = ", ".join(sorted({by_sign(effect.kernel) for effect in small}))
         parts.append(
             f"{_count(len(small), 'layer')} of {sizes} {'is' if len(small) == 1 else 'are'} too small for a tapering "
-            f"window (at 3x3 it leaves little more than one tap): grow "
+            f"window, which leaves little more than one tap at 3x3: grow "
             f"{'it' if len(small) == 1 else 'them'} to {GROWN}x{GROWN} first."
         )
     return " ".join(parts)
@@ -100,8 +102,8 @@ def _strides(inspection: Inspection) -> str:
     if inspection.aliasing is not None and inspection.aliasing.layers:
         worst = max(inspection.aliasing.layers, key=lambda layer: layer.folded if layer.folded == layer.folded else -1)
         return (
-            f"On {worst.images} images, subsampling folds most in {worst.name}: {worst.folded:.1%} of the energy "
-            "of its output (the mean left out) lies above the new Nyquist frequency."
+            f"On {worst.images} images, aliasing is strongest in {worst.name}: {worst.folded:.1%} of its output's "
+            "energy, without the mean, lies above the new Nyquist frequency."
         )
     strided = [layer for layer in inspection.leakage.layers if max(layer.stride) > 1]
     folded = [(mean, layer) for layer in strided if (mean := layer.means()["aliased"]) is not None]
@@ -109,8 +111,8 @@ def _strides(inspection: Inspection) -> str:
         return ""
     most, layer = max(folded, key=lambda pair: pair[0])
     return (
-        f"Of white noise, {layer.name} (stride {by_sign(layer.stride)}) would fold {most:.1%}; a pass-all filter "
-        "would fold 75 % at stride 2x2."
+        f"For white noise, {layer.name} (stride {by_sign(layer.stride)}) would alias {most:.1%} of its output's "
+        "energy; an all-pass filter aliases 75 % at stride 2x2."
     )
 
 
@@ -119,13 +121,13 @@ def _shift(inspection: Inspection) -> str:
     if shift is None:
         return ""
     return (
-        f"Two shifts of one image by up to {shift.max_shift} pixels have the same class in {shift.share:.1%} of "
+        f"Two shifts of one image by up to {shift.max_shift} pixels get the same class in {shift.share:.1%} of "
         f"{shift.pairs} pairs (95 % interval {shift.low:.1%} to {shift.high:.1%})."
     )
 
 
-def calls(inspection: Inspection) -> list[str]:
-    """The `convert` calls to try, as code: windows where they fit, growth where kernels are too small."""
+def suggested_calls(inspection: Inspection) -> list[str]:
+    """Suggested `convert` calls, as code: windows where they fit, larger kernels where they do not."""
     found = []
     fits = [effect for effect in inspection.effects if effect.change is not None and effect.change <= -WORTH]
     small = [effect for effect in inspection.effects if effect.change is None]
