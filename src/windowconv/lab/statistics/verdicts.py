@@ -56,7 +56,7 @@ class Verdict:
         effect: what it rests on.
         smallest: the smallest effect of interest d.
         small: the effect is there, but wholly below d.
-        seeds: that would settle it, if mean and spread stayed what they are; None where it is settled or unknown.
+        seeds: that would settle it at this mean and spread; None where it is settled or unknown.
     """
 
     answer: Answer
@@ -74,7 +74,7 @@ class Verdict:
             return "not settled: an interval needs more seeds"
         if self.seeds is None:
             return f"not settled; more than {MOST_SEEDS:,} seeds would be needed"
-        return f"not settled; about {self.seeds:,} seeds would settle it if mean and spread stayed what they are"
+        return f"not settled; about {self.seeds:,} seeds would settle it at this mean and spread"
 
 
 def paired_effect(differences: Sequence[float]) -> Effect:

@@ -41,17 +41,17 @@ def test_the_primary_contrast_decides(written: Written) -> None:
     )
     assert said.endswith("at scale small on gratings.")
     other = replace(study, design=study.design.changed({"epochs": 4, "channels_last": True}))
-    assert answer(other, found).endswith("at scale small (but for epochs=4, channels-last=true) on gratings.")
+    assert answer(other, found).endswith("at scale small (except epochs=4, channels-last=true) on gratings.")
 
 
-def test_contrasts_are_said_whichever_way_they_go(written: Written, design: Design) -> None:
+def test_every_contrast_is_summarised(written: Written, design: Design) -> None:
     leakage = {"3x3": [40.0, 40.0, 40.0], "5x5": [30.0] * 3, "5x5-hamming": [39.0, 42.0, 40.0]}
     values = {"3x3": BASE[:3], "5x5": [value + 2 for value in BASE[:3]], "5x5-hamming": shifted(1)[:3]}
     said = plainly(findings(written(values, leakage=leakage)))
     assert said == (
         "above 0: test accuracy (%): 5x5-hamming minus 3x3 (+1.00); "
         "below 0: test accuracy (%): 5x5-hamming minus 5x5 (−1.00); "
-        "not told from 0: leakage L(1/4) (%): 3x3 minus 5x5-hamming (−0.33)"
+        "interval includes 0: leakage L(1/4) (%): 3x3 minus 5x5-hamming (−0.33)"
     )
     assert plainly(findings(written({"3x3": BASE[:1], "5x5": BASE[:1], "5x5-hamming": BASE[:1]}, name="one"))) == ""
     alike = replace(design, secondary=design.secondary[:1])  # all of one figure, which need not be said

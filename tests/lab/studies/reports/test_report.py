@@ -11,7 +11,7 @@ import pytest
 
 from windowconv.errors import InputError
 from windowconv.lab.studies.design.catalogue import STUDIES
-from windowconv.lab.studies.design.design import Design, Variant
+from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports import evidence
 from windowconv.lab.studies.reports.analysis import findings
@@ -74,7 +74,7 @@ def test_the_page_says_every_contrast_in_words(written: Written) -> None:
     page = write_report(written(figures)).read_text()
     above = "above 0: test accuracy (%): 5x5-hamming minus 3x3 (+1.03)"
     below = "below 0: test accuracy (%): 5x5-hamming minus 5x5 (−1.93)"
-    assert f"By their 95 % intervals the contrasts are {above}; {below}; not told from 0: " in page
+    assert f"Contrasts by their 95 % intervals: {above}; {below}; interval includes 0: " in page
 
 
 def test_attacks_have_their_curves_and_their_meaning(written: Written, design: Design) -> None:
@@ -114,7 +114,7 @@ def test_tables_stand_beside_the_page_in_three_forms(done: StudyFolder) -> None:
     write_report(done)
     record = json.loads((done.folder / "tables.json").read_text())
     assert (record["claim"], record["verdict"]) == (done.design.claim, answer(done, findings(done)))
-    assert [table["caption"] for table in record["tables"]] == ["Contrasts named beforehand", "Results by variant"]
+    assert [table["caption"] for table in record["tables"]] == ["Prespecified contrasts", "Results by variant"]
     table = results_table(done)
     assert record["tables"][1]["rows"] == [list(row) for row in table.rows]
     markdown, latex = (done.folder / "tables.md").read_text(), (done.folder / "tables.tex").read_text()
@@ -186,8 +186,14 @@ def test_failures_and_more_variants_than_colours_are_shown(written: Written, des
 @pytest.fixture
 def checkout(tmp_path: Path, written: Written, design: Design) -> Path:
     """A checkout with one exported study of the catalogue's, and one at the scale smoke."""
-    made = replace(design, name="mechanism")
-    values = {"3x3": [90.0, 90.2, 90.1], "5x5": [90.0, 90.1, 90.3], "5x5-hamming": [91.0, 91.3, 91.1]}
+    made = replace(
+        design,
+        name="mechanism",
+        variants=(Variant("3x3"), Variant("7x7"), Variant("7x7-hamming")),
+        primary=Contrast(("7x7-hamming",), ("3x3",)),
+        secondary=(Contrast(("7x7-hamming",), ("7x7",)), Contrast(("7x7-hamming",), ("3x3",), "leakage")),
+    )
+    values = {"3x3": [90.0, 90.2, 90.1], "7x7": [90.0, 90.1, 90.3], "7x7-hamming": [91.0, 91.3, 91.1]}
     written(values, made, name="results/studies/mechanism-tiny-small")
     written(values, made, name="results/studies/mechanism-tiny-smoke", scale="smoke")
     (tmp_path / "README.md").write_text(f"# T\n\n{evidence.BEGIN}\nstale\n{evidence.END}\n\n## More\n")
@@ -201,14 +207,14 @@ def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path, monke
     assert evidence.main() == 0
     assert evidence.out_of_step(checkout) == []
     page, readme = (checkout / "docs/evidence.md").read_text(), (checkout / "README.md").read_text()
-    for text in (page, readme):
-        assert "The claim holds: +1.03 percentage points" in text
-        above = "test accuracy (%): 5x5-hamming minus 3x3 (+1.03), test accuracy (%): 5x5-hamming minus 5x5 (+1.00)"
-        assert f"`mechanism-tiny-small`: above 0: {above}" in text
-        assert "smoke" not in text
-        assert evidence.NOT_RUN in text
-        assert all(name in text for name in STUDIES)
+    assert "The claim holds: +1.03 percentage points" in page
+    above = "test accuracy (%): 7x7-hamming minus 3x3 (+1.03), test accuracy (%): 7x7-hamming minus 7x7 (+1.00)"
+    assert f"`mechanism-tiny-small`: above 0: {above}" in page
+    assert all(name in page for name in STUDIES)
     assert page.count(f"*{evidence.NOT_RUN}*") == len(STUDIES) - 1
+    assert "7x7 kernels with a Hamming window beat plain 7x7 kernels on gratings (+1.00 [" in readme
+    assert "smoke" not in page + readme
+    assert all(f"`{name}`" in readme for name in STUDIES if name != "mechanism")
     assert readme.startswith("# T\n")
     assert readme.endswith("## More\n")
     assert "stale" not in readme
@@ -218,7 +224,7 @@ def test_a_page_out_of_step_is_noticed(checkout: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(checkout)
     monkeypatch.setattr("sys.argv", ["evidence"])
     evidence.main()
-    path = checkout / "results/studies/mechanism-tiny-small/5x5-hamming-seed0/evaluations/test.json"
+    path = checkout / "results/studies/mechanism-tiny-small/7x7-hamming-seed0/evaluations/test.json"
     path.write_text(path.read_text().replace("0.91", "0.94"))
     assert evidence.out_of_step(checkout) == ["docs/evidence.md", "README.md"]
     monkeypatch.setattr("sys.argv", ["evidence", "--check"])

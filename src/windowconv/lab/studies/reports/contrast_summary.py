@@ -1,4 +1,4 @@
-"""What a study's contrasts say in a few words, whichever way they go: what a claim leaves out is said too."""
+"""All contrasts of a study in a few words, also those that its claim does not mention."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from windowconv.lab.studies.design.design import Contrast
 from windowconv.lab.studies.reports.analysis import Findings
 
 NOTE = (
-    "By the 95 % interval of each contrast over seeds; the secondary ones are not adjusted for their number here "
-    "(see the tables)."
+    "Grouped by the 95 % interval of each contrast over seeds, which is not adjusted for the number of contrasts; "
+    "the tables give adjusted p-values."
 )
 
 
@@ -17,13 +17,13 @@ def plainly(found: Findings) -> str:
     Args:
         found: its findings.
     """
-    groups: dict[str, list[str]] = {"above 0": [], "below 0": [], "not told from 0": []}
+    groups: dict[str, list[str]] = {"above 0": [], "below 0": [], "interval includes 0": []}
     told = [finding for finding in (found.primary, *found.secondary) if isinstance(finding.contrast, Contrast)]
     prefix = "test accuracy (%): " if all(str(finding.contrast).startswith("test accuracy") for finding in told) else ""
     for finding in told:
         if finding.effect and finding.effect.interval:
             low, high = finding.effect.interval
-            group = "above 0" if low > 0 else "below 0" if high < 0 else "not told from 0"
+            group = "above 0" if low > 0 else "below 0" if high < 0 else "interval includes 0"
             mean = f"({finding.effect.mean:+z.2f})".replace("-", "−")
             groups[group].append(f"{str(finding.contrast).removeprefix(prefix)} {mean}")
     return "; ".join(f"{group}: {', '.join(said)}" for group, said in groups.items() if said)

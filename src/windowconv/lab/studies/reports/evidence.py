@@ -19,6 +19,8 @@ from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.folder import STUDY, StudyFolder
 from windowconv.lab.studies.reports.analysis import baseline_warning, findings
 from windowconv.lab.studies.reports.contrast_summary import NOTE, plainly
+from windowconv.lab.studies.reports.key_findings import NOTE as SENTENCES_NOTE
+from windowconv.lab.studies.reports.key_findings import key_findings
 from windowconv.lab.studies.reports.tables import RULE, all_tables, answer
 from windowconv.report import as_markdown
 
@@ -27,8 +29,8 @@ PAGE = Path("docs/evidence.md")
 README = Path("README.md")
 BEGIN, END = "<!-- evidence: made by python -m windowconv.lab.studies.reports.evidence -->", "<!-- end of evidence -->"
 SIZE_AND_WINDOW = (
-    "A contrast of 7x7-hamming with 3x3 is one of the kernel's size and the window together. What the window alone "
-    "does is 7x7-hamming minus 7x7: see contrast by contrast."
+    "7x7-hamming minus 3x3 measures kernel size and window together; 7x7-hamming minus 7x7 measures the window alone "
+    "(see contrast by contrast)."
 )
 NOT_RUN = "not run at evidence scale"
 EVIDENCE_SCALES = ("small", "paper")
@@ -48,8 +50,8 @@ def page(checkout: Path) -> str:
     """docs/evidence.md."""
     parts = [
         "# Evidence",
-        "Made by `python -m windowconv.lab.studies.reports.evidence` from [results/studies](../results/studies): not "
-        "edited by hand. How a study is run and judged: [studies.md](studies.md).",
+        "Made by `python -m windowconv.lab.studies.reports.evidence` from [results/studies](../results/studies); do not "
+        "edit it. [studies.md](studies.md) explains how a study is run and judged.",
         RULE,
         SIZE_AND_WINDOW,
         _overview(evidence(checkout), "../"),
@@ -111,11 +113,11 @@ def _facts(study: StudyFolder) -> str:
 def block(checkout: Path) -> str:
     """What stands between the README's marks."""
     found = evidence(checkout)
-    run = {name: studies for name, studies in found.items() if studies}
-    missing = ", ".join(f"`{name}`" for name in found if name not in run)
-    parts = [BEGIN, *([SIZE_AND_WINDOW, _overview(run, "")] if run else []), *_in_words(run)]
-    parts += [f"These studies are {NOT_RUN}: {missing}."] if missing else []
-    return "\n\n".join([*parts, f"All of it: [the evidence]({PAGE.as_posix()}).", END])
+    sentences = key_findings([study for studies in found.values() for study in studies], RESULTS)
+    missing = ", ".join(f"`{name}`" for name, studies in found.items() if not studies)
+    parts = [BEGIN, *(["\n".join(sentences), SENTENCES_NOTE] if sentences else [])]
+    parts += [f"Not yet run at evidence scale: {missing}."] if missing else []
+    return "\n\n".join([*parts, f"Every study, contrast and table: [the evidence]({PAGE.as_posix()}).", END])
 
 
 def with_block(readme: str, block: str) -> str:

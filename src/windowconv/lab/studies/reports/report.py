@@ -87,7 +87,7 @@ def _verdict_section(study: StudyFolder, found: Findings) -> Section:
     design = study.design
     paragraphs = [f"Claim: {design.claim}", answer(study, found), f"Primary contrast: {found.primary.contrast}.", RULE]
     if said := plainly(found):
-        paragraphs.insert(3, f"By their 95 % intervals the contrasts are {said}.")
+        paragraphs.insert(3, f"Contrasts by their 95 % intervals: {said}.")
     limits = [baseline_warning(study), design.limits, LIMITS.get(study.record["data"]["name"], "")]
     paragraphs += [text for text in limits if text]
     if study.scale != "paper":

@@ -12,14 +12,15 @@ from windowconv.lab.studies.reports.evaluation_sections import measured_notes
 from windowconv.report import Cell, Column, Link, Table
 
 RULE = (
-    "The rule, fixed beforehand, looks at the 95 % paired-t interval of the primary contrast over seeds: the claim "
-    "holds if the interval lies wholly above 0; it does not hold if it does not and its upper end is below d; else it "
-    "is not settled. No test over images decides: it would ignore that another seed gives another network."
+    "The rule was fixed before any run. It uses the 95 % paired-t interval of the primary contrast over seeds: the "
+    "claim holds if the whole interval is above 0; otherwise it does not hold if the upper end is below d, the "
+    "smallest effect of interest, and is not settled if the upper end is d or more. No test over images decides, "
+    "because it would ignore that another seed gives another network."
 )
 
 
 def all_tables(study: StudyFolder, found: Findings) -> list[Table]:
-    """Those that are written beside the page too."""
+    """The tables that are also written beside the page."""
     return [contrasts_table(study, found), results_table(study), *tuned_table(study)]
 
 
@@ -33,7 +34,7 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
         Column("95 % interval", numeric=True),
         "seeds",
         Column("sign-flip p", ".4f"),
-        Column("its floor", ".4f"),
+        Column("smallest p", ".4f"),
         Column("Holm's p", ".4f"),
         Column("bootstrap", numeric=True),
     ]
@@ -41,11 +42,11 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
     many = sum(each.test is not None for each in found.secondary)
     holm = f"Holm's p-values are adjusted over the {many} secondary contrasts; e" if many > 1 else "E"
     note = (
-        f"Paired by seed (same batches); differences in {figure.unit}, above 0 where the claim says so. The sign-flip "
-        f"test is two-sided and exact up to 20 seeds; with n seeds it cannot give less than 2/2^n. {holm}verything "
-        "else in this report is exploratory. A bootstrap is given from 20 seeds on."
+        f"Paired by seed (same batches); differences in {figure.unit}, positive where they support the claim. The "
+        f"sign-flip test is two-sided and exact up to 20 seeds; with n seeds its smallest p is 2/2^n. {holm}verything "
+        "else in this report is exploratory. Bootstrap intervals are given from 20 seeds."
     )
-    return Table("Contrasts named beforehand", columns, rows, note)
+    return Table("Prespecified contrasts", columns, rows, note)
 
 
 def _row(kind: str, found: Finding) -> list[Cell]:
@@ -69,7 +70,7 @@ def _row(kind: str, found: Finding) -> list[Cell]:
 
 
 def ends(low: float, high: float) -> str:
-    """An interval as people write it.
+    """An interval as it is printed.
 
     >>> ends(-0.104, 1.5)
     '[−0.10, +1.50]'
@@ -98,7 +99,7 @@ def results_table(study: StudyFolder) -> Table:
         f"Means and sample standard deviations over seeds, at the last epoch, on {study.record['data']['test']:,} test "
         "images.",
         measured_notes(study),
-        "Multiply-adds of one image forward; times of training with its evaluations, of runs that may have shared the "
+        "Multiply-adds are for one forward pass of one image. Times include evaluations; runs may have shared the "
         "machine.",
     ]
     note = " ".join(filter(None, sentences))
@@ -122,9 +123,9 @@ def tuned_table(study: StudyFolder) -> list[Table]:
     ]
     if not rows:
         return []
-    columns: list[str | Column] = ["variant", "validation accuracy (%) by value", Column("taken", "g")]
-    note = "Tried once each, with a seed of their own, on validation images that are part of the training set."
-    return [Table("Tuned beforehand", columns, rows, note)]
+    columns: list[str | Column] = ["variant", "validation accuracy (%) by value", Column("chosen", "g")]
+    note = "Each value was tried once, with a seed of its own, on validation images held out of the training set."
+    return [Table("Settings tuned before the runs", columns, rows, note)]
 
 
 def runs_table(study: StudyFolder) -> Table:
@@ -190,4 +191,4 @@ def answer(study: StudyFolder, found: Findings) -> str:
 def _changes(study: StudyFolder) -> str:
     """What is not as in the recipe: a verdict at another schedule is not one about the recipe's."""
     changes = [f"{name.replace('_', '-')}={str(value).lower()}" for name, value in study.design.changes]
-    return f" (but for {', '.join(changes)})" if changes else ""
+    return f" (except {', '.join(changes)})" if changes else ""

@@ -1,0 +1,81 @@
+"""The README's sentences follow the records: the verb from the interval, the numbers from the study with most seeds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import PurePath
+
+import pytest
+
+from windowconv.lab.studies.design.catalogue import STUDIES
+from windowconv.lab.studies.design.design import Contrast, Design, Variant
+from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.reports.analysis import findings
+from windowconv.lab.studies.reports.key_findings import SENTENCES, key_findings
+
+Written = Callable[..., StudyFolder]
+RESULTS = PurePath("results/studies")
+BASE = [90.0, 90.4, 89.8, 90.2]
+WOBBLE = [0.1, -0.1, 0.0, 0.05]
+
+
+def above(by: float, seeds: int = 4) -> list[float]:
+    return [round(b + by + w, 3) for b, w in zip(BASE, WOBBLE, strict=True)][:seeds]
+
+
+@pytest.fixture
+def window(written: Written, design: Design) -> Callable[..., StudyFolder]:
+    """`window(by, name, ...)`: a study in which 7x7-hamming is better than 7x7 by so many points."""
+
+    def make(by: float, name: str, seeds: int = 4, data: str = "cifar10", scale: str = "small") -> StudyFolder:
+        variants = (Variant("7x7"), Variant("7x7-hamming"))
+        made = replace(design, variants=variants, primary=Contrast(("7x7-hamming",), ("7x7",)), secondary=())
+        values = {"7x7": BASE[:seeds], "7x7-hamming": above(by, seeds)}
+        return written(values, made, name=name, data=data, scale=scale)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (1.0, "beat plain 7x7 kernels on CIFAR-10 (+1.01 ["),
+        (-1.0, "lose to plain 7x7 kernels on CIFAR-10 (−0.99 ["),
+        (0.0, "do not differ clearly from plain 7x7 kernels on CIFAR-10 (+0.01 ["),
+    ],
+)
+def test_the_verb_is_what_the_interval_says(window: Callable[..., StudyFolder], by: float, said: str) -> None:
+    study = window(by, "s")
+    (line,) = key_findings([study], RESULTS)
+    assert line.startswith(f"- **Window.** 7x7 kernels with a Hamming window {said}")
+    effect = findings(study).primary.effect
+    assert effect is not None
+    assert effect.interval is not None
+    interval = "[{:+.2f}, {:+.2f}]".format(*effect.interval).replace("-", "−")
+    assert line.endswith(f" {interval}, [4 seeds](results/studies/s/tables.md)).")
+
+
+def test_most_seeds_count_and_data_sets_are_told_apart(window: Callable[..., StudyFolder]) -> None:
+    studies = [
+        window(2.0, "few", seeds=2),
+        window(1.0, "many"),
+        window(3.0, "last", seeds=3),
+        window(0.0, "other", data="fashion-mnist"),
+        window(1.5, "third", data="mine", scale="smoke"),
+    ]
+    (line,) = key_findings(studies, RESULTS)
+    first, second, third = (line.index(text) for text in ("Fashion-MNIST (+0.01", "and beat them on CIFAR-10", "mine"))
+    assert first < second < third
+    assert "(+1.01 " in line
+    assert "few" not in line
+    assert "last" not in line
+    assert line.endswith("[4 seeds](results/studies/third/tables.md), scale smoke).")
+
+
+def test_without_an_interval_nothing_is_said(window: Callable[..., StudyFolder]) -> None:
+    assert key_findings([], RESULTS) == []
+    assert key_findings([window(1.0, "one", seeds=1)], RESULTS) == []
+
+
+def test_every_contrast_is_one_that_a_study_names() -> None:
+    named = {contrast for design in STUDIES.values() for contrast in (design.primary, *design.secondary)}
+    assert {clause.contrast for clauses in SENTENCES.values() for clause in clauses} <= named
