@@ -50,8 +50,8 @@ def page(checkout: Path) -> str:
     """docs/evidence.md."""
     parts = [
         "# Evidence",
-        "Made by `python -m windowconv.lab.studies.reports.evidence` from [results/studies](../results/studies); do not "
-        "edit it. [studies.md](studies.md) explains how a study is run and judged.",
+        "Made by `python -m windowconv.lab.studies.reports.evidence` from [results/studies](../results/studies): do "
+        "not edit it. [studies.md](studies.md) explains how a study is run and judged.",
         RULE,
         SIZE_AND_WINDOW,
         _overview(evidence(checkout), "../"),
