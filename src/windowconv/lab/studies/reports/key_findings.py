@@ -83,7 +83,7 @@ SENTENCES: dict[str, tuple[Clause, ...]] = {
     ),
     "Window": (
         _clause("7x7-hamming", "7x7", "7x7 kernels with a Hamming window", "plain 7x7 kernels"),
-        _clause("7x7-hamming", "5x5", "they", "plain 5x5 kernels"),
+        _clause("7x7-hamming", "5x5", "windowed 7x7 kernels", "plain 5x5 kernels"),
     ),
     "Leakage and attacks": (
         _clause("7x7-hamming", "3x3", "at L(1/4), trained 7x7 kernels with a Hamming window", "3x3 kernels", "leakage"),
