@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from windowconv.errors import InputError
 from windowconv.lab.commands.train import Train
 from windowconv.lab.config import LATER, Execution, RunConfig, Training
 from windowconv.lab.recipes import RECIPES
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,13 @@ def test_a_run_from_before_keeps_its_hash() -> None:
     assert later == LATER
 
 
+def test_all_published_runs_keep_their_hashes() -> None:
+    records = [json.loads(path.read_text()) for path in (ROOT / "results").rglob("run.json")]
+    assert len(records) > 100
+    for record in records:
+        assert RunConfig.from_record(record["config"]).config_hash == record["config_hash"], record["name"]
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -155,9 +165,9 @@ def test_the_defaults_are_the_documented_ones_and_frozen() -> None:
         ({"nesterov": True, "momentum": 0.0}, "nesterov=True needs a momentum"),
         ({"accumulate": 65}, "accumulate=65; allowed: at most batch-size=64"),
         ({"warmup_epochs": 4.5}, "warmup-epochs=4.5; allowed: at most epochs=4"),
-        ({"schedule": "one-cycle", "warmup_epochs": 1.0}, "has a warm-up of its own"),
+        ({"schedule": "one-cycle", "warmup_epochs": 1.0}, "warmup-epochs=1; allowed: 0 with schedule='one-cycle'"),
         ({"dropout": 0.5, "network": "resnet18"}, "only the network small takes it"),
-        ({"l1": 1e-4, "precision": "fp16"}, "not with precision='fp16'"),
+        ({"l1": 1e-4, "precision": "fp16"}, "l1=0.0001; allowed: 0 with precision='fp16'"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(changes: dict[str, Any], message: str) -> None:

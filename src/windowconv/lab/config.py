@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args, get_type_hints
 
 from windowconv.errors import InputError
-from windowconv.lab.config_checks import check_choices, check_together, check_values
+from windowconv.lab.config_checks import check_training, option
 
 Augment = Literal["none", "flip-crop", "area-crop"]
 Schedule = Literal["steps", "cosine", "one-cycle"]
@@ -118,9 +118,7 @@ class Training:
     def __post_init__(self) -> None:
         hints = get_type_hints(Training)
         choices = {name: get_args(hint) for name, hint in hints.items() if str(hint).startswith("typing.Literal")}
-        check_choices(self, choices)
-        check_values(self)
-        check_together(self)
+        check_training(self, choices)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -211,11 +209,10 @@ class RunConfig(Training):
 
 
 def _option(name: str, value: Any) -> str:
-    name = name.replace("_", "-")
     if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
+        return f"--{option(name)}" if value else f"--no-{option(name)}"
     text = " ".join(map(str, value)) if isinstance(value, tuple) else shlex.quote(str(value))
-    return f"--{name} {text}"
+    return f"--{option(name)} {text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,4 +237,4 @@ class Execution:
         for name, low in (("threads", 1), ("workers", 0), ("checkpoint_minutes", 0), ("keep_checkpoints", 1)):
             value = getattr(self, name)
             if value is not None and not value >= low:
-                raise InputError(f"{name.replace('_', '-')}={value}; allowed: {low} or more")
+                raise InputError(f"{option(name)}={value}; allowed: {low} or more")

@@ -1,15 +1,15 @@
-"""What a training's settings may be, one by one and together."""
+"""What a training's settings may be, one by one and together.
+
+`config.Training` imports this module, so that its type is not named here.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from windowconv.errors import InputError, unknown
-
-if TYPE_CHECKING:
-    from windowconv.lab.config import Training
 
 COUNTS = (
     "image_size",
@@ -26,55 +26,55 @@ SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs")
 SHARES = ("val_fraction", "label_smoothing", "ema", "dropout")
 
 
+def check_training(training: Any, choices: Mapping[str, tuple[str, ...]]) -> None:
+    """An `InputError` for settings that cannot be.
+
+    Args:
+        training: a `Training`.
+        choices: what is allowed for the fields that have names as their values.
+    """
+    for name, allowed in choices.items():
+        if getattr(training, name) not in allowed:
+            raise unknown(option(name), getattr(training, name), allowed)
+    _check_values(training)
+    _check_together(training)
+
+
 def option(name: str) -> str:
     """A field's name as it is written on the command line."""
     return name.replace("_", "-")
 
 
-def check_choices(training: Training, choices: Mapping[str, tuple[str, ...]]) -> None:
-    """An `InputError` for a value that is not among a field's choices."""
-    for name, allowed in choices.items():
-        if getattr(training, name) not in allowed:
-            raise unknown(option(name), getattr(training, name), allowed)
+def _check_values(training: Any) -> None:
+    def refuse(name: str, allowed: str) -> InputError:
+        return InputError(f"{option(name)}={getattr(training, name)}; allowed: {allowed}")
 
-
-def check_values(training: Training) -> None:
-    """An `InputError` for a number out of its range."""
     for name in COUNTS:
-        value = getattr(training, name)
-        if value is not None and value < 1:
-            raise InputError(f"{option(name)}={value}; allowed: 1 or more")
+        if (value := getattr(training, name)) is not None and value < 1:
+            raise refuse(name, "1 or more")
     if training.depth < 2:
-        raise InputError(f"depth={training.depth}; allowed: 2 or more convolutions")
+        raise refuse("depth", "2 or more convolutions")
     for name in SIZES:
-        value = getattr(training, name)
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(f"{option(name)}={value}; allowed: a finite number, 0 or more")
+        if not 0 <= getattr(training, name) < math.inf:
+            raise refuse(name, "a finite number, 0 or more")
     for name in SHARES:
-        value = getattr(training, name)
-        if not 0 <= value < 1:
-            raise InputError(f"{option(name)}={value}; allowed: 0 or more, and less than 1")
-    if not all(0 <= m <= 1 for m in training.milestones):
-        raise InputError(f"milestones={training.milestones}; allowed: shares of all steps, 0 to 1")
+        if not 0 <= getattr(training, name) < 1:
+            raise refuse(name, "0 or more, and less than 1")
+    if not all(0 <= milestone <= 1 for milestone in training.milestones):
+        raise refuse("milestones", "fractions of all steps, from 0 to 1")
     if not 0 <= training.adversarial_budget <= 1:
-        raise InputError(
-            f"adversarial-budget={training.adversarial_budget}; allowed: 0 to 1, as pixels are (8 of 255 is 0.0314)"
-        )
-    size = training.adversarial_step_size
-    if size is not None and not 0 < size < math.inf:
-        raise InputError(f"adversarial-step-size={size}; allowed: a positive number, over the budget")
+        raise refuse("adversarial_budget", "0 to 1, as pixels are (8 of 255 is 0.0314)")
+    if (size := training.adversarial_step_size) is not None and not 0 < size < math.inf:
+        raise refuse("adversarial_step_size", "a positive number, as a fraction of the budget")
     low, high = training.crop_area
     if not 0 < low <= high <= 1:
-        raise InputError(
-            f"crop-area={training.crop_area}; allowed: two shares of an image, rising, above 0 and up to 1"
-        )
+        raise refuse("crop_area", "two fractions of an image, rising, above 0 and up to 1")
     low, high = training.crop_aspect
     if not 0 < low <= high < math.inf:
-        raise InputError(f"crop-aspect={training.crop_aspect}; allowed: two positive numbers, rising")
+        raise refuse("crop_aspect", "two positive numbers, rising")
 
 
-def check_together(training: Training) -> None:
-    """An `InputError` for settings that exclude each other."""
+def _check_together(training: Any) -> None:
     if training.augment == "area-crop" and not training.stream:
         raise InputError("augment='area-crop' needs whole images: pass --stream with a folder of images or shards")
     if training.stream and training.augment == "flip-crop":
@@ -84,10 +84,10 @@ def check_together(training: Training) -> None:
     if training.patience is not None and not training.val_fraction:
         raise InputError(f"patience={training.patience} needs --val-fraction: the test set decides nothing")
     if training.dropout and training.network != "small":
-        raise InputError(f"dropout={training.dropout}: only the network small takes it; leave it at 0")
+        raise InputError(f"dropout={training.dropout}; allowed: 0, as only the network small takes it")
     if training.l1 and training.precision == "fp16":
         raise InputError(
-            f"l1={training.l1:g}: not with precision='fp16', whose gradients are scaled; allowed: fp32, tf32, bf16"
+            f"l1={training.l1:g}; allowed: 0 with precision='fp16', which scales gradients, or fp32, tf32, bf16"
         )
     if training.nesterov and not training.momentum:
         raise InputError("nesterov=True needs a momentum above 0")
@@ -96,4 +96,6 @@ def check_together(training: Training) -> None:
     if training.warmup_epochs > training.epochs:
         raise InputError(f"warmup-epochs={training.warmup_epochs:g}; allowed: at most epochs={training.epochs}")
     if training.schedule == "one-cycle" and training.warmup_epochs:
-        raise InputError("schedule='one-cycle' has a warm-up of its own: leave --warmup-epochs at 0")
+        raise InputError(
+            f"warmup-epochs={training.warmup_epochs:g}; allowed: 0 with schedule='one-cycle', which has a warm-up"
+        )

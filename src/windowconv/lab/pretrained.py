@@ -25,7 +25,6 @@ from windowconv.lab.models.algorithm_choice import restore_algorithms
 from windowconv.lab.models.build import from_header
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json, write_json
-from windowconv.lab.studies.grid.study import StudyResult
 
 FOLDER = Path(__file__).parent / "weights"
 INDEX = "index.json"
@@ -142,5 +141,4 @@ def publish(runs: list[Run], folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    studies = [StudyResult.open(Path(folder)) for folder in sys.argv[1:]]
-    publish([study.run(arm, 0) for study in studies for arm in study.study.arms])
+    publish([Run.open(path) for study in sys.argv[1:] for path in sorted(Path(study).glob("*-seed0"))])

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import windowconv
+from windowconv.machine import processor_name
 
 
 def environment(device: torch.device | str) -> dict[str, Any]:
@@ -22,17 +23,9 @@ def environment(device: torch.device | str) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": platform.system(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
         "threads": torch.get_num_threads(),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def git_commit() -> dict[str, Any] | None:
