@@ -81,7 +81,7 @@ BAD = [
     (COMPARE + " --threads 0", "threads=0; allowed: 1 or more"),
     (COMPARE + " --device gpu", "device='gpu' cannot be used"),
     (COMPARE + " --device meta", "use cpu or cuda"),
-    (COMPARE + " --train-images 8001", "train-images=8001; gratings has 8000"),
+    (COMPARE + " --train-images 8001", "train-images=8001; allowed: 1 to 8000, what gratings has"),
     (COMPARE + " --image-size 0", "image-size=0"),
     (COMPARE + " --image-size 2", "3x3 or more; pass a larger --image-size"),
     (TRAIN + " --arm 5x5-hamm1ng", "arm='5x5-hamm1ng'"),

@@ -131,13 +131,13 @@ def test_the_device_does_not_matter():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch_size=0: give 1 or more"),
-        ({"batch_size": 24, "drop_last": True}, "batch_size=24: with drop_last the 23 images make no batch"),
+        ({"batch_size": 0}, "batch_size=0; allowed: 1 or more"),
+        ({"batch_size": 24, "drop_last": True}, "batch_size=24; allowed with drop_last: at most 23"),
         ({"augment": "flipcrop"}, "augment='flipcrop' is unknown; did you mean 'flip-crop'"),
-        ({"padding": -1}, "padding=-1: give 0 or more pixels"),
-        ({"world": 0}, "world=0: give the number of processes, 1 or more"),
-        ({"rank": 2, "world": 2}, "rank=2: with world=2 give 0 to 1"),
-        ({"rank": -1}, "rank=-1: with world=1 give 0 to 0"),
+        ({"padding": -1}, "padding=-1; allowed: 0 or more pixels"),
+        ({"world": 0}, "world=0; allowed: the number of processes, 1 or more"),
+        ({"rank": 2, "world": 2}, "rank=2; allowed with world=2: 0 to 1"),
+        ({"rank": -1}, "rank=-1; allowed with world=1: 0 to 0"),
         ({"device": "gpu"}, "device='gpu': can't take 0 MiB of images"),
     ],
 )

@@ -24,11 +24,11 @@ LABELS = torch.tensor([0, 1])
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (PIXELS.float(), LABELS, "images are torch.float32: give torch.uint8"),
-        (PIXELS[0], LABELS, r"images have shape \(1, 3, 3\): give \(N, C, H, W\)"),
-        (PIXELS[:0], LABELS[:0], r"images have shape \(0, 1, 3, 3\)"),
-        (PIXELS, LABELS.int(), "labels are torch.int32: give torch.int64"),
-        (PIXELS, LABELS[:1], r"labels have shape \(1,\): give \(2,\)"),
+        (PIXELS.float(), LABELS, "images.dtype=torch.float32; allowed: torch.uint8"),
+        (PIXELS[0], LABELS, r"images.shape=\(1, 3, 3\); allowed: \(N, C, H, W\)"),
+        (PIXELS[:0], LABELS[:0], r"images.shape=\(0, 1, 3, 3\)"),
+        (PIXELS, LABELS.int(), "labels.dtype=torch.int32; allowed: torch.int64"),
+        (PIXELS, LABELS[:1], r"labels.shape=\(1,\); allowed: \(2,\)"),
         (PIXELS, torch.tensor([0, 2]), r"labels\[1\]=2: with 2 classes a label must lie in \[0, 2\)"),
         (PIXELS, torch.tensor([-1, 5]), r"labels\[0\]=-1"),
     ],
@@ -131,9 +131,9 @@ def test_split_differs_by_seed_and_from_take():
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5, float("nan")])
 def test_split_refuses(fraction):
-    with pytest.raises(InputError, match=f"fraction={fraction}: give a number between 0 and 1"):
+    with pytest.raises(InputError, match=f"fraction={fraction}; allowed: a number between 0 and 1"):
         make([0, 1, 2]).split(fraction)
-    with pytest.raises(InputError, match=r"fraction=0\.1: of 1 images it leaves none"):
+    with pytest.raises(InputError, match=r"fraction=0\.1; allowed: less, as of 1 images it leaves none"):
         make([0]).split(0.1)
 
 

@@ -159,9 +159,9 @@ def test_folders_by_path_and_by_name_below_a_data_folder(image_folder, empty, mo
     [
         ("fashon-mnist", "data='fashon-mnist' is unknown; did you mean 'fashion-mnist'.*or the path of a folder"),
         ("cifar-10", "did you mean 'cifar10'"),
-        ("./cifar10", "data='./cifar10': there is no such folder"),
+        ("./cifar10", "data='./cifar10': there is no such folder; allowed: an existing one"),
         ("~/no/such/folder", "there is no such folder"),
-        ("file.parquet", "data='file.parquet' is a file: give the folder that holds"),
+        ("file.parquet", "data='file.parquet' is a file; allowed: the folder that holds"),
         (".", "holds neither train/ and val/"),
     ],
 )
@@ -186,10 +186,10 @@ def test_streaming_leaves_a_folder_on_disk(image_folder, empty, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("cifar10", 8, "^stream: cifar10 is held in memory; leave --stream out$"),
+        ("cifar10", 8, "^stream=True; allowed: False for cifar10, which is held in memory; leave --stream out$"),
         ("gratings", None, "^stream: gratings is held in memory"),
-        ("insects", None, "^stream: image_size is missing: give --image-size, to which each image is cropped$"),
-        ("insects", 0, "^image_size=0: give a number of pixels above 0"),
+        ("insects", None, "^stream=True needs --image-size, to which each image is cropped$"),
+        ("insects", 0, "^image_size=0; allowed: 1 or more pixels"),
         (".", 8, r"holds neither train/ and val/ .* nor shards train-000000\.tar and .*parquet files leave --stream"),
         ("insect", 8, "data='insect' is unknown"),
     ],
@@ -224,7 +224,7 @@ def test_shards_in_memory_are_refused_with_a_hint(shards):
 
 @pytest.mark.parametrize("name", ["gratings", "fashion-mnist", "."])
 def test_refuses_image_sizes(empty, name):
-    with pytest.raises(InputError, match="image_size=0: give a number of pixels above 0"):
+    with pytest.raises(InputError, match="image_size=0; allowed: 1 or more pixels"):
         load(name, image_size=0)
 
 

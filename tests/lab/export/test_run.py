@@ -26,7 +26,7 @@ from windowconv.lab.data import ImageData, load
 from windowconv.lab.export import run as exporting
 from windowconv.lab.export.formats import FORMATS, quiet
 from windowconv.lab.export.run import CHECKED, Agreement, export, images_for
-from windowconv.lab.models.build import Prepared, build, to_header
+from windowconv.lab.models.build import PreprocessedNetwork, build, to_header
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
@@ -298,8 +298,8 @@ class Asking(nn.Module):
 
 
 def test_a_network_that_torch_cannot_export_is_said_so_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match=r"^torch cannot export this Prepared: [^\n]+$"):
-        FORMATS["onnx"].write(Prepared(Asking().eval()).eval(), torch.rand(2, 1, 4, 4), {})
+    with pytest.raises(InputError, match=r"^torch cannot export this PreprocessedNetwork: [^\n]+$"):
+        FORMATS["onnx"].write(PreprocessedNetwork(Asking().eval()).eval(), torch.rand(2, 1, 4, 4), {})
     assert capfd.readouterr().err == ""
 
 

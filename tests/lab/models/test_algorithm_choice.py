@@ -48,7 +48,7 @@ def test_restored_algorithms_are_those_recorded():
 def test_a_run_computes_alike_in_training_and_when_it_is_opened(arm, tiny, make_run):
     run = make_run(arm, algorithm="fft")
     assert run.record["numerics"]["algorithm"] == {"0": "fft", "3": "fft"}
-    assert evaluate(run.model(), tiny.test).figures() == run.evaluation()["figures"]
+    assert evaluate(run.model(), tiny.test).metrics() == run.evaluation()["figures"]
 
 
 def test_an_unknown_algorithm_is_refused():

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision import models
 
 from windowconv.errors import InputError
-from windowconv.lab.models.build import Prepared, build
+from windowconv.lab.models.build import PreprocessedNetwork, build
 from windowconv.lab.models.resnet import ResNet18
 from windowconv.lab.models.vgg import vgg11_bn
 
@@ -56,7 +56,7 @@ def test_any_of_them_takes_grey_images_and_small_ones(name: str, channels: int) 
     if name in widths:
         arguments["widths"] = widths[name]
     network = build(name, arguments).eval()
-    assert isinstance(network, Prepared)
+    assert isinstance(network, PreprocessedNetwork)
     assert network(torch.rand(2, channels, 32, 32)).shape == (2, 3)
 
 
@@ -69,13 +69,13 @@ def test_images_are_normalised_and_grey_ones_repeated() -> None:
             return images
 
     grey = torch.rand(2, 1, 4, 4)
-    Prepared(Spy(), "imagenet", 3)(grey)
+    PreprocessedNetwork(Spy(), "imagenet", 3)(grey)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = (grey.expand(-1, 3, -1, -1) - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     torch.testing.assert_close(seen[0], expected)
-    Prepared(Spy(), "none", 3)(grey)
+    PreprocessedNetwork(Spy(), "none", 3)(grey)
     torch.testing.assert_close(seen[1], grey.expand(-1, 3, -1, -1))
-    assert Prepared(Spy(), "imagenet").state_dict() == {}
+    assert PreprocessedNetwork(Spy(), "imagenet").state_dict() == {}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_counts_are_exact_whatever_the_number(n: int) -> None:
     model, images = Says(5), numbered(n, wrong)
     result = evaluate(model, images)
     assert model.seen == result.n == n
-    assert result.figures()["correct"] == n - len(wrong)
+    assert result.metrics()["correct"] == n - len(wrong)
     assert result.accuracy == (n - len(wrong)) / n
     assert torch.nonzero(~result.correct).flatten().tolist() == sorted(wrong)  # in the set's own order
     assert torch.equal(result.predictions, images.images[:, 0, 0, 0].long())
@@ -89,7 +89,7 @@ def test_what_is_saved_is_what_was_measured(tmp_path: Path) -> None:
 def test_a_trained_run_saves_its_last_networks_answers(make_run: Callable[..., Run], tiny: ImageData) -> None:
     run = make_run("5x5-hamming")
     result = evaluate(run.model(), tiny.test)
-    assert run.evaluation()["figures"] == result.figures()
+    assert run.evaluation()["figures"] == result.metrics()
     assert run.evaluation()["content_hash"] == tiny.test.content_hash
     each = load_file(run.folder / "evaluations/test.safetensors")
     assert torch.equal(each["predictions"], result.predictions)

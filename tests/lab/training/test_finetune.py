@@ -27,11 +27,11 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.training import finetune as tuning
 from windowconv.lab.training.finetune import (
     Original,
+    channel_repeats,
     check_preserved,
-    fill,
     find_head,
+    load_original,
     read_weights,
-    repeats,
     starting_network,
 )
 from windowconv.lab.training.loop import Loop
@@ -200,7 +200,7 @@ def opened(
     training = RunConfig(network=name, normalize=normalize, arm=arm)
     spec = network_spec(training, arm, 0, 3, (channels, 32, 32))
     state = dict(network.state_dict())
-    return fill(training, channels * repeats(spec), find_head(training), state, "x.pth"), spec
+    return load_original(training, channels * channel_repeats(spec), find_head(training), state, "x.pth"), spec
 
 
 def test_torchvisions_resnet_computes_the_same_in_the_arm() -> None:
@@ -249,7 +249,7 @@ def test_the_laboratorys_networks_take_grey_images_as_colour_ones_where_they_nor
 
 def test_controls_go_without_preserve() -> None:
     training = RunConfig(network="resnet18", width=8, arm="5x5-shuffled", seed=2)
-    original = fill(training, 3, "fc", dict(small(2).state_dict()), "x.pth")
+    original = load_original(training, 3, "fc", dict(small(2).state_dict()), "x.pth")
     spec = network_spec(training, training.arm, training.seed, 2, (3, 32, 32))
     layer = starting_network(original, spec, preserve=False).get_submodule("layer1.0.conv1")
     built = build(spec.builder, spec.arguments).get_submodule("layer1.0.conv1")
@@ -262,14 +262,14 @@ def test_controls_go_without_preserve() -> None:
 def test_a_conversion_that_changes_the_function_is_refused_before_anything_is_written(
     factor: float, shell: Shell, weights: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = tuning.in_arm
+    right = tuning.convert_to_arm
 
     def wrong(network: nn.Module, *rest: Any) -> nn.Module:
         result = right(network, *rest)
         result.get_parameter("layer1.0.conv2.weight").data.mul_(factor)
         return result
 
-    monkeypatch.setattr(tuning, "in_arm", wrong)
+    monkeypatch.setattr(tuning, "convert_to_arm", wrong)
     code, out, err = shell(WORDS, "--weights", weights, "--data", image_folder, "--out", tmp_path / "run")
     assert (code, out) == (2, "")
     assert "windowconv: arm='7x7-hamming' did not keep the function: outputs on 6 training images differ by" in err
@@ -375,14 +375,14 @@ def test_converted_weights_are_refused_with_what_to_pass_instead(tmp_path: Path,
 def test_batch_counters_may_be_missing_as_in_old_files() -> None:
     state = {key: value for key, value in small(2).state_dict().items() if "num_batches" not in key}
     training = Training(network="resnet18", width=8)
-    assert fill(training, 3, "fc", state, "x.pth").classes == 2
+    assert load_original(training, 3, "fc", state, "x.pth").classes == 2
     state.pop("bn1.running_mean")
     state["more"] = torch.zeros(1)
     message = (
         r"before any conversion: 1 tensors are missing, such as 'bn1\.running_mean'; 1 are too many, such as 'more'$"
     )
     with pytest.raises(InputError, match=message):
-        fill(training, 3, "fc", state, "x.pth")
+        load_original(training, 3, "fc", state, "x.pth")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.data.sets import Images
 
 
@@ -33,28 +33,28 @@ class Batch(NamedTuple):
     weight: float = 1.0
 
 
-class Share(NamedTuple):
-    """Which places in an epoch's order are one process's in one batch; the rest as in `Batch`."""
+class RankSlice(NamedTuple):
+    """Where one process's part of a batch lies in an epoch's order; the rest as in `Batch`."""
 
-    places: slice
+    positions: slice
     total: int
     weight: float
 
 
-def share(begin: int, end: int, rank: int, world: int) -> Share:
-    """Process `rank`'s part of the batch at places [begin, end): as `torch.tensor_split` cuts it.
+def rank_slice(begin: int, end: int, rank: int, world: int) -> RankSlice:
+    """Process `rank`'s part of the batch at positions [begin, end): as `torch.tensor_split` cuts it.
 
-    >>> [share(10, 15, rank, 3).places for rank in range(3)]
+    >>> [rank_slice(10, 15, rank, 3).positions for rank in range(3)]
     [slice(10, 12, None), slice(12, 14, None), slice(14, 15, None)]
-    >>> share(10, 11, 2, 3)
-    Share(places=slice(10, 11, None), total=1, weight=0.0)
+    >>> rank_slice(10, 11, 2, 3)
+    RankSlice(positions=slice(10, 11, None), total=1, weight=0.0)
     """
     each, more = divmod(end - begin, world)
     first = begin + rank * each + min(rank, more)
     last = first + each + (rank < more)
     if first == last:
-        return Share(slice(begin, begin + 1), end - begin, 0.0)
-    return Share(slice(first, last), end - begin, 1.0)
+        return RankSlice(slice(begin, begin + 1), end - begin, 0.0)
+    return RankSlice(slice(first, last), end - begin, 1.0)
 
 
 class Loader(ABC):
@@ -85,16 +85,15 @@ class Loader(ABC):
         world: int = 1,
     ) -> None:
         if batch_size < 1:
-            raise InputError(f"batch_size={batch_size}: give 1 or more")
+            raise InputError(f"batch_size={batch_size}; allowed: 1 or more")
         if drop_last and batch_size > len(image_set):
             raise InputError(
-                f"batch_size={batch_size}: with drop_last the {len(image_set)} images make no batch: "
-                f"give {len(image_set)} or less"
+                f"batch_size={batch_size}; allowed with drop_last: at most {len(image_set)}, the number of images"
             )
         if world < 1:
-            raise InputError(f"world={world}: give the number of processes, 1 or more")
+            raise InputError(f"world={world}; allowed: the number of processes, 1 or more")
         if not 0 <= rank < world:
-            raise InputError(f"rank={rank}: with world={world} give 0 to {world - 1}")
+            raise InputError(f"rank={rank}; allowed with world={world}: 0 to {world - 1}")
         self.n = len(image_set)
         self.batch_size = batch_size
         self.seed = seed
@@ -109,7 +108,7 @@ class Loader(ABC):
         return whole + (rest > 0 and not self.drop_last)
 
     def order(self, epoch: int) -> Tensor:
-        """The order of an epoch, the same for all processes: int64 (N,) on the CPU, places in the set."""
+        """The order of an epoch, the same for all processes: int64 (N,) on the CPU, positions in the set."""
         return torch.arange(self.n) if self.ordered else self._random_order(epoch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -124,19 +123,19 @@ class Loader(ABC):
             InputError: an argument is out of range.
         """
         if epoch < 0:
-            raise InputError(f"epoch={epoch}: give 0 or more")
+            raise InputError(f"epoch={epoch}; allowed: 0 or more")
         if not 0 <= start <= len(self):
-            raise InputError(f"start={start}: an epoch has {len(self)} batches: give 0 to {len(self)}")
+            raise InputError(f"start={start}; allowed: 0 to {len(self)}, the batches of an epoch")
         return self._batches(epoch, start)
 
     def _random_order(self, epoch: int) -> Tensor:
-        return torch.randperm(self.n, generator=stream("order", self.seed, epoch))
+        return torch.randperm(self.n, generator=seeded_generator("order", self.seed, epoch))
 
-    def _shares(self, start: int) -> Iterator[Share]:
+    def _rank_slices(self, start: int) -> Iterator[RankSlice]:
         """This process's share of each batch from `start` on."""
         for batch in range(start, len(self)):
             begin = batch * self.batch_size
-            yield share(begin, min(begin + self.batch_size, self.n), self.rank, self.world)
+            yield rank_slice(begin, min(begin + self.batch_size, self.n), self.rank, self.world)
 
     @abstractmethod
     def _batches(self, epoch: int, start: int) -> Iterator[Batch]: ...

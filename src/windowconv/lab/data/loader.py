@@ -54,7 +54,7 @@ class DeviceLoader(Loader):
         if augment not in AUGMENTS:
             raise unknown("augment", augment, AUGMENTS)
         if padding < 0:
-            raise InputError(f"padding={padding}: give 0 or more pixels")
+            raise InputError(f"padding={padding}; allowed: 0 or more pixels")
         self.image_set = image_set
         self.augment = augment
         self.padding = padding
@@ -66,8 +66,8 @@ class DeviceLoader(Loader):
         how: FlipCrop | None = None
         if self.augment == "flip-crop":
             how = draw_flip_crop(len(self.image_set), self.padding, self.seed, epoch).to(self.device)
-        for places, total, weight in self._shares(start):
-            indices = order[places]
+        for positions, total, weight in self._rank_slices(start):
+            indices = order[positions]
             images = self._images[indices]
             if how is not None:
                 images = flip_crop(images, how.at(indices))

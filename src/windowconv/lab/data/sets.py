@@ -68,9 +68,9 @@ class ImageSet:
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
         if images.dtype != torch.uint8:
-            raise InputError(f"images are {images.dtype}: give torch.uint8 in [0, 255]")
+            raise InputError(f"images.dtype={images.dtype}; allowed: torch.uint8, values in [0, 255]")
         if images.ndim != 4 or 0 in images.shape:
-            raise InputError(f"images have shape {tuple(images.shape)}: give (N, C, H, W), none of them 0")
+            raise InputError(f"images.shape={tuple(images.shape)}; allowed: (N, C, H, W), none of them 0")
         check_labels(labels, len(images), len(self.classes))
 
     def __len__(self) -> int:
@@ -130,9 +130,9 @@ class ImageSet:
 def check_labels(labels: Tensor, n: int, classes: int) -> None:
     """An `InputError` unless there are `n` labels, each in [0, classes)."""
     if labels.dtype != torch.int64:
-        raise InputError(f"labels are {labels.dtype}: give torch.int64")
+        raise InputError(f"labels.dtype={labels.dtype}; allowed: torch.int64")
     if labels.shape != (n,):
-        raise InputError(f"labels have shape {tuple(labels.shape)}: give ({n},), one for each image")
+        raise InputError(f"labels.shape={tuple(labels.shape)}; allowed: ({n},), one for each image")
     wrong = torch.nonzero((labels < 0) | (labels >= classes))
     if len(wrong):
         first = int(wrong[0])

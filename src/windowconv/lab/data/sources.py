@@ -92,21 +92,23 @@ def load(
             f"shards, into {places[0] / IMAGENET}, or name any folder that holds them with --data FOLDER"
         )
     if Path(name).expanduser().exists():
-        raise InputError(f"data={name!r} is a file: give the folder that holds the images or the parquet files")
+        raise InputError(f"data={name!r} is a file; allowed: the folder that holds the images or the parquet files")
     if name.startswith((".", "~")) or Path(name).name != name:
-        raise InputError(f"data={name!r}: there is no such folder: give an existing one, or one of {', '.join(NAMES)}")
+        raise InputError(
+            f"data={name!r}: there is no such folder; allowed: an existing one, or one of {', '.join(NAMES)}"
+        )
     raise InputError(f"{unknown('data', name, NAMES)}, or the path of a folder of images or parquet files")
 
 
 def _public(name: str, places: list[Path], image_size: int | None, may_download: bool) -> ImageData:
     source = SOURCES[name]
-    look = partial(find, name, source, places, image_size)
-    data = look()
+    search = partial(find, name, source, places, image_size)
+    data = search()
     if data is None:
         if not may_download:
             raise not_found(source, places, "and download=False")
         download(source, places)
-        data = look()
+        data = search()
     if data is None:
         raise not_found(source, places, "even after its download")
     return data
@@ -114,9 +116,9 @@ def _public(name: str, places: list[Path], image_size: int | None, may_download:
 
 def _crop_size(name: str, image_size: int | None) -> int:
     if name in NAMES and name != IMAGENET:
-        raise InputError(f"stream: {name} is held in memory; leave --stream out")
+        raise InputError(f"stream=True; allowed: False for {name}, which is held in memory; leave --stream out")
     if image_size is None:
-        raise InputError("stream: image_size is missing: give --image-size, to which each image is cropped")
+        raise InputError("stream=True needs --image-size, to which each image is cropped")
     return image_size
 
 
@@ -125,7 +127,7 @@ def _streamed(place: Path, name: str, crop_size: int) -> ImageData:
     if data is None:
         raise InputError(
             f"{place}: holds neither train/ and val/ (or test/) with class folders nor shards train-000000.tar and "
-            "val-000000.tar: give the folder that holds them; for parquet files leave --stream out"
+            "val-000000.tar; name the folder that holds them; for parquet files leave --stream out"
         )
     return data
 
@@ -137,7 +139,7 @@ def _folder(place: Path, name: str, image_size: int | None) -> ImageData:
             return data
     raise InputError(
         f"{place}: holds neither train/ and val/ (or test/) with class folders nor train.parquet and "
-        "test.parquet: give the folder that holds them; WebDataset shards need --stream"
+        "test.parquet; name the folder that holds them; WebDataset shards need --stream"
     )
 
 

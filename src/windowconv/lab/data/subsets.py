@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 
 
 def stratified(labels: Tensor, classes: int, n: int, seed: int) -> Tensor:
-    """The places of `n` random images, classes as equal in number as can be.
+    """The positions of `n` random images, classes as equal in number as can be.
 
-    The places for a smaller `n` are among those for a larger one of the same seed.
+    The positions for a smaller `n` are among those for a larger one of the same seed.
 
     Args:
         labels: int64 (N,), each in [0, classes).
@@ -28,7 +28,7 @@ def stratified(labels: Tensor, classes: int, n: int, seed: int) -> Tensor:
     """
     if not 1 <= n <= len(labels):
         raise InputError(f"n={n}: a subset of {len(labels)} images has 1 to {len(labels)}, or None for all")
-    generator = stream("take", seed)
+    generator = seeded_generator("take", seed)
     shuffled, turn, rank = _turns(labels, classes, generator)
     # All first turns are taken before any second one. Within a turn the classes go in random order, or the
     # last classes would always be the short ones.
@@ -36,7 +36,7 @@ def stratified(labels: Tensor, classes: int, n: int, seed: int) -> Tensor:
 
 
 def divide(labels: Tensor, classes: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """The places of the rest, and of a random part of round(fraction N) images, one at least, to hold out.
+    """The positions of the rest, and of a random part of round(fraction N) images, one at least, to hold out.
 
     Every class gives the same share of its images, as far as whole numbers allow: equal numbers, as
     `stratified` takes them, could leave nothing of a rare class.
@@ -53,17 +53,17 @@ def divide(labels: Tensor, classes: int, fraction: float, seed: int) -> tuple[Te
         InputError: `fraction` lies outside (0, 1) or leaves no rest.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"fraction={fraction}: give a number between 0 and 1")
+        raise InputError(f"fraction={fraction}; allowed: a number between 0 and 1")
     n = max(1, round(fraction * len(labels)))
     if n >= len(labels):
-        raise InputError(f"fraction={fraction}: of {len(labels)} images it leaves none: give less, or more images")
-    generator = stream("hold out", seed)
+        raise InputError(f"fraction={fraction}; allowed: less, as of {len(labels)} images it leaves none")
+    generator = seeded_generator("hold out", seed)
     shuffled, turn, rank = _turns(labels, classes, generator)
     counts = torch.bincount(labels.cpu(), minlength=classes)[labels.cpu()[shuffled]]
     # Each image's place within its class, as a fraction of the class: the smallest fractions are held out.
     within = (turn.double() + (rank + 0.5) / classes) / counts
-    places = shuffled[torch.argsort(within, stable=True)]
-    return places[n:].sort().values, places[:n].sort().values
+    positions = shuffled[torch.argsort(within, stable=True)]
+    return positions[n:].sort().values, positions[:n].sort().values
 
 
 def _turns(labels: Tensor, classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from windowconv.checkpoint import load_weights
 from windowconv.errors import InputError, require
-from windowconv.lab.models.build import Prepared
+from windowconv.lab.models.build import PreprocessedNetwork
 
 MOST_ONNX = 2**31 - 2**24  # bytes: what protobuf holds, less some for the graph
 FACTS = "windowconv.json"  # the entry of a .pt2 file that says what the network is
@@ -114,7 +114,7 @@ def _read_weights(path: Path, fresh: nn.Module) -> Network:
 
 def _bare(network: nn.Module) -> nn.Module:
     """The network without what prepares its images."""
-    return network.network if isinstance(network, Prepared) else network
+    return network.network if isinstance(network, PreprocessedNetwork) else network
 
 
 @contextmanager

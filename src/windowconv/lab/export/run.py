@@ -20,9 +20,9 @@ from windowconv.lab.data.locations import roots
 from windowconv.lab.data.read import read_images
 from windowconv.lab.data.sources import IMAGENET
 from windowconv.lab.export.formats import FORMATS, Facts, Network
-from windowconv.lab.models.build import Prepared, from_header
+from windowconv.lab.models.build import PreprocessedNetwork, from_header
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.loading import cut, read_data, some_images
+from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.windowed import WindowedMixin
 
 CHECKED = 64  # images at most
@@ -141,7 +141,7 @@ def _facts(run: Run, network: nn.Module) -> Facts:
     shape = ", ".join(["N", *map(str, (known["channels"], *known["image_size"]))])
     facts = {"run": run.folder.resolve().name, "classes": json.dumps(known["classes"])}
     facts["images"] = f"float32 ({shape}) in [0, 1]"
-    if isinstance(network, Prepared):
+    if isinstance(network, PreprocessedNetwork):
         prepared = {"repeat": network.repeat, "mean": network.mean.flatten().tolist()}
         facts["prepared"] = json.dumps({**prepared, "std": network.std.flatten().tolist()})
     return facts
@@ -166,7 +166,7 @@ def images_for(run: Run, given: str | None, root: Path | None) -> Tensor:
         raise InputError(f"{run.folder.name} was trained on the folder {config.data!r}; say where it is with --images")
     else:
         try:
-            images = some_images(cut(read_data(config.data, root, config), config).test, CHECKED)
+            images = example_images(limit_images(read_data(config.data, root, config), config).test, CHECKED)
         except DataNotFound as error:
             raise InputError(f"{error}; or pass --images with others to check on") from None
     if images.shape[1:] != shape:
@@ -180,12 +180,12 @@ def images_for(run: Run, given: str | None, root: Path | None) -> Tensor:
 def _others(given: str, root: Path | None, channels: int, size: int | None) -> Tensor:
     """Images of a data set, of a folder with shards, or of any folder with images."""
     if given in NAMES:
-        return some_images(load(given, root, image_size=size, stream=given == IMAGENET).test, CHECKED)
+        return example_images(load(given, root, image_size=size, stream=given == IMAGENET).test, CHECKED)
     folder = _folder(given, root)
     if folder is None:
         raise InputError(f"images={given!r}: there is no such folder; allowed: an existing one, or {', '.join(NAMES)}")
     if any(folder.glob("*.tar")):
-        return some_images(load(folder, image_size=size, stream=True).test, CHECKED)
+        return example_images(load(folder, image_size=size, stream=True).test, CHECKED)
     found = read_images(str(folder), channels, size, CHECKED)
     assert found is not None
     return found

@@ -115,10 +115,10 @@ def _suffixes(text: str | None) -> tuple[str | None, dict[str, str]]:
 def _shuffled(window: LayerWindow, size: tuple[int, ...], seed: int) -> LayerWindow:
     import torch
 
-    from windowconv.lab.data.seeding import stream
+    from windowconv.lab.data.seeding import seeded_generator
     from windowconv.windows import VALUES, Window, window_values
 
     assert isinstance(window, Window)
     values = window_values(window, size).flatten()
-    order = torch.randperm(len(values), generator=stream("shuffled", seed, *size), device="cpu").tolist()
+    order = torch.randperm(len(values), generator=seeded_generator("shuffled", seed, *size), device="cpu").tolist()
     return Window(VALUES, values[order].reshape(size).tolist())

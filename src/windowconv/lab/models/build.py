@@ -89,7 +89,7 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
 """Networks whose builder takes widths."""
 
 
-class Prepared(nn.Module):
+class PreprocessedNetwork(nn.Module):
     """A network that takes images in [0, 1]: it repeats grey ones to its channels, and normalises them.
 
     Args:
@@ -122,7 +122,7 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
 
     Args:
         builder: one of `BUILDERS`, or `torchvision/NAME`, `timm/NAME`.
-        arguments: the builder's own; besides, "normalize" as in `Prepared`.
+        arguments: the builder's own; besides, "normalize" as in `PreprocessedNetwork`.
 
     Raises:
         InputError: an unknown name, a network that classifies no images, or one with too narrow a strided layer.
@@ -144,7 +144,7 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
     else:
         allowed = ", ".join([*BUILDERS, "torchvision/NAME", "timm/NAME"])
         raise InputError(f"network={builder!r} is unknown. Allowed: {allowed}")
-    return network if normalize == "none" and repeat == 1 else Prepared(network, normalize, repeat)
+    return network if normalize == "none" and repeat == 1 else PreprocessedNetwork(network, normalize, repeat)
 
 
 def _check_strided(network: nn.Module, builder: str) -> None:

@@ -17,7 +17,7 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.data.subsets import stratified
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY, read_json
-from windowconv.lab.training.loading import cut, ordered_loader, read_data
+from windowconv.lab.training.loading import limit_images, ordered_loader, read_data
 
 
 def open_runs(folders: Sequence[Path]) -> list[Run]:
@@ -67,7 +67,7 @@ def test_images(runs: Sequence[Run], data: str | None, root: Path | None) -> Ima
     given = data or config.data
     if data is None and given not in NAMES:
         raise InputError(f"{runs[0].folder.name} was trained on the folder {given!r}; say where it is with --data")
-    images = cut(read_data(given, root, config), config).test
+    images = limit_images(read_data(given, root, config), config).test
     if images.content_hash != known["test_hash"]:
         raise InputError(
             f"the test images of {given} here differ from those of the runs (content hash {images.content_hash[:12]}, "

@@ -1,4 +1,4 @@
-"""metrics.jsonl's figures for TensorBoard, where a user wants them there too."""
+"""The metrics of metrics.jsonl for TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from windowconv.errors import require
 
 FOLDER = "tensorboard"
-PLACES = ("step", "epoch", "time_s")
+POSITION = ("step", "epoch", "time_s")
 
 
-class Board:
-    """Writes figures by step into a run folder's `tensorboard/`.
+class TensorBoardWriter:
+    """Writes metrics by step into a run folder's `tensorboard/`.
 
     Args:
         folder: the run folder.
@@ -26,18 +26,18 @@ class Board:
 
         self._writer = SummaryWriter(str(folder / FOLDER), purge_step=step)
 
-    def add(self, kind: str, figures: Mapping[str, Any]) -> None:
+    def add(self, kind: str, metrics: Mapping[str, Any]) -> None:
         """A line of metrics.jsonl: each number under `KIND/NAME`, numbers by layer under `KIND/LAYER/I`."""
-        for name, value in figures.items():
-            if name in PLACES:
+        for name, value in metrics.items():
+            if name in POSITION:
                 continue
             if isinstance(value, int | float):
-                self._writer.add_scalar(f"{kind}/{name}", value, figures["step"])
+                self._writer.add_scalar(f"{kind}/{name}", value, metrics["step"])
             elif isinstance(value, Mapping):
                 for layer, numbers in value.items():
                     for number, label in zip(numbers, ("1/8", "1/4"), strict=False):
                         if number is not None:
-                            self._writer.add_scalar(f"{kind}/{layer}/{label}", number, figures["step"])
+                            self._writer.add_scalar(f"{kind}/{layer}/{label}", number, metrics["step"])
 
     def close(self) -> None:
         """Write what is not written yet."""

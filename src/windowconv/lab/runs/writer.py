@@ -21,7 +21,7 @@ from windowconv.lab.models.matching import NetworkSpec
 from windowconv.lab.runs.checkpoints import remove_checkpoints
 from windowconv.lab.runs.environment import environment, git_commit
 from windowconv.lab.runs.records import read_json, write_json
-from windowconv.lab.runs.tensorboard import Board
+from windowconv.lab.runs.tensorboard import TensorBoardWriter
 
 
 def run_record(
@@ -71,7 +71,7 @@ class RunWriter:
         folder: the run folder.
         record: what run.json says; an earlier run's files are removed.
         resume: the step and the length of metrics.jsonl at the checkpoint from which an earlier run in the folder goes
-            on; its record then stays, and what metrics.jsonl has beyond is cut off.
+            on; its record then stays, and what metrics.jsonl has beyond is removed.
         tensorboard: write metrics for TensorBoard too.
     """
 
@@ -84,7 +84,7 @@ class RunWriter:
     ) -> None:
         self.folder = folder
         self._log = folder / "metrics.jsonl"
-        self._board = Board(folder, resume[0] if resume else 0) if tensorboard else None
+        self._tensorboard = TensorBoardWriter(folder, resume[0] if resume else 0) if tensorboard else None
         if resume:
             self.record = read_json(folder / "run.json")
             del self.record["schema_version"]
@@ -92,7 +92,7 @@ class RunWriter:
             environment = record["environment"]
             self.record["resumed"].append({"step": resume[0], "at": _now(), "environment": environment})
             self._write()
-            self._cut(resume[1])
+            self._truncate(resume[1])
             return
         self.record = record
         self._write()
@@ -105,15 +105,15 @@ class RunWriter:
         except OSError as error:
             raise InputError(f"{folder}: an earlier run's files cannot be removed: {error.strerror}") from error
 
-    def log(self, kind: str, **figures: Any) -> None:
+    def log(self, kind: str, **metrics: Any) -> None:
         """Append a line to metrics.jsonl."""
         try:
             with self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"kind": kind, **figures}, allow_nan=False) + "\n")
+                file.write(json.dumps({"kind": kind, **metrics}, allow_nan=False) + "\n")
         except OSError as error:
             raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
-        if self._board:
-            self._board.add(kind, figures)
+        if self._tensorboard:
+            self._tensorboard.add(kind, metrics)
 
     @property
     def logged(self) -> int:
@@ -122,12 +122,12 @@ class RunWriter:
 
     def end(self, status: str, reason: str | None = None) -> None:
         """Set how the run ended: finished, stopped or failed."""
-        if self._board:
-            self._board.close()
+        if self._tensorboard:
+            self._tensorboard.close()
         self.record.update(status=status, reason=reason)
         self._write()
 
-    def _cut(self, length: int) -> None:
+    def _truncate(self, length: int) -> None:
         try:
             with self._log.open("r+b") as file:
                 file.truncate(length)

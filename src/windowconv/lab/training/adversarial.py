@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import Batch
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.models.replicas import Replicas, laid_out
 from windowconv.lab.training.distributed import Ranks
 
@@ -63,7 +63,9 @@ def random_start(batch: Batch, budget: float, seed: int, step: int) -> Tensor:
     number of processes.
     """
     shape = batch.images.shape[1:]
-    each = [torch.rand(shape, generator=stream("attack", seed, step, place)) for place in batch.indices.tolist()]
+    each = [
+        torch.rand(shape, generator=seeded_generator("attack", seed, step, place)) for place in batch.indices.tolist()
+    ]
     return (2 * torch.stack(each) - 1) * budget
 
 

@@ -19,7 +19,7 @@ from windowconv.lab.data.sources import data_name
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
 from windowconv.lab.training.distributed import Ranks, configure
-from windowconv.lab.training.loading import cut, ordered_loader, read_data
+from windowconv.lab.training.loading import limit_images, ordered_loader, read_data
 
 BATCH = 500
 STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
@@ -54,7 +54,7 @@ class Evaluation:
         """Mean cross-entropy, summed in float64."""
         return self.losses.double().mean().item()
 
-    def figures(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """What is reported."""
         return {"n": self.n, "accuracy": self.accuracy, "correct": int(self.correct.sum()), "loss": self.loss}
 
@@ -122,7 +122,7 @@ def evaluate_run(
     if data is None and given not in NAMES:
         raise InputError(f"{run.folder.name} was trained on the folder {given!r}; say where it is with --data")
     source = read_data(given, root, config)
-    images = source.test if data is not None else cut(source, config).test
+    images = source.test if data is not None else limit_images(source, config).test
     check_fits(known, images)
     same = images.content_hash == known["test_hash"]
     if data is None and not same:
@@ -141,7 +141,7 @@ def save_evaluation(folder: Path, name: str, result: Evaluation, images: Images,
     each = {"predictions": result.predictions, "correct": result.correct, "losses": result.losses}
     target = folder / "evaluations"
     replace_file(target / f"{name}.safetensors", save({key: value.contiguous() for key, value in each.items()}))
-    record = {"name": name, "source": source, "content_hash": images.content_hash, "figures": result.figures()}
+    record = {"name": name, "source": source, "content_hash": images.content_hash, "figures": result.metrics()}
     write_json(target / f"{name}.json", record)
 
 

@@ -18,12 +18,12 @@ from windowconv.lab.data import NAMES
 from windowconv.lab.data.sources import IMAGENET, data_name
 from windowconv.lab.models.arm_layers import grow_to_arm
 from windowconv.lab.models.arms import Arm, parse_arm
-from windowconv.lab.models.build import BUILDERS, FAMILIES, Prepared, build
+from windowconv.lab.models.build import BUILDERS, FAMILIES, PreprocessedNetwork, build
 from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec, start_widths
 from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.evaluate import evaluate
-from windowconv.lab.training.loading import cut, read_data, some_images
+from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 
@@ -75,8 +75,8 @@ def finetune(
         execution: device, threads, checkpoints.
 
     Raises:
-        InputError: as `check_request`, `find_head`, `read_weights`, `fill`, `check_preserved` and `train`; images that
-            are not there, or a finished run in the folder.
+        InputError: as `check_request`, `find_head`, `read_weights`, `load_original`, `check_preserved` and `train`;
+            images that are not there, or a finished run in the folder.
     """
     execution = execution or Execution()
     parsed = parse_arm(arm)
@@ -88,20 +88,20 @@ def finetune(
     configure(execution)
     folder = out or Path("runs") / f"finetune-{config.run_name}"
     refuse_finished(folder)
-    images = cut(read_data(data, root, training), training)
+    images = limit_images(read_data(data, root, training), training)
     shape = (images.channels, *images.image_size)
     spec = network_spec(config, parsed.name, config.seed, len(images.classes), shape)
-    original = fill(training, images.channels * repeats(spec), head, state, weights.name)
+    original = load_original(training, images.channels * channel_repeats(spec), head, state, weights.name)
     start = partial(starting_network, original, preserve=preserve)
     lines = [_about_head(training.network, weights.name, original, len(images.classes))]
     if preserve:
-        lines.append(check_preserved(original, spec, some_images(images.train, CHECKED)))
+        lines.append(check_preserved(original, spec, example_images(images.train, CHECKED)))
     if is_first_process():
         print("\n".join(lines), flush=True)
         if original.classes == len(images.classes) and not (folder / "run.json").exists():
             network = start(spec).to(execution.device)
             before = evaluate(network, images.test, execution.device, workers=execution.workers)
-            right = f"{before.figures()['correct']} of {before.n}"
+            right = f"{before.metrics()['correct']} of {before.n}"
             print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({right})", flush=True)
     with show_progress([1.0]) as progress:
         return train(config, images, folder, progress, execution, start=start)
@@ -130,7 +130,7 @@ def find_head(training: Training) -> str:
         raise InputError(f"model={name!r} is unknown. Allowed: {allowed}")
     try:
         with torch.device("meta"):
-            probe = _plain(training, PROBE, 3)
+            probe = _unconverted(training, PROBE, 3)
     except InputError as error:
         raise InputError(str(error).replace("network=", "model=", 1)) from None
     found = [key for key, m in probe.named_modules() if isinstance(m, nn.Linear) and m.out_features == PROBE]
@@ -154,7 +154,7 @@ def read_weights(path: Path) -> tuple[State, str]:
         raise InputError(f"weights={str(path)!r} cannot be used: {error}") from None
 
 
-def fill(training: Training, channels: int, head: str, state: State, name: str) -> Original:
+def load_original(training: Training, channels: int, head: str, state: State, name: str) -> Original:
     """The network of the settings before its conversion, with these weights and as many classes as they have.
 
     Args:
@@ -172,8 +172,8 @@ def fill(training: Training, channels: int, head: str, state: State, name: str) 
     if key not in state or state[key].ndim != 2:
         raise InputError(f"{wrong}they have no matrix {key!r}")
     classes = len(state[key])
-    network = _plain(training, classes, channels)
-    if misfit := _misfit(network.state_dict(), state):
+    network = _unconverted(training, classes, channels)
+    if misfit := _mismatch(network.state_dict(), state):
         raise InputError(wrong + misfit)
     try:
         network.load_state_dict(state)
@@ -182,13 +182,13 @@ def fill(training: Training, channels: int, head: str, state: State, name: str) 
     return Original(network.eval(), head, classes)
 
 
-def _plain(training: Training, classes: int, channels: int) -> nn.Module:
+def _unconverted(training: Training, classes: int, channels: int) -> nn.Module:
     """The network of the settings as others have it: no kernel grown, no window, nothing before it."""
     arguments = {"arm": BASELINE, "classes": classes, "channels": channels, "widths": start_widths(training)}
     return build(training.network, {key: value for key, value in arguments.items() if value is not None})
 
 
-def _misfit(own: State, given: State) -> str | None:
+def _mismatch(own: State, given: State) -> str | None:
     """What is wrong with the given tensors, by the first of each kind; batch counters may be missing."""
     missing = [key for key in own if key not in given and not key.endswith(".num_batches_tracked")]
     more = [key for key in given if key not in own]
@@ -201,7 +201,7 @@ def _misfit(own: State, given: State) -> str | None:
     return "; ".join(said) or None
 
 
-def in_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module:
+def convert_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module:
     """The network converted to an arm, in place."""
     try:
         return grow_to_arm(network, arm, seed, preserve)
@@ -214,24 +214,24 @@ def in_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module
 def starting_network(original: Original, spec: NetworkSpec, preserve: bool) -> nn.Module:
     """What training starts from: the run's network with the converted weights, its last layer fresh if it has to be."""
     given = spec.arguments
-    converted = in_arm(deepcopy(original.network), parse_arm(given["arm"]), given.get("seed", 0), preserve)
+    converted = convert_to_arm(deepcopy(original.network), parse_arm(given["arm"]), given.get("seed", 0), preserve)
     state = converted.state_dict()
     if given["classes"] != original.classes:
         for key in [key for key in state if key.startswith(f"{original.head}.")]:
             del state[key]
     result = build(spec.builder, given)
-    inner = result.network if isinstance(result, Prepared) else result
+    inner = result.network if isinstance(result, PreprocessedNetwork) else result
     left = inner.load_state_dict(state, strict=False)
     assert all(key.startswith(f"{original.head}.") for key in left.missing_keys)
     assert not left.unexpected_keys
     return result
 
 
-def repeats(spec: NetworkSpec) -> int:
+def channel_repeats(spec: NetworkSpec) -> int:
     """How often a run's network repeats the one channel of grey images."""
     with torch.device("meta"):
         built = build(spec.builder, {**spec.arguments, "arm": BASELINE})
-    return built.repeat if isinstance(built, Prepared) else 1
+    return built.repeat if isinstance(built, PreprocessedNetwork) else 1
 
 
 def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> str:
@@ -240,11 +240,11 @@ def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> st
     Both have the pretrained last layer, and get the images as the run's network does.
     """
     given = spec.arguments
-    repeat = repeats(spec)
-    converted = in_arm(deepcopy(original.network), parse_arm(given["arm"]), 0, True)
+    repeat = channel_repeats(spec)
+    converted = convert_to_arm(deepcopy(original.network), parse_arm(given["arm"]), 0, True)
     with torch.inference_mode():
         expected, got = (
-            Prepared(network, given.get("normalize", "none"), repeat).eval()(images)
+            PreprocessedNetwork(network, given.get("normalize", "none"), repeat).eval()(images)
             for network in (original.network, converted)
         )
     difference = ((got - expected).abs().max() / expected.abs().max()).item()

@@ -49,16 +49,16 @@ def ordered_loader(
     return DeviceLoader(images, batch, ordered=True, **where)
 
 
-def cut(data: ImageData, training: Training) -> ImageData:
+def limit_images(data: ImageData, training: Training) -> ImageData:
     """The data with the numbers of images that the settings ask for; the same ones for every arm and seed."""
     for name, images in (("train", data.train), ("test", data.test)):
         wanted = getattr(training, f"{name}_images")
         if wanted is not None and wanted > len(images):
-            raise InputError(f"{name}-images={wanted}; {data.name} has {len(images)} of them; give so many or fewer")
+            raise InputError(f"{name}-images={wanted}; allowed: 1 to {len(images)}, what {data.name} has")
     return replace(data, train=data.train.take(training.train_images), test=data.test.take(training.test_images))
 
 
-def held_out(images: Images, training: Training) -> tuple[Images, Images | None]:
+def split_validation(images: Images, training: Training) -> tuple[Images, Images | None]:
     """What is trained on, and the validation images, if the settings ask for some."""
     if not training.val_fraction:
         return images, None
@@ -70,7 +70,7 @@ def read_data(data: str, root: Path | None, training: Training) -> ImageData:
     return load(data, root, image_size=training.image_size, stream=training.stream)
 
 
-def some_images(images: Images, count: int) -> Tensor:
+def example_images(images: Images, count: int) -> Tensor:
     """So many images of a set, or all, evenly over its classes: float32 (n, C, H, W) in [0, 1]."""
     some = images.take(min(count, len(images)))
     return torch.cat([batch.images for batch in ordered_loader(some, count, "cpu", workers=0).epoch(0)])

@@ -20,18 +20,18 @@ from windowconv.lab.runs.checkpoints import Checkpoint, newest_step, save_checkp
 from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import Evaluation, evaluate
-from windowconv.lab.training.loading import held_out, training_loader
+from windowconv.lab.training.loading import split_validation, training_loader
 from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.signals import Stopped, StopRequest, listening
-from windowconv.lab.training.state import Tensors, copied, finite
+from windowconv.lab.training.state import Tensors, all_finite, cpu_copy
 from windowconv.lab.training.step import Stepper
 from windowconv.spectra.network import pair_leakage
 
-LOG_EVERY = 20  # steps between two looks at the loss, which waits for the device
+LOG_EVERY = 20  # steps between two transfers of the loss, which wait for the device
 EPOCH_SHARE = 0.1  # of the time between two checkpoints, after which the end of an epoch is worth one
 VALIDATION, TEST = "val", "test"
 
-Figures = dict[str, Any]
+Metrics = dict[str, Any]
 
 
 class Recent(NamedTuple):
@@ -44,7 +44,7 @@ class Recent(NamedTuple):
 
 
 @dataclass
-class Outcome:
+class TrainedNetwork:
     """What a run comes to: its network and its evaluations by name, each with the images."""
 
     network: nn.Module
@@ -55,7 +55,7 @@ class Outcome:
 class Track:
     """What the loop remembers of one run: its last epoch, and its best one on the validation images."""
 
-    figures: Figures = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     last: Evaluation | None = None
     best_epoch: int = 0
     best_accuracy: float = -1.0
@@ -89,7 +89,7 @@ class Loop:
     ) -> None:
         self.configs, self.config, self.data = configs, configs[0], data
         self.writers, self.progress, self.ranks, self.execution = writers, progress, ranks, execution
-        self.images, self.validation = held_out(data.train, self.config)
+        self.images, self.validation = split_validation(data.train, self.config)
         self.loaders = [
             training_loader(self.images, c, ranks.device, execution, ranks.rank, ranks.world) for c in configs
         ]
@@ -99,12 +99,12 @@ class Loop:
         self.step, self.epoch, self.batch = 0, 1, 0
         self.earlier = 0.0  # seconds, of attempts that were cut
         self.totals = self._zeros()
-        self.recent: list[Recent] = []  # since the last look
+        self.recent: list[Recent] = []  # since the last transfer
         self.loss = math.nan
         if checkpoints:
             self._restore(checkpoints)
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> list[TrainedNetwork]:
         """All epochs that are left, and the evaluation on the test set."""
         self.started = self.saved = time.perf_counter()
         name = self.config.run_name if len(self.configs) == 1 else f"{self.config.arm}, {len(self.configs)} seeds"
@@ -126,17 +126,17 @@ class Loop:
             self.recent.append(Recent(losses, hits, batches[0].total, self.stepper.lr))
             self.step += 1
             self.batch += 1
-            look = self.step % LOG_EVERY == 0 or self.step == self.steps
-            if look:
-                self._look()
+            collect = self.step % LOG_EVERY == 0 or self.step == self.steps
+            if collect:
+                self._collect()
                 for writer, loss in zip(self.writers, self.losses, strict=False):
                     writer.log("step", **self._position(), loss=loss, lr=self.stepper.lr)
             self.progress.advance(batches[0].total * len(batches), self.loss)
-            if look or self.ranks.world == 1:  # asking the others takes time
+            if collect or self.ranks.world == 1:  # asking the others takes time
                 self._stop_or_save(request)
 
-    def _look(self) -> None:
-        """Add up the losses and hits since the last look, bring the losses to the CPU and check them."""
+    def _collect(self) -> None:
+        """Add up the losses and hits since the last call, bring the losses to the CPU and check them."""
         if not self.recent:
             return
         losses = torch.stack([recent.losses for recent in self.recent]).double()
@@ -154,46 +154,46 @@ class Loop:
 
     def _end_epoch(self) -> None:
         """Evaluate and record the epoch, and perhaps save."""
-        self._look()
+        self._collect()
         totals = [[value / len(self.images) for value in total] for total in self.totals]
         name, images = (TEST, self.data.test) if self.validation is None else (VALIDATION, self.validation)
         networks = self.stepper.networks()
         for i, (network, track, (loss, accuracy)) in enumerate(zip(networks, self.tracks, totals, strict=True)):
             track.last = result = self._evaluate(network, images, name)
             train = {"train_loss": loss, "train_accuracy": accuracy}
-            track.figures = {**self._position(), **train, **_figures(name, result)}
+            track.metrics = {**self._position(), **train, **_metrics(name, result)}
             if self.writers:
-                self.writers[i].log("epoch", **track.figures)
+                self.writers[i].log("epoch", **track.metrics)
             if self.config.patience and result.accuracy > track.best_accuracy:
-                track.best_epoch, track.best_accuracy, track.best = self.epoch, result.accuracy, copied(network)
+                track.best_epoch, track.best_accuracy, track.best = self.epoch, result.accuracy, cpu_copy(network)
         self._log_leakage(networks, self.epoch)
-        means = [_mean([track.figures[key] for track in self.tracks]) for key in ("train_loss", f"{name}_accuracy")]
+        means = [_mean([track.metrics[key] for track in self.tracks]) for key in ("train_loss", f"{name}_accuracy")]
         self.progress.end_epoch(self.epoch, self.config.epochs, *means, images=name)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = self._zeros()
         if self.ranks.any(time.perf_counter() - self.saved >= EPOCH_SHARE * 60 * self.execution.checkpoint_minutes):
             self._save()
 
-    def _finish(self) -> list[Outcome]:
+    def _finish(self) -> list[TrainedNetwork]:
         """The last weights, or the best epoch's, and what they do on the test set."""
-        outcomes = []
+        trained = []
         for i, (network, track) in enumerate(zip(self.stepper.networks(), self.tracks, strict=True)):
             last = track.last
             if track.best is not None:
                 network.load_state_dict(track.best)
                 last = None
-            outcome = Outcome(network)
+            result = TrainedNetwork(network)
             name, images = (TEST, self.data.test) if self.validation is None else (VALIDATION, self.validation)
-            outcome.evaluations[name] = last or self._evaluate(network, images, name), images
+            result.evaluations[name] = last or self._evaluate(network, images, name), images
             if self.validation is not None and self.config.purpose == "result":
-                outcome.evaluations[TEST] = self._evaluate(network, self.data.test, TEST), self.data.test
-            figures = {"kept_epoch": track.best_epoch} if self.config.patience else {}
-            for name, (result, _) in outcome.evaluations.items():
-                figures |= _figures(name, result)
+                result.evaluations[TEST] = self._evaluate(network, self.data.test, TEST), self.data.test
+            metrics = {"kept_epoch": track.best_epoch} if self.config.patience else {}
+            for name, (evaluation, _) in result.evaluations.items():
+                metrics |= _metrics(name, evaluation)
             if self.writers:
-                self.writers[i].log("final", **{**track.figures, **figures})
-            outcomes.append(outcome)
-        return outcomes
+                self.writers[i].log("final", **{**track.metrics, **metrics})
+            trained.append(result)
+        return trained
 
     def _evaluate(self, network: nn.Module, images: Images, name: str) -> Evaluation:
         result = evaluate(network, images, self.ranks.device, self.ranks, self.execution.workers)
@@ -216,8 +216,8 @@ class Loop:
 
     def _save(self) -> None:
         """Write a checkpoint of each run, if its weights are sound."""
-        self._look()
-        if not finite([self.stepper.replicas]):
+        self._collect()
+        if not all_finite([self.stepper.replicas]):
             self._check_finite(math.nan, "largest weight", self.step, self.stepper.lr)
         for i, writer in enumerate(self.writers):
             track = self.tracks[i]
@@ -225,7 +225,7 @@ class Loop:
                 "epoch": self.epoch,
                 "batch": self.batch,
                 "totals": self.totals[i],
-                "figures": track.figures,
+                "figures": track.metrics,
                 "best_epoch": track.best_epoch,
                 "best_accuracy": track.best_accuracy,
                 "time_s": self._seconds(),
@@ -243,7 +243,7 @@ class Loop:
         self.stepper.restore([dict(c.tensors) for c in checkpoints], dict(state))
         self.totals = [list(c.state["totals"]) for c in checkpoints]
         for track, checkpoint in zip(self.tracks, checkpoints, strict=True):
-            track.figures = dict(checkpoint.state["figures"])
+            track.metrics = dict(checkpoint.state["figures"])
             track.best_epoch, track.best_accuracy = (checkpoint.state[k] for k in ("best_epoch", "best_accuracy"))
             track.best = dict(checkpoint.tensors["best"]) if "best" in checkpoint.tensors else None
 
@@ -262,7 +262,7 @@ class Loop:
     def _seconds(self) -> float:
         return round(self.earlier + time.perf_counter() - self.started, 3)
 
-    def _position(self) -> Figures:
+    def _position(self) -> Metrics:
         return {"step": self.step, "epoch": self.epoch, "time_s": self._seconds()}
 
     def _check_finite(self, value: float, what: str, step: int, lr: float) -> None:
@@ -273,7 +273,7 @@ class Loop:
         raise InputError(f"the {what} is {value} at step {step} with lr={lr:g}; train with a smaller --lr ({last})")
 
 
-def _figures(name: str, result: Evaluation) -> Figures:
+def _metrics(name: str, result: Evaluation) -> Metrics:
     return {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
 
 

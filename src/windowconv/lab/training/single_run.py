@@ -12,7 +12,7 @@ from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import configure, is_first_process
-from windowconv.lab.training.loading import cut, read_data
+from windowconv.lab.training.loading import limit_images, read_data
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 
@@ -45,7 +45,7 @@ def train_run(
     parse_arm(arm).layer_window()
     config = RunConfig(**asdict(training), data=data_name(data), arm=arm, seed=seed)
     configure(execution)
-    images = cut(read_data(data, root, training), training)
+    images = limit_images(read_data(data, root, training), training)
     folder = out or Path("runs") / config.run_name
     refuse_finished(folder)
     spec = network_spec(training, arm, seed, len(images.classes), (images.channels, *images.image_size))

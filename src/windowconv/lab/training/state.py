@@ -22,7 +22,7 @@ def capture(
 ) -> dict[str, Tensors]:
     """The tensors of network `index`: weights, momentum, and their average."""
     replicas.pull()
-    found = {"model": copied(replicas.networks[index])}
+    found = {"model": cpu_copy(replicas.networks[index])}
     momenta = {}
     for name, part in replicas.parts(index):
         buffer = optimizer.state[part.whole].get(MOMENTUM) if part.whole in optimizer.state else None
@@ -30,7 +30,7 @@ def capture(
             momenta[name] = part.of(buffer).detach().cpu().clone()
     found["optimizer"] = momenta
     if average is not None:
-        found["average"] = copied(averaged(average, replicas)[index])
+        found["average"] = cpu_copy(averaged(average, replicas)[index])
     return found
 
 
@@ -54,12 +54,12 @@ def restore(
         average.module.networks[index].load_state_dict(dict(found["average"]))
 
 
-def copied(network: nn.Module) -> Tensors:
-    """A copy of a network's state dict, on the CPU; weights that layers share are copied for each."""
+def cpu_copy(network: nn.Module) -> Tensors:
+    """A copy of a network's state dict, on the CPU; weights that layers share are cpu_copy for each."""
     return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
 
-def finite(networks: Sequence[nn.Module]) -> bool:
+def all_finite(networks: Sequence[nn.Module]) -> bool:
     """Whether all weights are finite numbers."""
     return all(bool(torch.isfinite(p).all()) for network in networks for p in network.parameters())
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import Batch
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.models.replicas import Alone, Replicas, Stacked, laid_out
 from windowconv.lab.training.adversarial import Adversary
 from windowconv.lab.training.distributed import Ranks
@@ -60,7 +60,7 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr
         # dropout and its like draw numbers that depend on where the run is, not on how it came there
-        _seed(stream("step", self.config.seed, step, self.ranks.rank).initial_seed(), self.ranks.device)
+        _seed(seeded_generator("step", self.config.seed, step, self.ranks.rank).initial_seed(), self.ranks.device)
         if not (self._model.training and self.replicas.networks[0].training):  # evaluations end that
             self._model.train()
         self.optimizer.zero_grad(set_to_none=True)

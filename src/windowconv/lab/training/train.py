@@ -23,7 +23,7 @@ from windowconv.lab.runs.records import read_json
 from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
-from windowconv.lab.training.loop import Loop, Outcome
+from windowconv.lab.training.loop import Loop, TrainedNetwork
 from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.state import common_checkpoints
 
@@ -91,9 +91,9 @@ def train_together(
     ranks.barrier()  # all have read the folders before the first one writes
     with _recordings(records, checkpoints, execution.tensorboard) as writers:
         ranks.barrier()
-        outcomes = Loop(configs, networks, data, writers, progress, ranks, execution, checkpoints).run()
-        for folder, spec, outcome in zip(records, specs, outcomes, strict=False):  # the first process's
-            _keep(folder, spec, outcome, data)
+        trained = Loop(configs, networks, data, writers, progress, ranks, execution, checkpoints).run()
+        for folder, spec, result in zip(records, specs, trained, strict=False):  # the first process's
+            _write_result(folder, spec, result, data)
         ranks.barrier()
     return [Run.open(folder) for folder in folders]
 
@@ -149,17 +149,17 @@ def _recordings(
     records: Mapping[Path, dict[str, Any]], checkpoints: Sequence[Checkpoint] | None, tensorboard: bool
 ) -> Iterator[list[RunWriter]]:
     """Writers of run folders by their records, each from its checkpoint on, if there are such."""
-    places = [(c.step, c.state["logged"]) for c in checkpoints] if checkpoints else [None] * len(records)
+    resume = [(c.step, c.state["logged"]) for c in checkpoints] if checkpoints else [None] * len(records)
     with ExitStack() as stack:
         yield [
-            stack.enter_context(recording(folder, record, place, tensorboard))
-            for (folder, record), place in zip(records.items(), places, strict=False)
+            stack.enter_context(recording(folder, record, start, tensorboard))
+            for (folder, record), start in zip(records.items(), resume, strict=False)
         ]
 
 
-def _keep(folder: Path, spec: NetworkSpec, outcome: Outcome, data: ImageData) -> None:
+def _write_result(folder: Path, spec: NetworkSpec, result: TrainedNetwork, data: ImageData) -> None:
     """What a finished run leaves: its weights and evaluations, and no checkpoints."""
-    save_weights(outcome.network, folder / "model.safetensors", to_header(spec.builder, spec.arguments))
-    for name, (result, images) in outcome.evaluations.items():
-        save_evaluation(folder, name, result, images, data.name)
+    save_weights(result.network, folder / "model.safetensors", to_header(spec.builder, spec.arguments))
+    for name, (evaluation, images) in result.evaluations.items():
+        save_evaluation(folder, name, evaluation, images, data.name)
     remove_checkpoints(folder)

@@ -92,7 +92,7 @@ def test_unpacked_files_and_resizing(unpacked):
         ("t10k-images-idx3-ubyte", b"\0\0\x08\x03\0\0", "is no idx file"),
         ("t10k-images-idx3-ubyte", idx(np.zeros((4, 5, 5)))[:-1], r"holds 99 bytes where \(4, 5, 5\) needs 100"),
         ("t10k-images-idx3-ubyte", idx(np.zeros((4, 5))), "holds 2 dimensions, not 3"),
-        ("t10k-labels-idx1-ubyte", idx(np.arange(3)), r"raw: labels have shape \(3,\): give \(4,\)"),
+        ("t10k-labels-idx1-ubyte", idx(np.arange(3)), r"raw: labels.shape=\(3,\); allowed: \(4,\)"),
         ("t10k-labels-idx1-ubyte", idx(np.arange(7, 11)), r"raw: labels\[3\]=10: with 10 classes"),
     ],
 )

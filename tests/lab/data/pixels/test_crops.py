@@ -167,11 +167,11 @@ def test_a_mistake_in_drawing_is_no_broken_image(encode):
 @pytest.mark.parametrize(
     ("area", "aspect", "message"),
     [
-        ((0, 1), ASPECT, r"area=\(0, 1\): give a lower and an upper bound in \(0, 1\]"),
+        ((0, 1), ASPECT, r"area=\(0, 1\); allowed: a lower and an upper bound in \(0, 1\]"),
         ((0.5, 0.4), ASPECT, r"area=\(0\.5, 0\.4\)"),
         ((0.5, 1.1), ASPECT, r"area=\(0\.5, 1\.1\)"),
         ((math.nan, 1), ASPECT, r"area=\(nan, 1\)"),
-        (AREA, (0, 1), r"aspect=\(0, 1\): give a lower and an upper bound above 0"),
+        (AREA, (0, 1), r"aspect=\(0, 1\); allowed: a lower and an upper bound above 0"),
         (AREA, (1.2, 1.1), r"aspect=\(1\.2, 1\.1\)"),
         (AREA, (1, math.inf), r"aspect=\(1, inf\)"),
     ],

@@ -53,7 +53,7 @@ def test_hash_is_of_names_sizes_and_labels(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "elsewhere")
     assert train(tmp_path / "elsewhere", size=9).content_hash == one.content_hash
     assert one.take(20).content_hash != one.content_hash
-    assert EncodedSet(one.store, one.places[::-1].copy(), one.labels.flip(0), one.classes, 8).content_hash == (
+    assert EncodedSet(one.store, one.positions[::-1].copy(), one.labels.flip(0), one.classes, 8).content_hash == (
         one.content_hash
     )
     hashes = {one.content_hash}
@@ -65,14 +65,14 @@ def test_hash_is_of_names_sizes_and_labels(photos, tmp_path):
         change(photos / "train" / "ant")
         hashes.add(train(photos).content_hash)
     assert len(hashes) == 4
-    other_labels = EncodedSet(one.store, one.places, one.labels.flip(0), one.classes, 8)
+    other_labels = EncodedSet(one.store, one.positions, one.labels.flip(0), one.classes, 8)
     with pytest.raises(InputError, match=r"00\.JPEG: can't be read \(No such file or directory\)"):
         _ = other_labels.content_hash
 
 
 def test_hash_sees_labels(photos):
     one = train(photos)
-    assert EncodedSet(one.store, one.places, 1 - one.labels, one.classes, 8).content_hash != one.content_hash
+    assert EncodedSet(one.store, one.positions, 1 - one.labels, one.classes, 8).content_hash != one.content_hash
 
 
 def test_subsets_are_those_of_a_set_in_memory(photos):
@@ -117,13 +117,13 @@ def test_names_in_any_alphabet(photos, tmp_path):
 def test_refuses(photos, tmp_path):
     (tmp_path / "nothing").mkdir()
     assert open_encoded(tmp_path / "nothing", "x", 8) is None
-    with pytest.raises(InputError, match="image_size=0: give a number of pixels above 0"):
+    with pytest.raises(InputError, match="image_size=0; allowed: 1 or more pixels"):
         open_encoded(photos, "x", 0)
     one = train(photos)
     with pytest.raises(InputError, match="the set has no image"):
         EncodedSet(one.store, np.arange(0), one.labels[:0], one.classes, 8)
     with pytest.raises(InputError, match=r"labels\[12\]=1: with 1 classes"):
-        EncodedSet(one.store, one.places, one.labels, ("ant",), 8)
+        EncodedSet(one.store, one.positions, one.labels, ("ant",), 8)
     os.unlink(one.name(4))
     with pytest.raises(InputError, match=r"ant/04\.png: can't be read \(No such file or directory\): put it back"):
         one.read(4)

@@ -224,12 +224,12 @@ def test_the_device_does_not_matter(photos, workers):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch_size=0: give 1 or more"),
+        ({"batch_size": 0}, "batch_size=0; allowed: 1 or more"),
         ({"augment": "flip-crop"}, r"augment='flip-crop' is unknown.* Allowed: area-crop, none"),
-        ({"area": (0.5, 0.2)}, r"area=\(0\.5, 0\.2\): give"),
-        ({"aspect": (0, 1)}, r"aspect=\(0, 1\): give"),
-        ({"workers": -1}, "workers=-1: give 0 or more processes"),
-        ({"rank": 3, "world": 3}, "rank=3: with world=3 give 0 to 2"),
+        ({"area": (0.5, 0.2)}, r"area=\(0\.5, 0\.2\); allowed:"),
+        ({"aspect": (0, 1)}, r"aspect=\(0, 1\); allowed:"),
+        ({"workers": -1}, "workers=-1; allowed: 0 or more"),
+        ({"rank": 3, "world": 3}, "rank=3; allowed with world=3: 0 to 2"),
         ({"device": "gpu"}, r"device='gpu': can't be used \(.*\): try device='cpu'"),
     ],
 )

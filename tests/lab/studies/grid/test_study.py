@@ -15,7 +15,7 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
 from windowconv.lab.studies.grid import study as study_module
 from windowconv.lab.studies.grid.study import Study, StudyResult, run_study
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.train import train_together
 
 ARMS = ("3x3", "5x5-hamming")
@@ -173,13 +173,13 @@ def test_wrong_grids_are_refused(arms: tuple[str, ...], seeds: int, message: str
 
 
 def test_cutting_takes_the_same_images_for_all_and_no_more_than_there_are(tiny: ImageData) -> None:
-    some = cut(tiny, Training(train_images=20, test_images=10))
+    some = limit_images(tiny, Training(train_images=20, test_images=10))
     assert (len(some.train), len(some.test)) == (20, 10)
-    assert some.content_hash == cut(tiny, Training(train_images=20, test_images=10)).content_hash
+    assert some.content_hash == limit_images(tiny, Training(train_images=20, test_images=10)).content_hash
     with pytest.raises(InputError, match="train-images=71; gratings has 70"):
-        cut(tiny, Training(train_images=71))
+        limit_images(tiny, Training(train_images=71))
     with pytest.raises(InputError, match="test-images=44; gratings has 43"):
-        cut(tiny, Training(test_images=44))
+        limit_images(tiny, Training(test_images=44))
 
 
 def test_the_output_folder_must_be_writable(study: Study, tiny: ImageData, tmp_path: Path, trained: list[str]) -> None:

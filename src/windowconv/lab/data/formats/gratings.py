@@ -50,9 +50,9 @@ def gratings(train: int = 8000, test: int = 2000, *, seed: int = 0, image_size: 
     check_image_size(image_size)
     for what, n in (("train", train), ("test", test)):
         if n < 1:
-            raise InputError(f"{what}={n}: give a number of images above 0")
+            raise InputError(f"{what}={n}; allowed: 1 or more images")
     if seed < 0:
-        raise InputError(f"seed={seed}: give 0 or a positive number")
+        raise InputError(f"seed={seed}; allowed: 0 or more")
     size = 28 if image_size is None else image_size
     return ImageData("gratings", _draw(train, size, (seed, 0)), _draw(test, size, (seed, 1)))
 

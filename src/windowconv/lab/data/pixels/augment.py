@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 
 AUGMENTS = ("none", "flip-crop")
 
@@ -38,7 +38,7 @@ class FlipCrop(NamedTuple):
 
 def draw_flip_crop(n: int, padding: int, seed: int, epoch: int) -> FlipCrop:
     """What happens to each of `n` images in an epoch: a function of the arguments alone, drawn on the CPU."""
-    generator = stream("flip-crop", seed, epoch)
+    generator = seeded_generator("flip-crop", seed, epoch)
     flip = torch.rand(n, generator=generator) < 0.5
     top, left = torch.randint(2 * padding + 1, (2, n), generator=generator)
     return FlipCrop(flip, top, left, padding)

@@ -10,7 +10,7 @@ import numpy as np
 
 from windowconv.errors import InputError, require
 from windowconv.lab.data.pixels.decode import check_mode, fit, in_mode, open_image
-from windowconv.lab.data.seeding import numbers
+from windowconv.lab.data.seeding import seeded_numpy
 
 TRIES = 10
 SHORT_SIDE = 256 / 224
@@ -49,7 +49,7 @@ def draw_area_crop(
         area: bounds of the rectangle's area over the image's; see `check_area_crop`.
         aspect: bounds of its width over its height.
     """
-    random = numbers("area-crop", seed, epoch, index).random
+    random = seeded_numpy("area-crop", seed, epoch, index).random
     flip = random() < 0.5
     height, width = size
     low, high = math.log(aspect[0]), math.log(aspect[1])
@@ -70,9 +70,9 @@ def draw_area_crop(
 def check_area_crop(area: tuple[float, float], aspect: tuple[float, float]) -> None:
     """An `InputError` unless 0 < area[0] <= area[1] <= 1 and 0 < aspect[0] <= aspect[1]."""
     if not 0 < area[0] <= area[1] <= 1:
-        raise InputError(f"area={area}: give a lower and an upper bound in (0, 1]")
+        raise InputError(f"area={area}; allowed: a lower and an upper bound in (0, 1]")
     if not 0 < aspect[0] <= aspect[1] < math.inf:
-        raise InputError(f"aspect={aspect}: give a lower and an upper bound above 0")
+        raise InputError(f"aspect={aspect}; allowed: a lower and an upper bound above 0")
 
 
 def read_area_crop(encoded: bytes, where: str, size: int, draw: Callable[[tuple[int, int]], AreaCrop]) -> np.ndarray:
@@ -95,7 +95,7 @@ def read_area_crop(encoded: bytes, where: str, size: int, draw: Callable[[tuple[
     """
     crop, shrunk = AreaCrop(0, 0, 0, 0, False), 1.0
 
-    def prepare(image: Any) -> None:
+    def shrink(image: Any) -> None:
         nonlocal crop, shrunk
         width, height = image.size
         crop = draw((height, width))
@@ -105,7 +105,7 @@ def read_area_crop(encoded: bytes, where: str, size: int, draw: Callable[[tuple[
             drafted = image.draft(None, (width // scale, height // scale))
             shrunk = width / drafted[1][2] if drafted else 1.0  # None: it is no JPEG
 
-    image = open_image(encoded, where, prepare)
+    image = open_image(encoded, where, shrink)
     check_mode(image, where)
     corners = (crop.left, crop.top, crop.left + crop.width, crop.top + crop.height)
     bilinear = require("PIL.Image", "lab").Resampling.BILINEAR

@@ -71,14 +71,14 @@ def resize(images: Tensor, image_size: int | None) -> Tensor:
             fit(pil.fromarray(pixels[index].squeeze(-1) if shape[0] == 1 else pixels[index]), image_size)
         )
 
-    _each(put, len(images), images[0, 0].numel())
+    _in_threads(put, len(images), images[0, 0].numel())
     return torch.from_numpy(out)
 
 
 def check_image_size(image_size: int | None) -> None:
     """Refuse a size of less than one pixel."""
     if image_size is not None and image_size < 1:
-        raise InputError(f"image_size={image_size}: give a number of pixels above 0, or leave it out")
+        raise InputError(f"image_size={image_size}; allowed: 1 or more pixels")
 
 
 def fit(image: Any, size: int, short: int | None = None) -> Any:
@@ -101,19 +101,19 @@ def fit(image: Any, size: int, short: int | None = None) -> Any:
     return image.crop((left, top, left + size, top + size)) if (width, height) != (size, size) else image
 
 
-def open_image(encoded: str | Path | bytes, where: str, prepare: Callable[[Any], object] | None = None) -> Any:
+def open_image(encoded: str | Path | bytes, where: str, before_decoding: Callable[[Any], object] | None = None) -> Any:
     """The decoded PIL image; whatever is wrong with the file becomes an `InputError`.
 
     Args:
         encoded: the file, or its bytes.
         where: names it for a person.
-        prepare: called with the image when its size is known and its pixels are not yet decoded.
+        before_decoding: called with the image when its size is known and its pixels are not yet decoded.
     """
     with _decoding(where):
         image = require("PIL.Image", "lab").open(BytesIO(encoded) if isinstance(encoded, bytes) else encoded)
     with image:
-        if prepare is not None:
-            prepare(image)
+        if before_decoding is not None:
+            before_decoding(image)
         with _decoding(where):
             image.load()
     return image
@@ -167,7 +167,7 @@ def _decode(
     def put(index: int) -> None:
         out[index] = pixels(open_image(encoded[index], where(index)), index)
 
-    _each(put, len(encoded), pixels_each)
+    _in_threads(put, len(encoded), pixels_each)
     return torch.from_numpy(out)
 
 
@@ -177,7 +177,7 @@ def _planes(image: Any) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _each(work: Callable[[int], None], n: int, pixels: int) -> None:
+def _in_threads(work: Callable[[int], None], n: int, pixels: int) -> None:
     """Call `work(0)` to `work(n - 1)`, each with about `pixels` pixels to do; the first to fail is raised.
 
     PIL lets go of the interpreter's lock while it decodes, so threads help with large images. With CIFAR's,
@@ -185,13 +185,13 @@ def _each(work: Callable[[int], None], n: int, pixels: int) -> None:
     one.
     """
 
-    def some(start: int) -> None:
+    def run_chunk(start: int) -> None:
         for index in range(start, min(start + CHUNK, n)):
             work(index)
 
     pool = ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1) if pixels >= WORTH_A_THREAD else 1)
     try:
-        for _ in pool.map(some, range(0, n, CHUNK)):
+        for _ in pool.map(run_chunk, range(0, n, CHUNK)):
             pass
     finally:
         pool.shutdown(cancel_futures=True)

@@ -25,7 +25,7 @@ class EncodedSet:
 
     Args:
         store: where the images are.
-        places: each image's number in the store, int64 (N,), at least one.
+        positions: each image's number in the store, int64 (N,), at least one.
         labels: int64 (N,), each in [0, len(classes)).
         classes: the name of each class, in the order of the labels.
         crop_size: pixels of the square, in RGB, that a network gets of each image.
@@ -35,19 +35,19 @@ class EncodedSet:
     """
 
     store: Store
-    places: np.ndarray
+    positions: np.ndarray
     labels: Tensor
     classes: tuple[str, ...]
     crop_size: int
 
     def __post_init__(self) -> None:
-        if not len(self.places):
-            raise InputError("the set has no image: give at least one")
-        check_labels(self.labels, len(self.places), len(self.classes))
+        if not len(self.positions):
+            raise InputError("the set has no image; allowed: at least one")
+        check_labels(self.labels, len(self.positions), len(self.classes))
         check_image_size(self.crop_size)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.positions)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,7 +57,7 @@ class EncodedSet:
     @property
     def shards(self) -> np.ndarray | None:
         """The number of the shard that each image lies in, int64 (N,), or None if each has a file of its own."""
-        return None if self.store.shards is None else self.store.shards[self.places]
+        return None if self.store.shards is None else self.store.shards[self.positions]
 
     def read(self, index: int) -> bytes:
         """Image `index`, as it is encoded.
@@ -65,11 +65,11 @@ class EncodedSet:
         Raises:
             InputError: the file can't be read; it is named.
         """
-        return self.store.read(int(self.places[index]))
+        return self.store.read(int(self.positions[index]))
 
     def name(self, index: int) -> str:
         """Where image `index` is, for a message."""
-        return self.store.name(int(self.places[index]))
+        return self.store.name(int(self.positions[index]))
 
     @property
     def content_hash(self) -> str:
@@ -82,10 +82,10 @@ class EncodedSet:
 
     @cached_property
     def _content_hash(self) -> str:
-        places, labels = self.places.tolist(), self.labels.tolist()
+        positions, labels = self.positions.tolist(), self.labels.tolist()
         facts = [
             f"{self.store.key(place)}\0{self.store.size(place)}\0{label}\n"
-            for place, label in zip(places, labels, strict=True)
+            for place, label in zip(positions, labels, strict=True)
         ]
         return hashlib.sha256("".join(sorted(facts)).encode(errors="surrogateescape")).hexdigest()
 
@@ -107,7 +107,7 @@ class EncodedSet:
         return self._at(rest), self._at(held_out)
 
     def _at(self, chosen: Tensor) -> EncodedSet:
-        return EncodedSet(self.store, self.places[chosen.numpy()], self.labels[chosen], self.classes, self.crop_size)
+        return EncodedSet(self.store, self.positions[chosen.numpy()], self.labels[chosen], self.classes, self.crop_size)
 
 
 def open_encoded(folder: Path, name: str, image_size: int) -> ImageData | None:

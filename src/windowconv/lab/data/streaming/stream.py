@@ -11,7 +11,7 @@ from torch import Tensor
 from windowconv.errors import InputError, unknown
 from windowconv.lab.data.batches import Batch, Loader
 from windowconv.lab.data.pixels.crops import check_area_crop
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.data.streaming.encoded import EncodedSet
 from windowconv.lab.data.streaming.workers import Reader, Workers
 
@@ -71,7 +71,7 @@ class StreamLoader(Loader):
             raise unknown("augment", augment, AUGMENTS)
         check_area_crop(area, aspect)
         if workers < 0:
-            raise InputError(f"workers={workers}: give 0 or more processes")
+            raise InputError(f"workers={workers}; allowed: 0 or more")
         self.image_set = image_set
         self.workers = workers
         self.device, self._labels = _put(image_set.labels, device)
@@ -84,22 +84,22 @@ class StreamLoader(Loader):
 
     def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
         order = self.order(epoch)
-        places = order.to(self.device)
-        shares = list(self._shares(start))
-        tasks = [(epoch, order[share.places]) for share in shares]
+        positions = order.to(self.device)
+        shares = list(self._rank_slices(start))
+        tasks = [(epoch, order[share.positions]) for share in shares]
         # Workers that an earlier epoch has left are used again. They do one epoch at a time, so an epoch that
         # is begun while another goes on gets new ones.
         workers = self._spare or Workers(self._reader, self.workers, pin=self.device.type == "cuda")
         self._spare = None
         for share, images in zip(shares, workers.do(tasks), strict=True):
-            indices = places[share.places]
+            indices = positions[share.positions]
             pixels = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
             yield Batch(pixels.to(torch.float32).div_(255), self._labels[indices], indices, share.total, share.weight)
         self._spare = workers
 
 
 def order_by_shards(shards: np.ndarray, seed: int, epoch: int) -> Tensor:
-    """The random order of an epoch for images in shards: int64 (N,), places in the set.
+    """The random order of an epoch for images in shards: int64 (N,), positions in the set.
 
     The shards are put into a random order and cut into groups of `SHARDS_TOGETHER`; the samples of a group come
     in a random order, and group after group.
@@ -108,7 +108,7 @@ def order_by_shards(shards: np.ndarray, seed: int, epoch: int) -> Tensor:
         shards: the number of each image's shard, int64 (N,).
         seed, epoch: all else that the order depends on.
     """
-    generator = stream("shard-order", seed, epoch)
+    generator = seeded_generator("shard-order", seed, epoch)
     _, numbered = np.unique(shards, return_inverse=True)  # a subset may lack some
     of_image = torch.from_numpy(numbered)
     group = torch.randperm(int(of_image.max()) + 1, generator=generator) // SHARDS_TOGETHER

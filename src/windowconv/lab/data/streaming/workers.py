@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from windowconv.errors import InputError
 from windowconv.lab.data.pixels.crops import draw_area_crop, read_area_crop, read_centre
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.data.streaming.encoded import EncodedSet
 
 Bounds = tuple[float, float]
 Task = tuple[int, Tensor]
-"""What a worker is asked for: an epoch, and images as places in the set, int64 (B,) on the CPU."""
+"""What a worker is asked for: an epoch, and images as positions in the set, int64 (B,) on the CPU."""
 
 
 class Reader(Dataset[Any]):
@@ -80,7 +80,7 @@ class Workers:
                 pin_memory=pin,
                 persistent_workers=processes > 0,
                 # Seeds of workers, which use none: without this they'd be drawn from the stream of everybody.
-                generator=stream("workers"),
+                generator=seeded_generator("workers"),
             )
 
     def do(self, tasks: Sequence[Task]) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.lab.data.seeding import stream
+from windowconv.lab.data.seeding import seeded_generator
 from windowconv.lab.robustness.attacks.outcome import EXAMPLES, Outcome, load, path_of, save
 from windowconv.lab.robustness.attacks.suites import Trial
 from windowconv.lab.robustness.attacks.target import Target, check_images
@@ -111,7 +111,7 @@ def _extended(
     if len(places):
         minimal = trial.entry.kind == "minimal"
         for i, budget in enumerate((0.0,) if minimal else trial.grid):
-            with seeded(stream("attack", trial.label, seed, part.start, i).initial_seed()):
+            with seeded(seeded_generator("attack", trial.label, seed, part.start, i).initial_seed()):
                 found = trial.entry.craft(source or target, images[places], labels[places], budget, trial.all_settings)
             found = found.detach().float().cpu()
             sizes = _sizes(found, images[places], trial)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, require, unknown
-from windowconv.lab.data.seeding import numbers
+from windowconv.lab.data.seeding import seeded_numpy
 from windowconv.lab.robustness.conditions.bands import Band
 from windowconv.lab.robustness.sample import seeded
 
@@ -135,7 +135,7 @@ def corrupt(images: Tensor, name: str, severity: int, seed: int = 0, first: int 
     pixels = images.cpu().permute(0, 2, 3, 1).numpy()
     made = np.empty_like(pixels)
     for i, picture in enumerate(pixels):
-        draw = int(2**32 * numbers("corruption", seed, name, severity, first + i).random())
+        draw = int(2**32 * seeded_numpy("corruption", seed, name, severity, first + i).random())
         options = {"seed": draw} if name in SEEDED else {}
         with seeded(draw):
             made[i] = _corrupted(picture, partial(function, severity=severity, **options), entry, size)

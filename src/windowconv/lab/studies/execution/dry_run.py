@@ -19,7 +19,7 @@ from windowconv.lab.studies.design.plan import Plan, PlannedRun
 from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.execution.estimate import Estimate, Line, Task, line
 from windowconv.lab.studies.execution.reuse import Address, Library
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import limit_images
 
 KNOWN = {
     "fashion-mnist": Task(60_000, 10_000, 10, (1, 28, 28)),
@@ -105,7 +105,7 @@ def _task(plan: Plan, images: str, root: Path | None) -> tuple[Task, dict[str, A
         if images not in KNOWN:
             raise
         return _cut(KNOWN[images], training), None
-    data = cut(data, training)
+    data = limit_images(data, training)
     image = (data.channels, *data.image_size)
     return Task(len(data.train), len(data.test), len(data.classes), image), describe_data(data)
 
@@ -115,7 +115,7 @@ def _cut(task: Task, training: Training) -> Task:
     for name, there in (("train", task.train), ("test", task.test)):
         wanted = getattr(training, f"{name}_images")
         if wanted is not None and wanted > there:
-            raise InputError(f"{name}-images={wanted}; there are {there} of them; give so many or fewer")
+            raise InputError(f"{name}-images={wanted}; allowed: 1 to {there}")
     size = training.image_size
     image = task.image if size is None else (task.image[0], size, size)
     return Task(training.train_images or task.train, training.test_images or task.test, task.classes, image)

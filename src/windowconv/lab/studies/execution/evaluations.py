@@ -12,7 +12,7 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
-from windowconv.lab.training.loading import cut, some_images
+from windowconv.lab.training.loading import example_images, limit_images
 from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import leakage
 from windowconv.spectra.shift import shift_consistency
@@ -42,7 +42,7 @@ def measure(run: Run, name: str, data: ImageData, execution: Execution | None = 
     path = run.folder / "evaluations" / f"{name}.json"
     if path.is_file():
         return
-    figures = _MEASURES[name](run, cut(data, run.config), execution or Execution())
+    figures = _MEASURES[name](run, limit_images(data, run.config), execution or Execution())
     record = {"name": name, "source": data.name, "content_hash": data.test.content_hash, "figures": figures}
     write_json(path, record)
 
@@ -68,7 +68,7 @@ def _leakage(run: Run, data: ImageData, execution: Execution) -> Figures:
 
 
 def _shift(run: Run, data: ImageData, execution: Execution) -> Figures:
-    images = some_images(data.test, SHIFTED)
+    images = example_images(data.test, SHIFTED)
     found = shift_consistency(run.model().to(execution.device), images)
     kept = ("share", "low", "high", "pairs", "images", "max_shift")
     return {name: getattr(found, name) for name in kept}

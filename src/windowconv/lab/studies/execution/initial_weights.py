@@ -10,11 +10,11 @@ from torch import nn
 from windowconv.checkpoint import load_weights, read_header
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
-from windowconv.lab.models.build import Prepared, from_header
+from windowconv.lab.models.build import PreprocessedNetwork, from_header
 from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.finetune import CHECKED, Original, check_preserved, starting_network
-from windowconv.lab.training.loading import some_images
+from windowconv.lab.training.loading import example_images
 from windowconv.lab.training.train import Start
 
 
@@ -36,9 +36,9 @@ def starting_weights(run: Run, config: RunConfig, data: ImageData) -> Start:
     """
     trained = from_header(read_header(run.weights))
     load_weights(trained, run.weights)
-    inner = trained.network if isinstance(trained, Prepared) else trained
+    inner = trained.network if isinstance(trained, PreprocessedNetwork) else trained
     head = [name for name, module in inner.named_modules() if isinstance(module, nn.Linear)][-1]
     original = Original(inner.eval(), head, len(data.classes))
     spec = network_spec(config, config.arm, config.seed, len(data.classes), (data.channels, *data.image_size))
-    check_preserved(original, spec, some_images(data.train, CHECKED))
+    check_preserved(original, spec, example_images(data.train, CHECKED))
     return partial(starting_network, original, preserve=True)

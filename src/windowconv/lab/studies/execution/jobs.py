@@ -19,7 +19,7 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.execution.evaluations import measure
 from windowconv.lab.studies.execution.initial_weights import starting_weights
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train_together
 
@@ -94,7 +94,7 @@ class ImageCache:
         key = (images, root, training.image_size, training.stream, training.train_images, training.test_images)
         if self._data is None or key != self._key:
             whole = load(images, root, image_size=training.image_size, stream=training.stream)
-            self._key, self._data = key, cut(whole, training)
+            self._key, self._data = key, limit_images(whole, training)
         return self._data
 
 

@@ -15,7 +15,7 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.plan import SEARCH, SEARCH_SEED
 from windowconv.lab.studies.grid.study import Study, arm_specs, is_finished
 from windowconv.lab.training.distributed import is_first_process
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 from windowconv.tables import format_table
@@ -70,7 +70,7 @@ def search_rates(
         raise InputError("lr-search needs --val-fraction, such as 0.1: the test set decides nothing")
     if len(set(rates)) != len(rates) or not all(rate > 0 for rate in rates):
         raise InputError(f"lr-search={list(rates)}; allowed: positive rates, each once")
-    data = cut(data, study.training)
+    data = limit_images(data, study.training)
     specs = arm_specs(study, data)
     accuracies: dict[str, dict[float, float]] = {arm: {} for arm in study.arms}
     todo = [(arm, rate) for arm in study.arms for rate in rates]

@@ -20,7 +20,7 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY, read_json, write_json
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.training.distributed import is_first_process
-from windowconv.lab.training.loading import cut
+from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train_together
 
@@ -129,7 +129,7 @@ def run_study(
     execution = execution or Execution()
     if seeds_at_once < 1:
         raise InputError(f"seeds-at-once={seeds_at_once}; allowed: 1 or more")
-    data = cut(data, study.training)
+    data = limit_images(data, study.training)
     specs = arm_specs(study, data)
     record = {
         "name": folder.name,
