@@ -123,16 +123,16 @@ class Wrong:
 
 
 WRONG = [
-    Wrong("size-0", (2, False), (3, 8, 0), {}, "size=0: a kernel's size is 1 or more"),
+    Wrong("size-0", (2, False), (3, 8, 0), {}, "size=0; allowed: 1 or more"),
     Wrong("size-negative", (1, False), (3, 8, -3), {}, "size=-3"),
     Wrong("size-axis-0", (2, True), (3, 8, (3, 0)), {}, r"size=\(3, 0\)"),
     Wrong("size-float", (2, False), (3, 8, 3.0), {}, "size=3.0; allowed"),
     Wrong("size-axes", (2, False), (3, 8, (7,)), {}, "kernel_size=.*allowed: an int, or 2 ints"),
     Wrong("window-misspelt", (2, False), (3, 8, 7), {"window": "haming"}, "did you mean 'hamming'"),
     Wrong("window-parameters", (2, False), (3, 8, 7), {"window": ("kaiser", "a")}, "finite numbers"),
-    Wrong("window-shape", (2, False), (3, 8, 7), {"window": torch.ones(5, 5)}, "does not fit a kernel of"),
+    Wrong("window-shape", (2, False), (3, 8, 7), {"window": torch.ones(5, 5)}, r"window\.shape=\(5, 5\); allowed: \(7, 7\)"),
     Wrong("window-nan", (1, True), (3, 8, 2), {"window": torch.tensor([1, float("nan")])}, "finite numbers"),
-    Wrong("window-axes", (3, False), (3, 8, 7), {"window": ["hamming"]}, "1 windows for 3 axes"),
+    Wrong("window-axes", (3, False), (3, 8, 7), {"window": ["hamming"]}, "allowed: 3 windows"),
     Wrong("window-tuple-of-names", (2, False), (3, 8, 7), {"window": ("hamming", "hamming")}, "hamming"),
     Wrong("window-zero", (2, False), (3, 8, 2), {"window": "hann"}, "zero at every tap"),
     Wrong("input-below-kernel", (2, False), (3, 8, 7), {"padding": 1}, "smaller than the kernel", (1, 3, 9, 4)),

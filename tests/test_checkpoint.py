@@ -53,7 +53,7 @@ def test_a_windowed_checkpoint_is_refused_in_a_plain_network(tmp_path, ending):
     path = save(convert(net(), include="2"), tmp_path / f"w.{ending}")
     plain = net()
     before = [p.clone() for p in plain.parameters()]
-    with pytest.raises(InputError, match=r"layer '2\.0' was saved with the window hamming, but in this model"):
+    with pytest.raises(InputError, match=r"layer '2\.0' was saved with window hamming but has none"):
         load_weights(plain, path)
     assert all(torch.equal(one, two) for one, two in zip(plain.parameters(), before, strict=True))
     with pytest.raises(InputError, match=r"layer '2\.0'"):
@@ -147,23 +147,23 @@ def test_nothing_is_unpickled_but_tensors(tmp_path):
             return os.mkdir, (str(tmp_path / "sprung"),)
 
     torch.save({"weight": Trap()}, tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"w\.pt is no state dict that can be read safely"):
+    with pytest.raises(InputError, match=r"w\.pt cannot be read safely"):
         load_weights(net(), tmp_path / "w.pt")
     assert not (tmp_path / "sprung").exists()
     torch.save({"model": {}, "epoch": 3}, tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"w\.pt holds no state dict"):
+    with pytest.raises(InputError, match=r"w\.pt is not a state dict"):
         load_weights(net(), tmp_path / "w.pt")
     torch.save([1], tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"w\.pt holds no state dict"):
+    with pytest.raises(InputError, match=r"w\.pt is not a state dict"):
         load_weights(net(), tmp_path / "w.pt")
 
 
 def test_names_and_folders(tmp_path):
-    with pytest.raises(InputError, match=r"ends with \.safetensors"):
+    with pytest.raises(InputError, match=r"ends in \.safetensors"):
         save_weights(net(), tmp_path / "w.pt")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="not found"):
         load_weights(net(), tmp_path / "w.safetensors")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="not found"):
         load_weights(net(), tmp_path)
     save_weights(net(), tmp_path / "new" / "w.safetensors")
     with pytest.raises(InputError, match="cannot be written"):

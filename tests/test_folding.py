@@ -112,8 +112,8 @@ class Mine(WindowedConv2d):
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
-        (nn.Sequential(nn.Conv2d(3, 3, 3)), {}, "model=Sequential has no windowed layers"),
-        (nn.Sequential(Mine(3, 3, 5)), {}, "layer '0': Mine is a subclass"),
+        (nn.Sequential(nn.Conv2d(3, 3, 3)), {}, "model=Sequential ; allowed: a model with windowed layers"),
+        (nn.Sequential(Mine(3, 3, 5)), {}, "layer '0': class=Mine; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": 0}, "trim=0; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": 1.1}, "trim=1.1; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": float("nan")}, "trim=nan; allowed"),
@@ -147,7 +147,7 @@ def test_trim_crops_weak_edges_and_keeps_the_shape(case: Case):
         assert report.cropped == ()
         assert torch.equal(fold(model, trim=0.999)(case.input()), before)
         return
-    with pytest.warns(WindowWarning, match="trim=0.999 crops 1 of 1 folded layers, 0 .*they lose up to") as caught:
+    with pytest.warns(WindowWarning, match="trim=0.999 crops 1 of 1 folded layers, 0 .*, losing up to") as caught:
         folded = fold(model, trim=0.999)
     assert caught[0].filename == __file__
     layer: Any = folded[0]

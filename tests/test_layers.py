@@ -215,9 +215,9 @@ def test_the_algorithm_is_checked_kept_and_shown(key):
     layer.algorithm = "direct"
     assert layer.algorithm == WINDOWED[key](2, 2, 3, algorithm="direct").algorithm == "direct"
     assert repr(layer).endswith("window=hamming, algorithm=direct)")
-    with pytest.raises(InputError, match="algorithm='ftt' is unknown; did you mean 'fft'"):
+    with pytest.raises(InputError, match=r"algorithm='ftt'; allowed: .*did you mean 'fft'"):
         layer.algorithm = "ftt"
-    with pytest.raises(InputError, match="algorithm=None is unknown"):
+    with pytest.raises(InputError, match="algorithm=None; allowed"):
         WINDOWED[key](2, 2, 3, algorithm=None)
     if key[1]:
         with pytest.raises(InputError, match="algorithm='fft' is for convolutions; allowed for a transposed one"):

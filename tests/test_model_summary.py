@@ -94,9 +94,9 @@ def test_it_prints_as_a_table():
     lines = str(summary(model, torch.rand(1, 3, 8, 8))).splitlines()
     assert [line.split()[:2] for line in lines[1:3]] == [["0", "Conv2d"], ["1", "WindowedConv2d"]]
     assert lines[2].split()[2:] == ["5x5", "1x1", "same", "hamming", "404", "25,600"]
-    assert lines[3].startswith("1 of 2 convolutions are windowed; the whole model has 420 parameters")
+    assert lines[3].startswith("1 of 2 convolutions are windowed. Whole model: 420 parameters")
 
 
 def test_a_model_without_convolutions():
-    with pytest.raises(InputError, match="model=Linear has no convolutions"):
+    with pytest.raises(InputError, match="model=Linear; allowed: a model with convolutions"):
         summary(nn.Linear(3, 3), torch.rand(1, 3))

@@ -88,9 +88,9 @@ def test_svg_is_deterministic(name):
         ),
         (
             lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 200]})], "x"),
-            "reach from 1 to 200; allowed: 0 to 100",
+            "within 1 and 200; allowed: within 0 and 100",
         ),
-        (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, np.nan]})], "x"), "holds 1 NaN"),
+        (lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, np.nan]})], "x"), "has 1 NaN"),
         (
             lambda: error_curves([ErrorPanel("a", [0, 1], {"3x3": [1, 2]}, ["a"])], "x"),
             "ticks of the panel 'a': 1 for 2",

@@ -142,7 +142,7 @@ def test_set_window_replaces_and_removes():
 
 
 def test_a_bad_window_warns_once_where_the_layer_is_made():
-    with pytest.warns(WindowWarning, match="all but closes") as caught:
+    with pytest.warns(WindowWarning, match="nearly closes") as caught:
         WindowedConv2d(2, 2, 3)
     assert len(caught) == 1
     assert caught[0].filename == __file__

@@ -1,7 +1,7 @@
-"""Weights on disk, with each layer's window beside them, so that a windowed model cannot load as a plain one.
+"""Weights on disk together with each layer's window.
 
-torch's own `load_state_dict` cannot say so: a plain network takes a windowed checkpoint silently (the keys are
-the same) and is then another model. `load_weights` refuses.
+torch's own `load_state_dict` loads a windowed checkpoint into a plain network silently, since the keys are the same,
+and the network then computes something else. `load_weights` refuses.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ HEADER = "windowconv"  # the safetensors header's entry: JSON of layer name -> w
 def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str, str] | None = None) -> None:
     """Write a model's weights as safetensors, its windows in the header.
 
-    The file is written whole and then renamed. Shared weights are written once under each name.
+    The write is atomic. Shared weights are written under each of their names.
 
     Args:
         model: any module.
-        path: a name that ends with `.safetensors`.
-        extra: further strings for the header.
+        path: a name that ends in `.safetensors`.
+        extra: more strings for the header.
 
     Raises:
-        InputError: another ending, or a folder that cannot be written; safetensors is not installed.
+        InputError: another suffix; a folder that cannot be written; safetensors is not installed.
     """
     target = Path(path)
     if target.suffix != ".safetensors":
-        raise InputError(f"path={target.name!r}; allowed: a name that ends with .safetensors")
+        raise InputError(f"path={target.name!r}; allowed: a name that ends in .safetensors")
     save = require("safetensors.torch", "lab").save
     tensors = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
     header = {HEADER: json.dumps(windows_of(model), sort_keys=True), **(extra or {})}
@@ -49,7 +49,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
     """Load weights that `save_weights` or `torch.save(model.state_dict())` wrote.
 
-    Nothing is unpickled but tensors.
+    Only tensors are unpickled.
 
     Args:
         model: the model to fill.
@@ -57,8 +57,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
         strict: as in `load_state_dict`.
 
     Raises:
-        InputError: a file that is not there or cannot be read; keys or shapes that do not fit; a layer that has
-            a window in the file and none in the model.
+        InputError: a missing or unreadable file; keys or shapes that do not match; a layer that has a window in the
+            file but none in the model.
 
     Warns:
         WindowWarning: a layer has another window than in the file.
@@ -68,8 +68,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
     for name, saved in windows.items():
         if not isinstance(modules.get(name), WindowedMixin):
             raise InputError(
-                f"{Path(path).name}: layer {name!r} was saved with the window {saved}, but in this model it has none: "
-                "the weights would be those of another model; convert the model first, or fold it before saving"
+                f"{Path(path).name}: layer {name!r} was saved with window {saved} but has none in this model, which "
+                "would compute something else; allowed: to convert the model first, or to fold before saving"
             )
     try:
         model.load_state_dict(state, strict=strict)
@@ -78,35 +78,35 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
 
 
 def read_state(path: str | os.PathLike[str]) -> tuple[OrderedDict[str, Tensor], dict[str, Window | LearnableWindow]]:
-    """The tensors in a file of weights by name, and the windows that are no boxcars by their layers' names.
+    """The tensors of a weights file by name, and its windows other than boxcars by layer name.
 
     Args:
         path: as in `load_weights`.
 
     Raises:
-        InputError: a file that is not there or cannot be read.
+        InputError: a missing or unreadable file.
     """
     source = Path(path)
     if not source.is_file():
-        raise InputError(f"path={str(source)!r} is not a file")
+        raise InputError(f"path={str(source)!r} not found; allowed: a weights file")
     state, texts = _read_safetensors(source) if source.suffix == ".safetensors" else _read_torch(source)
     windows = {name: window_from_json(text) for name, text in texts.items()}
     return state, {n: w for n, w in windows.items() if not (isinstance(w, Window) and w.name == "boxcar")}
 
 
 def windows_of(model: nn.Module) -> dict[str, str]:
-    """The JSON of each windowed layer's window, by the layer's name."""
+    """Each windowed layer's window as JSON, by layer name."""
     return {name: m.window.to_json() for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The strings in a safetensors file's header; an `InputError` if it is none."""
+    """The strings in a safetensors file's header; an `InputError` if it is not one."""
     safe_open = require("safetensors", "lab").safe_open
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
     except Exception as error:  # safetensors has an exception class of its own, which it does not export everywhere
-        raise InputError(f"{Path(path).name} is no readable safetensors file (damaged?): {error}") from error
+        raise InputError(f"{Path(path).name} cannot be read as safetensors (damaged?): {error}") from error
 
 
 def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
@@ -115,11 +115,11 @@ def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, s
         if not isinstance(windows, dict) or not all(isinstance(text, str) for text in windows.values()):
             raise TypeError("no JSON of layer name -> window")
     except (TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path.name}: its header's entry {HEADER!r} cannot be read: {error}") from None
+        raise InputError(f"{path.name}: header entry {HEADER!r} cannot be read: {error}") from None
     try:
         state = OrderedDict(require("safetensors.torch", "lab").load_file(path))
     except Exception as error:
-        raise InputError(f"{path.name} is no readable safetensors file (damaged?): {error}") from error
+        raise InputError(f"{path.name} cannot be read as safetensors (damaged?): {error}") from error
     metadata = {name: {METADATA_KEY: text} for name, text in windows.items()}
     state._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
     return state, windows
@@ -130,12 +130,13 @@ def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(
-            f"{path.name} is no state dict that can be read safely (damaged, or a whole model?): only tensors by name "
-            "are read; write it by torch.save(model.state_dict(), ...) or save_weights"
+            f"{path.name} cannot be read safely (damaged, or a pickled model?); allowed: a file written by "
+            "save_weights or torch.save(model.state_dict(), ...)"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(
-            f"{path.name} holds no state dict (tensors by name); save the inner one, such as checkpoint['state_dict']"
+            f"{path.name} is not a state dict (tensors by name); allowed: the inner one, such as "
+            "checkpoint['state_dict']"
         )
     metadata = getattr(state, "_metadata", {})
     windows = {n: m[METADATA_KEY] for n, m in metadata.items() if METADATA_KEY in m}

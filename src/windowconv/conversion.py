@@ -1,4 +1,4 @@
-"""Any model with windowed convolutions in the place of its plain ones."""
+"""Replace a model's convolutions with windowed ones."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def convert(
 ) -> Model:
     """Replace a model's convolutions with windowed ones, and grow their kernels.
 
-    Layers become windowed where they stand, so hooks, `requires_grad`, training mode and sharing survive.
+    Layers are converted in place within the model, so hooks, `requires_grad`, training mode and sharing survive.
     Kernels of one tap and patch embeddings (stride = kernel) are left alone. Subclasses of torch's layers that
-    override more than the constructor, lazy ones and those whose weight is computed (parametrisations, weight
-    norm, pruning) are skipped, with one warning that lists them. `plan_conversion` tells beforehand.
+    override more than the constructor, lazy layers, and layers whose weight is computed (parametrisations, weight
+    norm, pruning) are skipped, with one warning that lists them. `plan_conversion` shows the effect in advance.
 
-    A grown kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is drawn anew,
-    normally distributed with the old weight's root mean square times sqrt(old taps / new taps): for a model
-    fresh from its constructor that is its own initialisation at the new size.
+    A larger kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is
+    reinitialised: normally distributed with the old weight's root mean square times sqrt(old taps / new taps). For
+    an untrained model that is its own initialisation at the new size.
 
     Args:
         model: any module tree.
         window: as in `as_window`, or a `LearnableWindow`; None gives windowed layers without a window.
         kernel_size: an int (grows to it, never shrinks; axes of one tap stay), a mapping from old to new such
-            as `{3: 7, 7: 9}`, or a callable (name, layer) -> int, one int an axis, or None.
+            as `{3: 7, 7: 9}`, or a callable (name, layer) -> int, one int per axis, or None.
         include: name patterns (`"layer1.*"`, or an ancestor's name), or a callable (name, layer) -> bool; only
             these are converted, patch embeddings too. None is all.
         exclude: the same, for layers to leave as they are.
@@ -60,14 +60,14 @@ def convert(
         The converted model; `fold` gives torch's layers back.
 
     Raises:
-        InputError: no convolutions, a pattern that matches nothing, a parity that cannot be kept, a model that
+        InputError: no convolutions, a pattern that matches nothing, a size of the wrong parity, a model that
             torch cannot copy (use `inplace`); with `preserve`, a zero in the window or a dtype that cannot hold
-            the divided weights. Each names the layer.
+            the divided weights. The message names the layer.
 
     Warns:
         WindowWarning: skipped layers; a window that does not suit a size; amplification above 10.
 
-    Not for a model that is traced, scripted or quantised: convert it before.
+    Not for a traced, scripted or quantised model: convert before tracing.
 
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
@@ -104,7 +104,7 @@ def become_windowed(module: nn.Module, layer: LayerPlan) -> None:
 def _new_weight(
     module: Convolution, layer: LayerPlan, preserve: bool, renewed: dict[int, nn.Parameter]
 ) -> nn.Parameter | None:
-    """The layer's raw weight after the conversion, None if it stays; `renewed` keeps shared weights shared."""
+    """The layer's new raw weight, None if it stays; `renewed` keeps shared weights shared."""
     old: nn.Parameter = module.weight
     if id(old) in renewed:
         return renewed[id(old)]
@@ -124,7 +124,7 @@ def _new_weight(
 
 
 def _divided(module: Convolution, layer: LayerPlan) -> Tensor:
-    """The raw weight with which the windowed layer computes what `module` does now."""
+    """The raw weight with which the windowed layer computes what `module` computes now."""
     assert layer.window is not None
     effective = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
     effective = effective.detach()
@@ -138,8 +138,8 @@ def _divided(module: Convolution, layer: LayerPlan) -> Tensor:
     error = (back - same).abs().max() / same.abs().max().clamp(min=torch.finfo(same.dtype).tiny)
     if not torch.isfinite(raw).all() or error > 8 * torch.finfo(same.dtype).eps:
         raise InputError(
-            f"layer {layer.name!r}: {same.dtype} cannot hold its weight divided by the window {layer.window} "
-            f"(amplification {layer.amplification:.3g}); convert in float32, or use a wider window or a larger kernel"
+            f"layer {layer.name!r}: preserve=True in {same.dtype} loses precision: window {layer.window} amplifies raw "
+            f"weights {layer.amplification:.3g} times; allowed: float32, a wider window or a larger kernel"
         )
     return raw
 
@@ -153,7 +153,7 @@ def _replace(module: Convolution, weight: nn.Parameter) -> None:
 
 
 def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
-    """Modules that share one weight must go the same way, where the weight changes."""
+    """Modules that share a weight must be converted alike where the weight changes."""
     owners = defaultdict(list)
     for name, module in model.named_modules():
         for parameter in module._parameters.values():
@@ -167,39 +167,39 @@ def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
         for other in owners[id(modules[layer.name].weight)]:
             if planned.get(other) != planned[layer.name]:
                 raise InputError(
-                    f"layers {layer.name!r} and {other!r} share one weight but would get different kernels; "
-                    "convert both alike, or exclude both"
+                    f"layers {layer.name!r} and {other!r} share a weight but would get different kernels; "
+                    "allowed: to convert both alike, or to exclude both"
                 )
 
 
 def _warn(plan: ConversionPlan) -> None:
-    """One warning a kind, whatever the number of layers."""
+    """One warning of each kind, whatever the number of layers."""
     unsuited = defaultdict(list)
     for layer in plan.layers:
         if isinstance(layer.window, Window) and (text := advice(layer.window, layer.size)):
             unsuited[text].append(layer.name)
     if unsuited:
-        _say("; ".join(f"{_some(names)}: {text}" for text, names in unsuited.items()))
+        _warn_caller("; ".join(f"{_listed(names)}: {text}" for text, names in unsuited.items()))
     amplified = [layer for layer in plan.layers if layer.amplification > AMPLIFIED]
     if amplified:
         worst = max(amplified, key=lambda layer: layer.amplification)
-        _say(
-            f"preserve=True enlarges raw weights up to {worst.amplification:.3g} times (layer {worst.name!r}; "
-            f"above {AMPLIFIED:.0f} in {_some([layer.name for layer in amplified])}): weight decay acts on them so "
-            "enlarged; grow the kernels more, or fine-tune without weight decay"
+        _warn_caller(
+            f"preserve=True amplifies raw weights up to {worst.amplification:.3g} times (layer {worst.name!r}; "
+            f"above {AMPLIFIED:.0f} in {_listed([layer.name for layer in amplified])}), so weight decay acts more "
+            "strongly: use larger kernels, or fine-tune without weight decay"
         )
 
 
 def warn_skipped(layers: Sequence[LayerPlan]) -> None:
-    """One warning, for the caller's caller, that lists the layers that are skipped."""
+    """One warning, for the caller's caller, that lists the skipped layers."""
     skipped = [f"{layer.name} ({layer.reason})" for layer in layers if layer.action == "skip"]
     if skipped:
-        _say(f"{len(skipped)} convolutions are skipped: {', '.join(skipped)}")
+        _warn_caller(f"{len(skipped)} convolutions skipped: {', '.join(skipped)}")
 
 
-def _some(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _say(text: str) -> None:
+def _warn_caller(text: str) -> None:
     warnings.warn(text, WindowWarning, stacklevel=4)

@@ -1,7 +1,7 @@
-"""What the library says when it is given something that it cannot use.
+"""Errors and warnings about input. One form for all messages: `name=value; allowed: ...`.
 
-`InputError` is a `ValueError`, so `except ValueError` catches it; the command line prints it as one line and
-exits with 2, while any other exception is a bug of ours and keeps its traceback.
+`InputError` is a `ValueError`, so `except ValueError` catches it. The command line prints it as one line and exits with
+2; any other exception is a bug in windowconv and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -16,24 +16,31 @@ SHOWN = 30  # names in a message
 
 
 class InputError(ValueError):
-    """An argument, a file or a folder that cannot be used: the message names it and the way out."""
+    """An argument, file or folder that cannot be used. The message names it, its value and what is allowed."""
 
 
 class WindowWarning(UserWarning):
-    """A window, a checkpoint or a conversion that works, but probably not as its user expects."""
+    """A window, checkpoint or conversion that works, but perhaps not as expected."""
 
 
-def unknown(what: str, given: object, allowed: Iterable[str]) -> InputError:
-    """An `InputError` for a name that is not among `allowed`, suggesting the nearest.
+def unknown(name: str, value: object, allowed: Iterable[str], also: str = "") -> InputError:
+    """An `InputError` for a value that is not one of the strings in `allowed`, suggesting the nearest.
+
+    `also` describes what else is allowed.
 
     >>> print(unknown("window", "haming", ["hann", "hamming"]))
-    window='haming' is unknown; did you mean 'hamming'? Allowed: hamming, hann
+    window='haming'; allowed: hamming, hann; did you mean 'hamming'?
     """
     names = sorted(set(allowed))
-    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    return InputError(f"{what}={given!r} is unknown{hint} Allowed: {shown}")
+    return InputError(f"{name}={value!r}; allowed: {shown}{also and f', or {also}'}{hint}")
+
+
+def not_finite(name: str, count: int) -> InputError:
+    """An `InputError` for an array, `name`, with `count` values that are NaN or infinite."""
+    return InputError(f"{name} has {count:,} NaN or infinite values; allowed: finite numbers")
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all; the folder for what can be made again."""
+"""Atomic writes, and the cache folder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from windowconv.errors import InputError
 
-CACHE = "WINDOWCONV_CACHE"  # a folder to keep files in
+CACHE = "WINDOWCONV_CACHE"  # environment variable: the cache folder
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` by way of a file beside it, so that a reader never sees half of it.
+    """Write `content` to `path` atomically, through a temporary file in the same folder.
 
-    Missing folders are made. An `InputError` says in one line why it could not be done; what stood at `path`
-    then still stands there, and nothing else is left.
+    Missing folders are created. If writing fails, an `InputError` gives the reason in one line, the old file stays, and
+    no temporary file is left.
     """
     beside = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
@@ -31,7 +31,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def cache_folder() -> Path | None:
-    """Where to keep what can be made again, which may not be there yet; None for a user who has no home."""
+    """The folder for files that can be recreated, which may not exist yet; None without a home folder."""
     own, common = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME")
     if own:
         return Path(own)

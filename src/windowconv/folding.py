@@ -1,4 +1,4 @@
-"""Back to plain layers: the window multiplied in, so that inference costs nothing more."""
+"""Fold windows into plain layers, so that inference costs nothing extra."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True)
 class TrimmedLayer:
-    """One layer of a `TrimReport`; `dropped` is the share of its kernel's energy (sum of squares) cut off."""
+    """One layer of a `TrimReport`; `dropped` is the share of its kernel's energy (sum of squares) that is lost."""
 
     name: str
     size: Size
@@ -37,7 +37,7 @@ class TrimReport:
 
     @property
     def cropped(self) -> tuple[TrimmedLayer, ...]:
-        """The layers that change."""
+        """The layers that are cropped."""
         return tuple(layer for layer in self.layers if layer.trimmed != layer.size)
 
     def __str__(self) -> str:
@@ -48,20 +48,20 @@ class TrimReport:
 def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> Model:
     """Replace windowed layers with torch's own, the window multiplied into their weights.
 
-    The outputs stay the same (a model that `convert` made gets back exactly torch's classes and keys), for
-    inference and for export. Not before more training: the weights would then train without a window.
+    For inference and export. Outputs stay the same, and a model that `convert` made gets its classes and keys back.
+    Not for further training: the weights would train without a window.
 
     Args:
         model: a model with windowed layers.
         trim: crop outer taps as long as each layer's kernel keeps this share of its energy, such as 0.999; a
-            warning says what that changes, and `trim_report` tells beforehand. None crops nothing.
+            warning lists the changes, and `trim_report` shows them in advance. None crops nothing.
         inplace: fold `model` itself instead of a copy.
 
     Raises:
         InputError: no windowed layers, or `trim` outside (0, 1].
 
     Warns:
-        WindowWarning: `trim` cropped taps, so the function is no longer the same.
+        WindowWarning: `trim` cropped taps, so the outputs change.
 
     >>> from torch import nn
     >>> from windowconv.layers import WindowedConv2d
@@ -96,7 +96,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
             f"trim={trim} crops {len(report.cropped)} of {len(report.layers)} folded layers, "
             + ", ".join(f"{la.name} {by_sign(la.size)} -> {by_sign(la.trimmed)}" for la in report.cropped[:3])
             + (" and more" if len(report.cropped) > 3 else "")
-            + f": they lose up to {most:.2g} of their kernels' energy; trim_report lists them",
+            + f", losing up to {most:.2g} of a kernel's energy; see trim_report",
             WindowWarning,
             stacklevel=2,
         )
@@ -117,7 +117,7 @@ def trim_report(model: nn.Module, trim: float) -> TrimReport:
         InputError: no windowed layers, or `trim` outside (0, 1].
     """
     if not 0 < trim <= 1:
-        raise InputError(f"trim={trim}; allowed: the share of energy to keep, above 0 and at most 1, such as 0.999")
+        raise InputError(f"trim={trim}; allowed: above 0, at most 1 (the share of energy to keep)")
     rows = []
     for name, module in _windowed(model).items():
         weight = module.effective_weight.detach()
@@ -132,15 +132,17 @@ def trim_report(model: nn.Module, trim: float) -> TrimReport:
 def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
     found = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
     if not found:
-        raise InputError(f"model={type(model).__name__} has no windowed layers to fold")
+        raise InputError(f"model={type(model).__name__}; allowed: a model with windowed layers")
     for name, module in found.items():
         if type(module) not in PLAIN:
-            raise InputError(f"layer {name!r}: {type(module).__name__} is a subclass that fold does not know")
+            raise InputError(
+                f"layer {name!r}: class={type(module).__name__}; allowed: windowconv's own layer classes, no subclasses"
+            )
     return found
 
 
 def _room(module: Convolution) -> list[int]:
-    """How many taps can go on each side of each axis while the padding gives them back."""
+    """How many taps can be cropped on each side of each axis: no more than padding makes up for."""
     if module.padding == "same":
         return [k // 2 for k in module.kernel_size]
     padding = [0] * len(module.kernel_size) if module.padding == "valid" else module.padding
@@ -148,7 +150,7 @@ def _room(module: Convolution) -> list[int]:
 
 
 def _trimmed(energy: Tensor, room: list[int], budget: float) -> tuple[Size, float]:
-    """The kernel's size after cropping, and the share of energy lost."""
+    """The kernel's size after cropping, and the share of energy lost, of tap energies (*kernel)."""
     total, room = float(energy.sum()), list(room)
     if total == 0:
         return tuple(energy.shape), 0.0

@@ -1,4 +1,4 @@
-"""A model's convolutions, layer by layer: windows, sizes, parameters, multiply-adds."""
+"""Summary of a model's convolutions: windows, sizes, parameters and multiply-adds, layer by layer."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class ModelSummary:
             for layer in self.layers
         ]
         windowed = sum(la.window is not None for la in self.layers)
-        total = f"{windowed} of {len(self.layers)} convolutions are windowed; the whole model has "
-        total += f"{self.parameters:,} parameters and takes {self.macs:,} multiply-adds."
+        total = f"{windowed} of {len(self.layers)} convolutions are windowed. Whole model: "
+        total += f"{self.parameters:,} parameters, {self.macs:,} multiply-adds."
         return f"{format_table(header, rows)}\n{total}"
 
 
 def summary(model: nn.Module, example_input: Any) -> ModelSummary:
     """Count a model's parameters and the multiply-adds of one forward pass.
 
-    The model runs once on `example_input` in evaluation mode without gradients. Multiply-adds are half the
+    The model runs once on `example_input`, in evaluation mode without gradients. Multiply-adds are half the
     floating-point operations of `torch.utils.flop_counter`, which counts convolutions, matrix products and
-    attention, not the window (one product a weight) nor element-wise layers.
+    attention, but neither the window (one product per weight) nor element-wise layers.
 
     Args:
         model: any module.
@@ -78,11 +78,11 @@ def summary(model: nn.Module, example_input: Any) -> ModelSummary:
     >>> print(summary(WindowedConv2d(3, 8, 7, padding=3), torch.rand(1, 3, 16, 16)))
     layer        class           kernel  stride  padding  window   parameters  multiply-adds
     (the model)  WindowedConv2d  7x7     1x1     3x3      hamming       1,184        301,056
-    1 of 1 convolutions are windowed; the whole model has 1,184 parameters and takes 301,056 multiply-adds.
+    1 of 1 convolutions are windowed. Whole model: 1,184 parameters, 301,056 multiply-adds.
     """
     found = {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
     if not found:
-        raise InputError(f"model={type(model).__name__} has no convolutions to summarise")
+        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
     modes = {module: module.training for module in model.modules()}
     arguments = example_input if isinstance(example_input, tuple) else (example_input,)
     try:

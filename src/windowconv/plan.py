@@ -1,4 +1,4 @@
-"""What a conversion will do to each convolution of a model, and why."""
+"""The plan of a conversion: what happens to each convolution, and why."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Patterns = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer's part of a conversion.
+    """The plan for one layer.
 
-    `action` is "window" (it becomes a windowed layer), "leave" (left alone by default) or "skip" (it cannot be
-    converted). `amplification` is the largest factor by which a `preserve` conversion enlarges a raw weight,
-    1 / (the window's smallest value over the old taps).
+    `action` is "window" (becomes a windowed layer), "leave" (left alone by default) or "skip" (cannot be converted).
+    `amplification` is the largest factor by which a `preserve` conversion enlarges a raw weight: 1 / (the window's
+    smallest value over the old taps).
     """
 
     name: str
@@ -71,7 +71,7 @@ def plan_conversion(
     exclude: Patterns = None,
     preserve: bool = False,
 ) -> ConversionPlan:
-    """What `convert` would do with these arguments; the model is left as it is.
+    """What `convert` would do with these arguments, without changing the model.
 
     Args:
         model, window, kernel_size, include, exclude, preserve: as in `convert`.
@@ -89,7 +89,7 @@ def plan_conversion(
     bases = tuple(WINDOWED)
     found = {name: m for name, m in model.named_modules() if isinstance(m, bases)}
     if not found:
-        raise InputError(f"model={type(model).__name__} has no convolutions; nothing to convert")
+        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
     included = matching(found, include, "include")
     excluded = matching(found, exclude, "exclude")
     layers = []
@@ -100,22 +100,24 @@ def plan_conversion(
     if isinstance(kernel_size, Mapping):
         sizes = {k for layer in layers if layer.action == "window" for k in layer.old_size}
         if sizes and not sizes & set(kernel_size):
-            raise InputError(f"kernel_size={dict(kernel_size)} matches no layer; the model's sizes are {sorted(sizes)}")
+            raise InputError(f"kernel_size={dict(kernel_size)}; allowed: sizes of the model's layers, {sorted(sizes)}")
     if not any(layer.action == "window" for layer in layers):
         reasons = sorted({layer.reason for layer in layers}) or ["all are excluded"]
-        raise InputError(f"model={type(model).__name__} has nothing to convert: {'; '.join(reasons)}")
+        raise InputError(
+            f"model={type(model).__name__}; allowed: a model with layers to convert ({'; '.join(reasons)})"
+        )
     return ConversionPlan(tuple(layers), preserve)
 
 
 def plan_layer(
     name: str, layer: Convolution, window: LayerWindow, kernel_size: KernelSize, chosen: bool, preserve: bool
 ) -> LayerPlan:
-    """One layer's part; `chosen` ones are converted even if patches."""
+    """The plan for one layer; a `chosen` one is converted even if it is a patch embedding."""
     old = tuple(layer.kernel_size)
     if (reason := _unfit(layer)) is not None:
         return LayerPlan(name, "skip", reason, old, old, layer.padding)
     if not chosen and max(old) > 1 and old == tuple(layer.stride):
-        return LayerPlan(name, "leave", "patches that do not overlap", old, old, layer.padding)
+        return LayerPlan(name, "leave", "non-overlapping patches", old, old, layer.padding)
     try:
         size = grown_size(name, layer, kernel_size)
         if max(size) == 1:
@@ -131,7 +133,7 @@ def plan_layer(
 
 
 def start_values(spec: Window | LearnableWindow, size: tuple[int, ...], channels: int) -> np.ndarray:
-    """The values that a window starts with in a layer, in float64."""
+    """The values that a window starts with in a layer, (*size), in float64."""
     if isinstance(spec, LearnableWindow):
         with torch.no_grad():
             return spec.module(size, channels, torch.float64, "cpu")()[0].numpy()
@@ -141,8 +143,8 @@ def start_values(spec: Window | LearnableWindow, size: tuple[int, ...], channels
 def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values: np.ndarray) -> float:
     if (np.abs(values) <= 1e-12 * np.abs(values).max()).any():
         raise InputError(
-            f"layer {name!r}: preserve=True divides by the window, which is zero at some of {by_sign(size)} taps; "
-            "use a window without zeros, such as 'hamming'"
+            f"layer {name!r}: preserve=True with a window that is zero at some of {by_sign(size)} taps; "
+            "allowed: windows without zeros, such as 'hamming'"
         )
     places = offset(name, layer, size)
     inside = tuple(slice(o, o + k) for o, k in zip(places, layer.kernel_size, strict=True))
@@ -154,21 +156,21 @@ def _unfit(layer: nn.Module) -> str | None:
     if isinstance(layer, LazyModuleMixin):
         return "lazy: run one batch first"
     if "weight" not in layer._parameters:
-        return "its weight is computed (a parametrisation, weight norm or pruning)"
+        return "computed weight (parametrisation, weight norm or pruning)"
     if "forward" in layer.__dict__:
-        return "its forward was replaced"
+        return "replaced forward method"
     if type(layer) not in PLAIN and (changed := _overridden(layer)):
-        return f"{type(layer).__name__} is a subclass with its own {changed[0]}"
+        return f"{type(layer).__name__} overrides {changed[0]}"
     return None
 
 
 def torch_class(layer: nn.Module) -> type[nn.Module]:
-    """The class of torch's that a convolution is, or inherits from."""
+    """The torch class that a convolution is, or inherits from."""
     return next(c for c in type(layer).__mro__ if c in WINDOWED)
 
 
 def _overridden(layer: nn.Module) -> list[str]:
-    """What a subclass changes of torch's class but the constructor, the forward pass first."""
+    """The attributes of torch's class that a subclass overrides, except the constructor; `forward` first."""
     base = torch_class(layer)
     added = type(layer).__mro__[: type(layer).__mro__.index(base)]
     ignored = {"__init__", "__module__", "__doc__", "__annotations__", "__dict__", "__weakref__", "__constants__"}
@@ -184,7 +186,9 @@ def matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str) 
     if callable(patterns):
         matched = {name for name, layer in found.items() if patterns(name, layer)}
         if not matched:
-            raise InputError(f"{argument}: the function chose none of {len(found)} convolutions")
+            raise InputError(
+                f"{argument} selects none of {len(found)} convolutions; allowed: a function that selects one or more"
+            )
         return matched
     matched = set()
     names = [patterns] if isinstance(patterns, str) else patterns

@@ -1,4 +1,4 @@
-"""Plain-text tables for the reports that the library prints."""
+"""Plain-text tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[bool] | None = None) -> str:
-    """Rows in columns; columns of numbers, or those that `numeric` says, are aligned on the right.
+    """Rows in aligned columns; numbers, or the columns that `numeric` marks, are right-aligned.
 
     >>> print(format_table(["layer", "taps"], [["conv1", 49], ["conv2", 9]]))
     layer  taps
@@ -24,7 +24,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]], numeri
 
 
 def by_sign(size: Sequence[int] | str) -> str:
-    """A kernel's size as people write it.
+    """A kernel's size with multiplication signs.
 
     >>> by_sign((7, 7))
     '7x7'

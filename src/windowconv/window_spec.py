@@ -21,7 +21,7 @@ Normalize = Literal["none", "peak", "sum", "energy"]
 KINDS = ("separable", "radial")
 NORMALIZATIONS = ("none", "peak", "sum", "energy")
 VALUES = "values"  # name of a window that is given by its values, which are then its params
-AXES = "axes"  # name of a list of windows, one an axis, which are then its params
+AXES = "axes"  # name of a list of windows, one per axis, which are then its params
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Window:
         params: the window's parameters as SciPy orders them; for `"values"` the (nested) values themselves,
             for `"axes"` one `Window` an axis.
         sym: symmetric (as the paper has it), else periodic.
-        kind: `"separable"`: the outer product of one 1-D window an axis. `"radial"`: rotationally symmetric,
+        kind: `"separable"`: the outer product of one 1-D window per axis. `"radial"`: rotationally symmetric,
             the 1-D profile of the longest axis interpolated linearly at the normalised radius min(r, 1),
             where r is 1 at the middle of each side.
         normalize: `"none"` (the paper); `"peak"`: largest magnitude 1; `"sum"`: coherent gain (mean of w) 1;
@@ -41,8 +41,8 @@ class Window:
             Hamming layer starts at 0.342 of its standard deviation).
 
     Raises:
-        InputError: an unknown name (the nearest is suggested), kind or normalisation, parameters that are no
-            finite numbers, a SciPy `*_periodic` or `*_symmetric` name that contradicts `sym`.
+        InputError: an unknown name, kind or normalisation; parameters that are not finite
+            numbers; a SciPy `*_periodic` or `*_symmetric` name that contradicts `sym`.
 
     >>> Window("kaiser", (8.6,)).to_json()
     '{"kind": "separable", "name": "kaiser", "normalize": "none", "params": [8.6], "sym": true}'
@@ -62,11 +62,11 @@ class Window:
         object.__setattr__(self, "params", _frozen(self.params))
         if self.name == AXES:
             if self.kind == "radial":
-                raise InputError("kind='radial' takes one window for all axes, not a list of windows")
+                raise InputError("kind='radial' with a list of windows; allowed: one window for all axes")
             if not self.params or not all(isinstance(w, Window) for w in self.params):
-                raise InputError(f"params={self.params!r}: the window 'axes' takes one Window an axis")
+                raise InputError(f"params={self.params!r}; allowed: one Window per axis")
             if any(w.name == AXES or (w.kind, w.normalize) != ("separable", "none") for w in self.params):
-                raise InputError("a window of a list has one axis: give kind and normalize to the list")
+                raise InputError("kind or normalize set for one window of a list; allowed: set for the whole list")
             return
         _check_finite(self)
         if self.name != VALUES:
@@ -78,7 +78,7 @@ class Window:
 
     @classmethod
     def from_json(cls, text: str) -> Window:
-        """The window that `to_json` wrote; an `InputError` if `text` is nothing of the kind."""
+        """The window that `to_json` wrote; an `InputError` for other text."""
         try:
             return _from_dict(json.loads(text))
         except (TypeError, KeyError, json.JSONDecodeError) as error:
@@ -113,7 +113,7 @@ def as_window(
     Args:
         window: a `Window`; or a name; a tuple (name, parameters...) as SciPy has them; `None` (no window: all
             taps 1); a tensor or array (1-D: the profile of every axis; n-D: the very values); a callable that
-            maps a number of taps to 1-D values; or a *list* of these, one an axis.
+            maps a number of taps to 1-D values; or a *list* of these, one per axis.
         size: the kernel's size, which a callable's values depend on.
         sym, kind, normalize: as in `Window`; they apply to a shorthand. A `Window` has its own.
 
@@ -127,7 +127,9 @@ def as_window(
             ("normalize", normalize, "none"),
         ):
             if given not in (default, getattr(window, key)):
-                raise InputError(f"{key}={given!r} contradicts {window!r}; use dataclasses.replace")
+                raise InputError(
+                    f"{key}={given!r} contradicts {window!r}; allowed: dataclasses.replace(window, {key}={given!r})"
+                )
         return window
     options: dict[str, Any] = {"sym": sym, "kind": kind, "normalize": normalize}
     if window is None:
@@ -137,8 +139,8 @@ def as_window(
     if isinstance(window, tuple):
         if not window or not isinstance(window[0], str):
             raise InputError(
-                f"window={window!r}: a tuple is a name and its parameters, such as ('kaiser', 8.6); "
-                "a list is one window an axis"
+                f"window={window!r}; allowed: a tuple of name and parameters, such as ('kaiser', 8.6), or a list with "
+                "one window per axis"
             )
         return Window(window[0], window[1:], **options)
     if isinstance(window, Tensor | np.ndarray):
@@ -146,7 +148,7 @@ def as_window(
     sizes = as_size(size)
     if isinstance(window, list):
         if len(window) != len(sizes):
-            raise InputError(f"window={window!r} names {len(window)} windows for {len(sizes)} axes")
+            raise InputError(f"window={window!r}; allowed: {len(sizes)} windows, one per axis")
         each = tuple(as_window(w, n, sym=sym) for w, n in zip(window, sizes, strict=True))
         return Window(AXES, each, **options)
     if callable(window):
@@ -155,8 +157,8 @@ def as_window(
         each = tuple(Window(VALUES, _nested(window(n))) for n in sizes)
         return Window(AXES, each, **options)
     raise InputError(
-        f"window={window!r} is a {type(window).__name__}; allowed: a Window, a name, a (name, parameter) "
-        "tuple, a list with one an axis, a tensor, a callable, None"
+        f"window={window!r}; allowed: a Window, a name, a (name, parameter) tuple, a list with one window per axis, "
+        "a tensor, a callable, or None"
     )
 
 
@@ -166,10 +168,10 @@ def as_size(size: int | Sequence[int]) -> tuple[int, ...]:
         (size,) if isinstance(size, Integral) else tuple(size) if isinstance(size, Sequence) else ()
     )
     if not 1 <= len(sizes) <= 3:
-        raise InputError(f"size={size!r}; allowed: an int, or 1 to 3 ints")
+        raise InputError(f"size={size!r}; allowed: an int, or one int per axis for 1 to 3 axes")
     for n in sizes:
         if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise InputError(f"size={size!r}: a kernel's size is 1 or more taps on every axis")
+            raise InputError(f"size={size!r}; allowed: 1 or more taps on every axis")
     return tuple(map(int, sizes))
 
 
@@ -179,11 +181,11 @@ def _scipy_name(name: str, params: tuple[Any, ...], sym: bool) -> str:
     from scipy.signal import windows
 
     if not isinstance(name, str):
-        raise InputError(f"window={name!r} is no name")
+        raise InputError(f"window={name!r}; allowed: a string")
     for suffix, value in (("_periodic", False), ("_symmetric", True)):
         if name.endswith(suffix):
             if sym is not value:
-                raise InputError(f"window={name!r} contradicts sym={sym}; pass {name.removesuffix(suffix)!r}")
+                raise InputError(f"window={name!r} contradicts sym={sym}; allowed: {name.removesuffix(suffix)!r}")
             name = name.removesuffix(suffix)
     known = set(windows.__all__) - {"get_window"}
     if name not in known:
@@ -211,9 +213,9 @@ def _nested(values: Any) -> tuple[Any, ...]:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         text = " ".join(str(values).split())
-        raise InputError(f"window values {text} are no real numbers of one shape") from None
+        raise InputError(f"window={text}; allowed: a rectangular array of real numbers") from None
     if array.ndim == 0 or array.size == 0:
-        raise InputError(f"window values of shape {array.shape}; allowed: one value a tap")
+        raise InputError(f"window.shape={array.shape}; allowed: one value per tap")
     return _frozen(array)
 
 
@@ -225,9 +227,9 @@ def _check_finite(window: Window) -> None:
         if isinstance(value, tuple):
             pending.extend(value)
         elif value is not None and (not isinstance(value, int | float) or not math.isfinite(value)):
-            what = "its values have" if window.name == VALUES else "its parameters have"
-            hint = " (one window an axis is a list, not a tuple)" if isinstance(value, str) else ""
-            raise InputError(f"window {window.name!r}: {what} {value!r}; allowed: finite numbers{hint}")
+            where = "values" if window.name == VALUES else f"parameters of {window.name!r}"
+            hint = " (one window per axis is a list, not a tuple)" if isinstance(value, str) else ""
+            raise InputError(f"window: {where} include {value!r}; allowed: finite numbers{hint}")
 
 
 def _from_dict(given: dict[str, Any]) -> Window:

@@ -1,4 +1,4 @@
-"""Windows for convolution kernels: one frozen value that says which, and the values at a kernel's size.
+"""The values of a window at a kernel's size.
 
 Everything is computed by SciPy in float64 and cast once. **Symmetric is the default here**, as in
 `torch.signal.windows` and in the paper; `scipy.signal.get_window` and `torch.hamming_window` default to
@@ -45,19 +45,19 @@ def get_window(
 
     Args:
         window, sym, kind, normalize: as in `as_window`.
-        size: taps, an int (1-D) or one int an axis (up to 3).
+        size: taps; an int (1-D), or one int per axis for up to 3 axes.
         dtype: a floating-point dtype; None is torch's default dtype.
-        device: where the values go.
+        device: of the values.
 
     Returns:
         A tensor of shape `size`.
 
     Raises:
-        InputError: a size below 1, a window that SciPy cannot make at this size or whose values are not
-            finite, a window tensor of another shape.
+        InputError: a size below 1; a window that SciPy cannot compute at this size, or whose values are not finite;
+            a window tensor of another shape.
 
     Warns:
-        WindowWarning: the window has dead taps at this size, or all but closes the kernel.
+        WindowWarning: at this size the window has dead taps or nearly closes the kernel.
 
     >>> get_window("hamming", 7)
     tensor([0.0800, 0.3100, 0.7700, 1.0000, 0.7700, 0.3100, 0.0800])
@@ -69,25 +69,25 @@ def get_window(
     advise(spec, as_size(size), stacklevel=3)
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if not dtype.is_floating_point:
-        raise InputError(f"dtype={dtype} is not a floating-point dtype")
+        raise InputError(f"dtype={dtype}; allowed: a floating-point dtype")
     return torch.tensor(values, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=256)
 def window_values(window: Window, size: tuple[int, ...]) -> Array:
-    """The float64 values of `window` at `size`, read-only; `get_window` is the public door."""
+    """The float64 values of `window`, shape `size`, read-only; `get_window` is the public function."""
     if window.name == VALUES and _depth(window.params) > 1:
         values = np.array(window.params, dtype=np.float64)
         if window.kind == "radial":
-            raise InputError("kind='radial' needs a 1-D profile, not a window tensor of all axes")
+            raise InputError("kind='radial' with an n-D window; allowed: a 1-D profile")
         if values.shape != size:
-            raise InputError(f"window of shape {values.shape} does not fit a kernel of {size}; allowed: {size}, or 1-D")
+            raise InputError(f"window.shape={values.shape}; allowed: {size}, the kernel's size, or 1-D")
     elif window.kind == "radial":
         values = _radial(window, size)
     else:
         axes = window.params if window.name == AXES else (window,) * len(size)
         if len(axes) != len(size):
-            raise InputError(f"window has {len(axes)} axes, the kernel {size} has {len(size)}")
+            raise InputError(f"window with {len(axes)} axes; allowed: {len(size)}, as the kernel {size} has")
         values = np.ones(())
         for axis, taps in zip(axes, size, strict=True):
             values = np.multiply.outer(values, _profile(axis, taps))
@@ -97,10 +97,10 @@ def window_values(window: Window, size: tuple[int, ...]) -> Array:
 
 
 def advice(window: Window, size: tuple[int, ...]) -> str | None:
-    """What is wrong with this window at this size and what to use instead; None if nothing is.
+    """What is wrong with this window at this size, and what to use instead; None if nothing is.
 
-    A tap is dead below 1e-6 of the peak. A window closes the kernel when an axis keeps fewer than 1.5 of its
-    taps effectively, (sum w)^2 / sum w^2, or when its peak is below one half.
+    A tap is dead below 1e-6 of the peak. A window closes the kernel when an axis keeps fewer than 1.5
+    effective taps, (sum w)^2 / sum w^2, or when its peak is below one half.
     """
     values = np.abs(window_values(window, size))
     axes = sum(n > 1 for n in size)
@@ -111,21 +111,20 @@ def advice(window: Window, size: tuple[int, ...]) -> str | None:
     effective = (values.sum() ** 2 / (values**2).sum()) ** (1 / axes)
     if effective < 1.5 or (values.max() < 0.5 and window.normalize == "none"):
         return (
-            f"window {window} all but closes a {kernel} kernel (about {effective:.1f} effective taps "
-            f"an axis, peak {values.max():.2g}): use a larger kernel, such as 7, or a wider window, such as "
-            "('general_hamming', 0.75)"
+            f"window {window} nearly closes a {kernel} kernel ({effective:.1f} effective taps per axis, peak "
+            f"{values.max():.2g}): use a larger kernel, such as 7, or a wider window, such as ('general_hamming', 0.75)"
         )
     if dead:
         return (
-            f"window {window} leaves {dead} of {values.size} taps of a {kernel} kernel dead (zero): use "
-            "'hamming', or the window two taps longer without its ends: "
+            f"window {window} is zero at {dead} of {values.size} taps of a {kernel} kernel: use 'hamming', or the "
+            "window two taps longer without its end taps: "
             f"lambda n: scipy.signal.windows.{window.name}(n + 2)[1:-1]"
         )
     return None
 
 
 def advise(window: Window, size: tuple[int, ...], stacklevel: int) -> None:
-    """Warn with `advice`, where there is some; `stacklevel` 2 is our caller's line, 3 its caller's."""
+    """Warn with `advice`, if any; `stacklevel` 2 is the caller's line, 3 its caller's."""
     if (text := advice(window, size)) is not None:
         warnings.warn(text, WindowWarning, stacklevel=stacklevel)
 
@@ -135,15 +134,15 @@ def _profile(window: Window, taps: int) -> Array:
     if window.name == VALUES:
         values = np.array(window.params, dtype=np.float64)
         if values.shape != (taps,):
-            raise InputError(f"window of shape {values.shape} does not fit an axis of {taps} taps")
+            raise InputError(f"window.shape={values.shape}; allowed: ({taps},), one value per tap of the axis")
         return values
     if window.name == "boxcar":
         return np.ones(taps)
     values = _scipy_values(window, taps)
     if not np.isfinite(values).all():
-        raise InputError(f"window {window} is not finite at size {taps}: {values}")
+        raise InputError(f"window={window} is {values} at size {taps}; allowed: finite values")
     if not values.any():
-        raise InputError(f"window {window} is zero at every tap at size {taps}; use a larger kernel")
+        raise InputError(f"window={window} is zero at every tap at size {taps}; allowed: a larger kernel")
     return values
 
 
@@ -158,8 +157,8 @@ def _scipy_values(window: Window, taps: int) -> Array:
     except Exception as error:
         reason = " ".join(str(error).split())
         if "must have parameters" in reason:
-            reason = f"it takes parameters: give a tuple such as ({window.name!r}, 8.6)"
-        raise InputError(f"SciPy cannot make the window {window} at size {taps}: {reason}") from None
+            reason = f"it needs parameters; allowed: a tuple such as ({window.name!r}, 8.6)"
+        raise InputError(f"window={window} cannot be computed at size {taps}: {reason}") from None
 
 
 def _radial(window: Window, size: tuple[int, ...]) -> Array:
@@ -171,7 +170,7 @@ def _radial(window: Window, size: tuple[int, ...]) -> Array:
     taps = max(size) + extra
     profile = _profile(replace(window, sym=True, kind="separable", normalize="none"), taps)
     if not np.allclose(profile, profile[::-1], rtol=1e-9, atol=1e-12):
-        raise InputError(f"kind='radial' needs a symmetric profile; {window} has {profile}")
+        raise InputError(f"kind='radial' with window={window}, {profile}; allowed: a symmetric profile")
     squares = [coordinates(n, extra) ** 2 for n in size]
     radius = np.sqrt(np.sum(np.meshgrid(*squares, indexing="ij"), axis=0))
     return np.interp(np.minimum(radius, 1.0), coordinates(taps), profile)
@@ -191,7 +190,7 @@ def _normalized(values: Array, window: Window, size: tuple[int, ...]) -> Array:
         "energy": math.sqrt(float((values**2).mean())),
     }[window.normalize]
     if abs(scale) < 1e-12:
-        raise InputError(f"normalize={window.normalize!r} of {window} at size {size} divides by zero")
+        raise InputError(f"normalize={window.normalize!r} divides {window} at size {size} by zero; allowed: 'none'")
     return values / scale
 
 

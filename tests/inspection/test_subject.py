@@ -62,8 +62,8 @@ def test_weights_from_a_file(tmp_path):
     ("text", "weights", "message"),
     [
         ("nothing", None, "model='nothing'; allowed"),
-        ("torchvision/resnet19", None, "model='resnet19' is unknown; did you mean"),
-        ("timm/resnet10x", None, "model='resnet10x' is unknown"),
+        ("torchvision/resnet19", None, "model='resnet19'; allowed; did you mean"),
+        ("timm/resnet10x", None, "model='resnet10x'; allowed"),
         ("own_networks:goood", None, "did you mean 'good'"),
         ("own_networks:bad", None, r"bad\(\) failed: RuntimeError: no luck"),
         ("own_networks:none", None, "returns a int; allowed: a torch.nn.Module"),

@@ -37,9 +37,9 @@ def test_columns_are_numeric_where_their_cells_are_or_where_said():
     ("make", "message"),
     [
         (lambda: Table("Sizes", [], []), "'Sizes' has no columns"),
-        (lambda: Table("Sizes", ["a", "b"], [[1, 2], [1]]), "row 2 has 1 cells, not 2"),
-        (lambda: Figure("<p>no</p>", "c", "a"), "not one <svg> element"),
-        (lambda: Figure("<svg></svg>", "c", " "), "alt is empty"),
+        (lambda: Table("Sizes", ["a", "b"], [[1, 2], [1]]), "row 2 has 1 cells; allowed: 2"),
+        (lambda: Figure("<p>no</p>", "c", "a"), "allowed: one <svg> element"),
+        (lambda: Figure("<svg></svg>", "c", " "), "alt=''"),
     ],
 )
 def test_what_cannot_be_shown_is_named(make, message):

@@ -196,9 +196,9 @@ def test_scripts_come_once_and_only_where_they_are_needed(html: str):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": "haming"}, "window='haming' is unknown; did you mean 'hamming'"),
-        ({"base": "gabor"}, "base='gabor' is unknown"),
-        ({"size": 8}, "size=8; allowed: odd"),
+        ({"window": "haming"}, "window='haming'; allowed: .*did you mean 'hamming'"),
+        ({"base": "gabor"}, "base='gabor'; allowed"),
+        ({"size": 8}, "size=8; allowed: an odd"),
         ({"size": 33}, "size=33; allowed: 3 to 31"),
         ({"beta": -1.0}, "beta=-1.0; allowed: 0 to 14"),
         ({"frequency": float("nan")}, "frequency=nan; allowed"),

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from windowconv.errors import InputError
 from windowconv.spectra.batches import image_batches
-from windowconv.spectra.forward import checked_home, logits, modules_named, run
+from windowconv.spectra.forward import device_and_dtype, logits, modules_named, run
 
 IMAGES = torch.rand(10, 3, 4, 4)
 LABELS = torch.arange(10)
@@ -42,15 +42,15 @@ def test_batches_after_the_limit_are_not_asked_for():
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [
-        (IMAGES[0], {}, r"shape \(3, 4, 4\); allowed: \(N, C, H, W\)"),
+        (IMAGES[0], {}, r"shape=\(3, 4, 4\); allowed: \(N, C, H, W\)"),
         (torch.rand(2, 3), {"axes": (1, 2)}, r"\(N, C, W\) or \(N, C, H, W\)"),
         (torch.rand(2, 0, 4, 4), {}, "shape"),
-        (IMAGES[:0], {}, "holds no image"),
-        ([], {}, "holds no image"),
+        (IMAGES[:0], {}, "images is empty"),
+        ([], {}, "images is empty"),
         (["a.png"], {}, "yields str"),
         ("a.png", {}, "images=str"),
         (None, {}, "images=NoneType"),
-        (IMAGES.byte(), {}, "uint8; allowed: floats"),
+        (IMAGES.byte(), {}, "uint8; allowed: a floating-point"),
         (torch.full((1, 3, 4, 4), float("nan")), {}, "48 NaN"),
         (IMAGES, {"batch_size": 0}, "batch_size=0"),
         (IMAGES, {"limit": 0}, "limit=0"),
@@ -62,23 +62,23 @@ def test_bad_images(images, options, message):
 
 
 def test_a_model_must_have_weights_and_they_must_be_finite():
-    assert checked_home(nn.Conv2d(1, 1, 1).double()) == (torch.device("cpu"), torch.float64)
-    with pytest.raises(InputError, match="no parameters"):
-        checked_home(nn.ReLU())
+    assert device_and_dtype(nn.Conv2d(1, 1, 1).double()) == (torch.device("cpu"), torch.float64)
+    with pytest.raises(InputError, match="allowed: a network with parameters"):
+        device_and_dtype(nn.ReLU())
     with pytest.raises(InputError, match="model=function"):
-        checked_home(lambda x: x)
+        device_and_dtype(lambda x: x)
     with pytest.raises(InputError, match="layer '0' has no weights yet"):
-        checked_home(nn.Sequential(nn.LazyConv2d(3, 3)))
+        device_and_dtype(nn.Sequential(nn.LazyConv2d(3, 3)))
     net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
     net.get_buffer("1.running_var").fill_(float("inf"))
-    with pytest.raises(InputError, match=r"layer '1' has 1 NaN or infinite values in '1\.running_var'"):
-        checked_home(net)
+    with pytest.raises(InputError, match=r"layer '1', '1\.running_var', has 1 NaN or infinite values"):
+        device_and_dtype(net)
 
 
 def test_what_does_not_go_through_is_named():
-    with pytest.raises(InputError, match=r"\(10, 3, 4, 4\) do not go through the model: .*Kernel size"):
+    with pytest.raises(InputError, match=r"\(10, 3, 4, 4\); allowed: a shape that the model accepts .*Kernel size"):
         run(nn.Conv2d(3, 1, 7), IMAGES)
-    with pytest.raises(InputError, match="one score a class"):
+    with pytest.raises(InputError, match="one score per class"):
         logits(nn.Conv2d(3, 1, 1), IMAGES)
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
     for parameter in net.parameters():

@@ -72,7 +72,7 @@ def test_layers_come_in_the_order_in_which_they_run_with_reasons_for_the_rest():
     assert [(layer.name, layer.size) for layer in found.layers] == [
         (name, (n, n)) for n in (12, 16) for name in ("early", "late")
     ]
-    assert found.skipped == {"unused": "not called", "tiny": "its map of 2x2 has fewer than 3 frequencies"}
+    assert found.skipped == {"unused": "not called", "tiny": "map of 2x2 has fewer than 3 frequencies"}
     assert "Skipped tiny: its map of 2x2" in str(found)
     assert net.training
     assert not net.early.training
@@ -83,7 +83,7 @@ def test_named_modules_and_what_they_put_out():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2))
     found = feature_spectra(net, torch.rand(2, 3, 8, 8), ["1", "3"])
     assert [layer.name for layer in found.layers] == ["1"]
-    assert found.skipped == {"3": "it puts out a tensor (2, 2), not maps (N, C, *size)"}
+    assert found.skipped == {"3": "output is a tensor (2, 2), not maps (N, C, *size)"}
 
 
 def test_maps_of_zeros_are_left_out_and_counted():
@@ -109,10 +109,10 @@ def test_a_constant_map_is_finite():
 @pytest.mark.parametrize(
     ("model", "images", "layers", "message"),
     [
-        (nn.Linear(2, 2), torch.rand(1, 1, 4, 4), None, "no convolutions"),
-        (nn.Sequential(nn.Conv2d(1, 1, 1)), torch.rand(1, 1, 4, 4), ["9"], "layers='9' is unknown"),
-        (nn.Conv2d(1, 1, 1), torch.rand(1, 1, 3, 3), None, "no layer has a spectrum .*3x3"),
-        (nn.Conv2d(1, 1, 9), torch.rand(1, 1, 4, 4), None, "do not go through"),
+        (nn.Linear(2, 2), torch.rand(1, 1, 4, 4), None, "without convolutions"),
+        (nn.Sequential(nn.Conv2d(1, 1, 1)), torch.rand(1, 1, 4, 4), ["9"], "layers='9'; allowed"),
+        (nn.Conv2d(1, 1, 1), torch.rand(1, 1, 3, 3), None, "has no spectra .*3x3"),
+        (nn.Conv2d(1, 1, 9), torch.rand(1, 1, 4, 4), None, "a shape that the model accepts"),
         (nn.Conv2d(1, 1, 1), torch.full((1, 1, 4, 4), torch.inf), None, "infinite"),
     ],
 )

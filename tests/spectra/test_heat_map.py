@@ -140,16 +140,16 @@ def test_limit_takes_the_first_images():
 @pytest.mark.parametrize(
     ("images", "labels", "options", "message"),
     [
-        (GREY * 3, ZEROS, {}, "images reach from 1.5 to 1.5; allowed: 0 to 1"),
-        (GREY - 1, ZEROS, {}, "images reach from"),
+        (GREY * 3, ZEROS, {}, "images from 1.5 to 1.5; allowed: 0 to 1"),
+        (GREY - 1, ZEROS, {}, "images from"),
         (GREY, None, {}, "labels=None"),
-        (GREY, ZEROS[:4], {}, r"labels: \(4,\)"),
+        (GREY, ZEROS[:4], {}, r"labels.shape=\(4,\)"),
         (GREY, ZEROS.float(), {}, "integers"),
         (GREY, ZEROS, {"norm": 0.0}, "norm=0.0"),
         (GREY, ZEROS, {"norm": float("nan")}, "norm=nan"),
         (GREY, ZEROS, {"size": 9}, "size=9; allowed: 1 to 8"),
         ([GREY, GREY[..., :4]], ZEROS, {}, "allowed: one size"),
-        (GREY[..., :4], ZEROS, {}, "do not go through"),
+        (GREY[..., :4], ZEROS, {}, "a shape that the model accepts"),
         (GREY.expand(-1, 3, 8, 8) * torch.nan, ZEROS, {}, "NaN"),
     ],
 )

@@ -231,16 +231,16 @@ def test_values_of_all_kinds():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([], r"values of shape \(0,\); allowed"),
-        ([[1.0, 2.0]], r"values of shape \(1, 2\); allowed"),
-        (1.0, r"values of shape \(\); allowed"),
-        ([1.0, float("nan")], "values hold 1 NaN"),
+        ([], r"values.shape=\(0,\); allowed"),
+        ([[1.0, 2.0]], r"values.shape=\(1, 2\); allowed"),
+        (1.0, r"values.shape=\(\); allowed"),
+        ([1.0, float("nan")], "values has 1 NaN"),
         ("hann", "values='hann'; allowed"),
-        ([1j, 1], "allowed: one row of real numbers"),
-        (np.array([1 + 0j, 2]), "allowed: one row of real numbers"),
-        (torch.ones(3, dtype=torch.complex64), "allowed: one row of real numbers"),
-        ([1.0, -1.0], "values have the sum 0"),
-        ([0.0, 0.0], "values have the sum 0"),
+        ([1j, 1], "allowed: real numbers"),
+        (np.array([1 + 0j, 2]), "allowed: real numbers"),
+        (torch.ones(3, dtype=torch.complex64), "allowed: real numbers"),
+        ([1.0, -1.0], "values sum to 0"),
+        ([0.0, 0.0], "values sum to 0"),
     ],
 )
 def test_bad_values(values, message):
@@ -271,9 +271,9 @@ def test_a_table_of_windows():
         (["haming"], 7, "did you mean 'hamming'"),
         (["hann"], 0, "size=0"),
         (["hann"], (3, 3), r"size=\(3, 3\)"),
-        (["hann"], 2, "window hann is zero at every tap at size 2"),
-        ([("kaiser",)], 7, "it takes parameters"),
-        ([np.array([1.0, -1.0])], 2, "window given values at size 2: values have the sum 0"),
+        (["hann"], 2, "window=hann is zero at every tap at size 2"),
+        ([("kaiser",)], 7, "it needs parameters"),
+        ([np.array([1.0, -1.0])], 2, "window=given values at size 2: values sum to 0"),
     ],
 )
 def test_bad_tables(names, size, message):

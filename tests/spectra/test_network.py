@@ -141,15 +141,15 @@ def nan() -> nn.Module:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: leakage(nn.Linear(2, 2)), "no convolutions"),
-        (lambda: leakage(nn.Conv2d(2, 2, 1)), "no convolutions with more than one tap"),
-        (lambda: leakage(network(), layers=["5"]), "layers='5' is unknown"),
+        (lambda: leakage(nn.Linear(2, 2)), "model=Linear; allowed: a model with convolutions"),
+        (lambda: leakage(nn.Conv2d(2, 2, 1)), "allowed: a model with convolutions of more than one tap"),
+        (lambda: leakage(network(), layers=["5"]), "layers='5'; allowed"),
         (lambda: leakage(network(), layers="0"), "allowed: a list"),
         (lambda: leakage(network(), pairs=0), "pairs=0"),
         (lambda: leakage(nan()), "layer '3' has 1 NaN"),
         (lambda: leakage(nn.Sequential(nn.LazyConv2d(3, 3))), "layer '0' has no weight yet"),
         (lambda: leakage(nn.Conv2d(1, 1, 3, device="meta")), "no weight yet"),
-        (lambda: leakage(network())["1"], "layer='1' is unknown"),
+        (lambda: leakage(network())["1"], "layer='1'; allowed"),
     ],
 )
 def test_bad_input(call, message):

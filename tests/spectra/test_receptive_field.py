@@ -64,11 +64,11 @@ def test_strides_move_the_unit_and_layers_are_named():
     field = effective_receptive_field(net, "0", size=8, samples=1)
     assert field.unit == (2, 2)
     assert np.argwhere(field.map.numpy() > 0).tolist() == [[4, 4], [4, 5], [5, 4], [5, 5]]
-    with pytest.raises(InputError, match=r"puts out a tensor \(1, 3\); .* such as '0'"):
+    with pytest.raises(InputError, match=r"with output a tensor \(1, 3\); .* such as '0'"):
         effective_receptive_field(net, size=8)
-    with pytest.raises(InputError, match="layers='00' is unknown; did you mean '0'"):
+    with pytest.raises(InputError, match=r"layers='00'; allowed: .*did you mean '0'"):
         effective_receptive_field(net, "00", size=8)
-    with pytest.raises(InputError, match=r"layer='2' puts out a tensor \(1, 32\)"):
+    with pytest.raises(InputError, match=r"layer='2' with output a tensor \(1, 32\)"):
         effective_receptive_field(net, "2", size=8)
 
 
@@ -106,7 +106,7 @@ def test_a_layer_that_the_input_does_not_reach_has_no_field():
             return x + self.conv(torch.ones(1, 1, 5, 5)).mean()
 
     assert effective_receptive_field(Apart(), "conv", size=7).map.sum() == 0
-    with pytest.raises(InputError, match="layer='idle' is not called"):
+    with pytest.raises(InputError, match="layer='idle', which the model does not call"):
         effective_receptive_field(Apart(), "idle", size=7)
 
 
@@ -121,13 +121,13 @@ def test_where_no_gradient_arrives_there_is_no_field():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 2}, "do not go through"),
+        ({"size": 2}, "a shape that the model accepts"),
         ({"size": (4, 4, 4)}, "size="),
         ({"samples": 0}, "samples=0"),
         ({"measure": "mean"}, "measure='mean'"),
         ({"images": torch.rand(2, 1, 9, 9), "samples": 0}, "samples=0"),
         ({"images": [torch.rand(1, 1, 9, 9), torch.rand(1, 1, 8, 8)]}, "one size"),
-        ({"channels": 2, "size": 9}, "do not go through"),
+        ({"channels": 2, "size": 9}, "a shape that the model accepts"),
     ],
 )
 def test_bad_input(options, message):

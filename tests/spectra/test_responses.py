@@ -156,7 +156,7 @@ def test_preferred_frequency_and_maps():
     [
         (nn.Conv1d(1, 1, 3), {}, "Conv1d; allowed: Conv2d"),
         (nn.ConvTranspose2d(1, 1, 3), {}, "ConvTranspose2d"),
-        (nn.Conv2d(1, 1, 7), {"size": 6}, "size=6; .* reach, 7 and 7"),
+        (nn.Conv2d(1, 1, 7), {"size": 6}, "size=6; .* extent, 7 and 7"),
         (nn.Conv2d(1, 1, 3, stride=2), {"size": 13}, "multiple of the stride 2x2"),
         (nn.Conv2d(1, 1, 3), {"channels": "all"}, "channels='all'"),
         (nn.Conv2d(1, 1, 3), {"phases": 0}, "phases=0"),
@@ -174,10 +174,10 @@ def test_bad_input(layer, options, message):
 def test_weights_and_biases_must_be_finite_and_results_must_fit(monkeypatch):
     layer = nn.Conv2d(1, 1, 3)
     nn.init.constant_(layer.get_parameter("bias"), torch.nan)
-    with pytest.raises(InputError, match="biases"):
+    with pytest.raises(InputError, match=r"layer\.bias has NaN"):
         selectivity(layer, SIZE)
     layer.weight.data[0] = torch.nan
-    with pytest.raises(InputError, match="weights"):
+    with pytest.raises(InputError, match=r"the model .* has 9 NaN"):
         selectivity(layer, SIZE)
     monkeypatch.setattr(forward, "LARGEST", 2**16)
     with pytest.raises(InputError, match="GiB"):

@@ -112,5 +112,5 @@ def test_bad_input(options, message):
 
 
 def test_a_model_that_puts_out_maps_is_refused():
-    with pytest.raises(InputError, match="one score a class"):
+    with pytest.raises(InputError, match="one score per class"):
         shift_consistency(nn.Conv2d(3, 1, 1), IMAGES)

@@ -33,7 +33,7 @@ class ImageSource:
     Attributes:
         text: a folder, or a data set's name.
         count: how many images to use.
-        size: pixels a side; None for the network's own size.
+        size: pixels per side; None for the network's own size.
     """
 
     text: str

@@ -14,7 +14,7 @@ import numpy as np
 
 from windowconv.errors import InputError
 
-from .checks import Array, Numbers, finite, shares, some
+from .checks import Array, Numbers, finite, nonempty, shares
 from .style import GREY, SMALLEST, arm_colours, legend_above, panels, styled
 
 if TYPE_CHECKING:
@@ -32,19 +32,19 @@ def learning_curves(
 ) -> Figure:
     """A value against the epoch: a thin line for each seed, a thick one for their mean.
 
-    `curves` holds, for each arm, one pair a seed of epochs (E,) and values (E,) in the unit of `ylabel`. The
+    `curves` holds, for each arm, one pair per seed of epochs (E,) and values (E,) in the unit of `ylabel`. The
     mean is drawn at the epochs that all seeds of the arm have. An `InputError` names an arm without seeds,
     whose seeds share no epoch, or whose numbers are not finite or not of one length.
     """
     figure, ((axes,),) = panels(6.4, 3.8)
     for arm, seeds, line in each_arm(curves, "curves", colours):
         name = f"curves[{arm!r}]"
-        runs = [_run(epochs, values, name) for epochs, values in some(seeds, name)]
+        runs = [_run(epochs, values, name) for epochs, values in nonempty(seeds, name)]
         for epochs, values in runs:
             axes.plot(epochs, values, color=line["color"], linewidth=0.7, alpha=0.45, **_marker(epochs))
         shared = reduce(np.intersect1d, [epochs for epochs, _ in runs])
         if shared.size == 0:
-            raise InputError(f"{name}: its {len(runs)} seeds have no epoch in common")
+            raise InputError(f"{name} has {len(runs)} seeds without a common epoch; allowed: seeds that share an epoch")
         mean = np.mean([values[np.isin(epochs, shared)] for epochs, values in runs], axis=0)
         label = f"{arm} (n = {len(runs)})"
         # solid: dashes would hide the noise
@@ -67,7 +67,7 @@ def _marker(epochs: Array) -> dict[str, str]:
 def _run(epochs: Numbers, values: Numbers, name: str) -> tuple[Array, Array]:
     steps = finite(epochs, f"{name} epochs", None)
     if np.any(np.diff(steps) <= 0):
-        raise InputError(f"{name} epochs do not increase")
+        raise InputError(f"{name} epochs={steps.tolist()!r:.60}; allowed: increasing numbers")
     return steps, finite(values, f"{name} values", len(steps))
 
 
@@ -111,7 +111,7 @@ def leakage_by_layer(
     `values` holds, for each arm, shares (seeds, L) or (L,) within [0, 1], drawn as their mean and a band from
     the smallest to the largest seed; `layers` are the L layers' names and `r` is in cycles/pixel.
     """
-    depth = np.arange(1.0, len(some(layers, "layers")) + 1)
+    depth = np.arange(1.0, len(nonempty(layers, "layers")) + 1)
     upright = sum(map(len, layers)) > 70  # characters side by side
     width = min(max(6.4, 0.28 * len(layers)), 9)
     figure, ((axes,),) = panels(width, 3.6 + (0.075 * max(map(len, layers)) if upright else 0))
@@ -135,7 +135,7 @@ def accuracy_by_arm(
 ) -> Figure:
     """A dot for each seed's accuracy and, for each arm, the mean with one standard deviation either side.
 
-    `values` holds, for each arm, one accuracy a seed in percent (seeds,). The deviation is the sample's
+    `values` holds, for each arm, one accuracy per seed in percent (seeds,). The deviation is the sample's
     (n - 1), left out for a single seed. The axis is cut to the data, and says so.
     """
     figure, ((axes,),) = panels(6.4, 0.9 + 0.62 * len(values))
@@ -162,7 +162,7 @@ def each_arm(
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Each arm, what it holds, and its line's colour and dashes; an `InputError` if there is none."""
     given = dict(colours or {})
-    palette = given if given.keys() >= some(arms, name).keys() else arm_colours(arms) | given
+    palette = given if given.keys() >= nonempty(arms, name).keys() else arm_colours(arms) | given
     for (arm, held), dash in zip(arms.items(), cycle(DASHES), strict=False):
         yield arm, held, {"color": palette[arm], "linestyle": dash}
 

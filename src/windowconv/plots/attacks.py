@@ -10,7 +10,7 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .arms import each_arm
-from .checks import Array, Numbers, finite, shares, some
+from .checks import Array, Numbers, finite, nonempty, shares
 from .style import GREY, SMALLEST, legend_above, panels, styled
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def distance_distributions(
         plain: Any = given
         array = np.sort(np.asarray(plain, dtype=np.float64).ravel())
         if not len(array) or np.isnan(array).any() or array[0] < 0:
-            raise InputError(f"distances[{arm!r}]; allowed: one or more numbers from 0 on")
+            raise InputError(f"distances[{arm!r}]={array.tolist()!r:.60}; allowed: one or more numbers, 0 or above")
         found = array[np.isfinite(array)]
         axes.step(found, 100 * np.arange(1, len(found) + 1) / len(array), where="post", label=arm, **line)
     axes.set(xlabel=xlabel, ylabel="images deceived (%)", ylim=(0, 101))
@@ -142,7 +142,7 @@ def adversarial_gallery(
     with C of 1 or 3; `titles` a line for each image of each row. A perturbation is drawn around grey, +-`scale` from
     black to white; its spectrum as the logarithm of the power summed over colours, zero frequency in the middle.
     """
-    count = np.shape(some(rows, "rows")[0][1])[0]
+    count = np.shape(nonempty(rows, "rows")[0][1])[0]
     figure, grid = panels(1.15 * 3 * count + 0.4, 1.5 * len(rows) + 0.3, len(rows), 3 * count)
     for row, ((name, images, added), words) in enumerate(zip(rows, titles, strict=True)):
         pictures = finite(images, f"images of {name}", count, None, None, None)
@@ -170,7 +170,7 @@ def _picture(axes: Axes, image: Array) -> None:
 def _budgets(budgets: Numbers, ticks: Sequence[str]) -> Array:
     x = finite(budgets, "budgets", len(ticks))
     if x[0] <= 0 or np.any(np.diff(x) <= 0):
-        raise InputError("budgets do not increase from above 0")
+        raise InputError(f"budgets={x.tolist()!r:.60}; allowed: positive, increasing numbers")
     return x
 
 

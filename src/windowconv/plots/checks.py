@@ -1,4 +1,4 @@
-"""What a figure is given, as finite float64 arrays, or an `InputError` that names the argument."""
+"""Arguments of figures as finite float64 arrays, or an `InputError` that names the argument."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, not_finite
 
 if TYPE_CHECKING:
     import torch
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 Numbers: TypeAlias = "ArrayLike | torch.Tensor"
 Array: TypeAlias = "NDArray[np.float64]"
-Some = TypeVar("Some", Sequence[Any], Mapping[str, Any])
+Collected = TypeVar("Collected", Sequence[Any], Mapping[str, Any])
 
 
-def some(given: Some, name: str) -> Some:
-    """`given` itself, unless it is empty: then an `InputError` naming the argument `name`."""
+def nonempty(given: Collected, name: str) -> Collected:
+    """`given` itself; an `InputError` if it is empty."""
     if len(given) == 0:
-        raise InputError(f"{name} is empty: nothing to draw")
+        raise InputError(f"{name} is empty; allowed: one or more values")
     return given
 
 
@@ -35,9 +35,9 @@ def finite(given: Any, name: str, *shape: int | None) -> Array:
     fits = len(shape) == array.ndim and all(w in (None, n) for w, n in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise InputError(f"{name} has the shape {array.shape}; wanted ({wanted})")
+        raise InputError(f"{name}.shape={array.shape}; allowed: ({wanted})")
     if not np.isfinite(array).all():
-        raise InputError(f"{name} holds {np.count_nonzero(~np.isfinite(array))} NaN or infinite values")
+        raise not_finite(name, int(np.count_nonzero(~np.isfinite(array))))
     return array
 
 
@@ -46,7 +46,7 @@ def shares(given: Any, name: str, size: int) -> Array:
     array = _floats(given, name)
     array = finite(array[None] if array.ndim == 1 else array, name, None, size)
     if array.min() < -1e-6 or array.max() > 1 + 1e-6:
-        raise InputError(f"{name} reaches from {array.min():g} to {array.max():g}; shares lie within 0 and 1")
+        raise InputError(f"{name} within {array.min():g} and {array.max():g}; allowed: within 0 and 1")
     return array
 
 
@@ -56,7 +56,7 @@ def _floats(given: Any, name: str) -> Array:
     try:
         array = np.asarray(plain, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{name} is not a rectangular array of numbers: {str(plain)[:60]!r}") from None
+        raise InputError(f"{name}={str(plain)[:60]!r}; allowed: a rectangular array of numbers") from None
     if array.size == 0:
-        raise InputError(f"{name} is empty: nothing to draw")
+        raise InputError(f"{name} is empty; allowed: one or more values")
     return array

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from windowconv.errors import InputError
 
-from .checks import Numbers, finite, some
+from .checks import Numbers, finite, nonempty
 from .style import GREY, PALETTE, panels, styled
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def contrasts(
     The first one, which decides, has a colour of its own.
 
     Args:
-        differences: by name, one a seed (seeds,).
+        differences: by name, one per seed (seeds,).
         intervals: by the same names; None where there is none.
         smallest: the smallest difference of interest; the range from 0 to it is shaded.
         xlabel: what they are, with the unit.
@@ -36,7 +36,7 @@ def contrasts(
     Raises:
         InputError: no difference, names that differ, numbers that are not finite.
     """
-    if list(some(differences, "differences")) != list(intervals):
+    if list(nonempty(differences, "differences")) != list(intervals):
         raise InputError(f"intervals={list(intervals)}; allowed: the names of the differences, {list(differences)}")
     figure, ((axes,),) = panels(6.4, 1.0 + 0.42 * len(differences))
     if smallest is not None:

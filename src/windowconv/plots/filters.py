@@ -29,7 +29,7 @@ def kernels(weight: Numbers, window: Numbers | None = None, count: int = 8, titl
     """
     raw = finite(weight, "weight", None, None, None, None)
     if count < 1:
-        raise InputError(f"count={count}: at least one filter must be shown")
+        raise InputError(f"count={count}; allowed: 1 or more")
     taps = {"raw": np.ones(raw.shape[2:])}
     if window is not None:
         taps["windowed"] = finite(window, "window", *raw.shape[2:])

@@ -10,7 +10,7 @@ import numpy as np
 
 from windowconv.errors import InputError
 
-from .checks import Array, Numbers, finite, some
+from .checks import Array, Numbers, finite, nonempty
 from .maps import edges
 from .style import GREY, PALETTE, SMALLEST, arm_colours, legend_above, panels, styled
 
@@ -35,11 +35,11 @@ def selectivity_curves(maps: Numbers, filters: Sequence[int] | None = None, coun
     planes = finite(maps, "maps", None, None, None)
     n = planes.shape[1]
     if planes.shape[2] != n or n < 3:
-        raise InputError(f"maps has the shape {planes.shape}; wanted (filters, n, n), n at least 3")
+        raise InputError(f"maps.shape={planes.shape}; allowed: (filters, n, n) with n of 3 or more")
     if filters is None and count < 1:
-        raise InputError(f"count={count}: at least one filter must be shown")
+        raise InputError(f"count={count}; allowed: 1 or more")
     strongest = np.argsort(-planes.max(axis=(1, 2)), kind="stable")[:count].tolist()
-    chosen = strongest if filters is None else [int(f) for f in some(filters, "filters")]
+    chosen = strongest if filters is None else [int(f) for f in nonempty(filters, "filters")]
     if min(chosen) < 0 or max(chosen) >= len(planes):
         raise InputError(f"filters={chosen}; allowed: 0 to {len(planes) - 1}")
     figure, grid = panels(max(1.25 * len(chosen) + 1.4, 5), 3.7, 2, len(chosen))
@@ -108,17 +108,17 @@ def new_energy(
     (G,) within [0, 1], as `OutputEnergy.new` gives them. Dots: single gratings; lines: means over rings 1/32 wide.
     Zero frequency, which is no grating, is left out.
     """
-    palette = arm_colours(some(shares, "shares")) | dict(colours or {})
+    palette = arm_colours(nonempty(shares, "shares")) | dict(colours or {})
     figure, ((axes,),) = panels(6.4, 3.8)
     for (label, (frequency, share)), marker in zip(shares.items(), cycle(MARKERS), strict=False):
         radius = finite(frequency, f"shares[{label!r}] frequencies", None)
         values = finite(share, f"shares[{label!r}] values", len(radius))
         if values.min() < -1e-6 or values.max() > 1 + 1e-6:
             span = f"{values.min():g} to {values.max():g}"
-            raise InputError(f"shares[{label!r}] reach from {span}; shares lie within 0 and 1")
+            raise InputError(f"shares[{label!r}] from {span}; allowed: 0 to 1")
         radius, values = radius[radius > 0], values[radius > 0]
         if len(radius) == 0:
-            raise InputError(f"shares[{label!r}] has no grating but zero frequency")
+            raise InputError(f"shares[{label!r}] has zero frequency only; allowed: one or more gratings")
         ring = np.rint(32 * radius)
         rings = np.unique(ring)
         means = [values[ring == at].mean() for at in rings]
@@ -138,7 +138,7 @@ def new_energy(
 
 @styled()
 def feature_spectra(spectra: Mapping[str, tuple[Numbers, Numbers]], title: str | None = None) -> Figure:
-    """Log amplitudes of feature maps relative to zero frequency: one line a layer, from early (dark) to late.
+    """Log amplitudes of feature maps relative to zero frequency: one line per layer, from early (dark) to late.
 
     `spectra` holds, for each layer in the order in which they run, frequencies (R,) in cycles/pixel of its map and
     relative natural log amplitudes (R,), as `LayerSpectrum` has them.
@@ -147,7 +147,7 @@ def feature_spectra(spectra: Mapping[str, tuple[Numbers, Numbers]], title: str |
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
-    names = list(some(spectra, "spectra"))
+    names = list(nonempty(spectra, "spectra"))
     colours = colormaps["viridis"](np.linspace(EARLY, LATE, len(names)))
     figure, ((axes,),) = panels(6.4, max(3.6, 1.2 + 0.15 * min(len(names), SHOWN)))
     for (name, (frequency, amplitude)), colour in zip(spectra.items(), colours, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 
 from windowconv.errors import InputError
 
-from .checks import Numbers, finite, shares, some
+from .checks import Numbers, finite, nonempty, shares
 from .filters import show_response
 from .style import GREY, PALETTE, SMALLEST, arm_colours, legend_above, panels, styled
 
@@ -58,7 +58,7 @@ def leakage_by_depth(
     `networks` holds, for each name, the share of energy farther than `r` cycles/pixel (layers,) within [0, 1], in
     the networks' order; the first layer is at depth 0, the last at 1, and a single one at 0.
     """
-    palette = arm_colours(some(networks, "networks")) | dict(colours or {})
+    palette = arm_colours(nonempty(networks, "networks")) | dict(colours or {})
     figure, ((axes,),) = panels(6.4, 3.6)
     markers = "osD^vP*X"
     for number, (name, given) in enumerate(networks.items()):
@@ -79,14 +79,14 @@ def leakage_by_depth(
 def leakage_by_epoch(
     layers: Mapping[str, tuple[Numbers, Numbers]], r: float = 0.25, colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """What each layer leaks while a network is trained: one line a layer, from early (dark) to late.
+    """What each layer leaks while a network is trained: one line per layer, from early (dark) to late.
 
     `layers` holds, for each layer in the network's order, epochs (E,) and shares of energy farther than `r`
     cycles/pixel (E,) within [0, 1], as `LeakageRecorder.by_layer` gives them.
     """
     from matplotlib import colormaps
 
-    shades = colormaps["viridis"](np.linspace(0, 0.9, len(some(layers, "layers"))))
+    shades = colormaps["viridis"](np.linspace(0, 0.9, len(nonempty(layers, "layers"))))
     figure, ((axes,),) = panels(6.4, 3.8)
     for (name, (epochs, values)), shade in zip(layers.items(), shades, strict=True):
         steps = finite(epochs, f"layers[{name!r}] epochs", None)
@@ -110,7 +110,7 @@ def curves_by_size(curves: Mapping[str, Numbers], radii: Numbers, noise: Mapping
     lies below it, training or a window has achieved.
     """
     r = finite(radii, "radii", None)
-    palette = arm_colours(some(curves, "curves")) if len(curves) <= len(PALETTE) else {}
+    palette = arm_colours(nonempty(curves, "curves")) if len(curves) <= len(PALETTE) else {}
     figure, ((axes,),) = panels(6.4, 3.8)
     for number, (label, given) in enumerate(curves.items()):
         colour = palette.get(label, PALETTE[number % len(PALETTE)])

@@ -41,7 +41,7 @@ def heat_map(
     marked = [] if clean is None else [100 * float(finite(clean, "clean"))]
     low, high = limits or (0.0, max(percent.max(), *marked, 1.0))
     if not low < high:
-        raise InputError(f"limits={limits!r}; allowed: two increasing numbers in percent")
+        raise InputError(f"limits={limits!r}; allowed: two increasing numbers, in percent")
     figure, ((axes,),) = panels(4.3, 3.6)
     image = _show(axes, percent, vertical, horizontal, cmap="magma", vmin=low, vmax=high)
     bar = figure.colorbar(image, ax=axes, label=label)
@@ -93,7 +93,7 @@ def receptive_field(
     reach = finite(radii, "radii", None)
     held = finite(shares, "shares", len(reach))
     if values.min() < 0 or values.max() == 0:
-        raise InputError(f"field reaches from {values.min():g} to {values.max():g}; allowed: 0 and above, not all 0")
+        raise InputError(f"field within {values.min():g} and {values.max():g}; allowed: 0 or above, not all 0")
     from matplotlib.colors import LogNorm
     from matplotlib.lines import Line2D
     from matplotlib.patches import Circle
@@ -122,16 +122,16 @@ def receptive_field(
 def _shares(given: Any, name: str, rows: Array, columns: Array) -> Array:
     array = finite(given, name, len(rows), len(columns))
     if array.min() < -1e-6 or array.max() > 1 + 1e-6:
-        raise InputError(f"{name} reaches from {array.min():g} to {array.max():g}; shares lie within 0 and 1")
+        raise InputError(f"{name} within {array.min():g} and {array.max():g}; allowed: within 0 and 1")
     return array
 
 
 def _frequencies(given: Any, name: str) -> Array:
     array = finite(given, name, None)
     if len(array) > 1 and not np.allclose(np.diff(array), (array[-1] - array[0]) / (len(array) - 1)):
-        raise InputError(f"{name} are not evenly spaced frequencies")
+        raise InputError(f"{name} are unevenly spaced; allowed: evenly spaced frequencies")
     if len(array) > 1 and array[1] <= array[0]:
-        raise InputError(f"{name} do not increase")
+        raise InputError(f"{name} do not increase; allowed: increasing frequencies")
     return array
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .arms import each_arm, mean_and_band
-from .checks import Array, Numbers, finite, some
+from .checks import Array, Numbers, finite, nonempty
 from .style import SMALLEST, legend_above, panels, styled
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def error_curves(
     Lines are means over seeds, with a band from the smallest to the largest; points are what was measured. An
     `InputError` names a panel whose numbers are not finite percentages, do not fit each other, or do not increase.
     """
-    count = len(some(shown, "shown"))
+    count = len(nonempty(shown, "shown"))
     figure, grid = panels(max(2.6 * count + 0.7, 4.2), 3.5, 1, count)
     for axes, panel in zip(grid[0], shown, strict=True):
         _panel(axes, panel, colours)
@@ -66,18 +66,18 @@ def _panel(axes: Axes, panel: ErrorPanel, colours: Mapping[str, str] | None) -> 
     name = f"the panel {panel.title!r}"
     x = finite(panel.x, f"x of {name}", None)
     if np.any(np.diff(x) <= 0):
-        raise InputError(f"x of {name} does not increase")
+        raise InputError(f"x of {name} does not increase; allowed: increasing numbers")
     for arm, given, line in each_arm(panel.errors, f"errors of {name}", colours):
         array: Any = np.asarray(given)
         seeds = finite(array[None] if array.ndim == 1 else array, f"errors[{arm!r}] of {name}", None, len(x))
         if seeds.min() < -1e-6 or seeds.max() > 100 + 1e-6:
             raise InputError(
-                f"errors[{arm!r}] of {name} reach from {seeds.min():g} to {seeds.max():g}; allowed: 0 to 100"
+                f"errors[{arm!r}] of {name} within {seeds.min():g} and {seeds.max():g}; allowed: within 0 and 100"
             )
         mean_and_band(axes, x, seeds, arm, line | {"marker": "o", "markersize": 3.5})
     if panel.ticks:
         if len(panel.ticks) != len(x):
-            raise InputError(f"ticks of {name}: {len(panel.ticks)} for {len(x)} points")
+            raise InputError(f"{len(panel.ticks)} ticks of {name}; allowed: {len(x)}, one per point")
         axes.set_xticks(x, panel.ticks)
     axes.grid(axis="y")
 
@@ -89,7 +89,7 @@ def picture_sheet(rows: Mapping[str, Sequence[tuple[str, Numbers]]]) -> Figure:
     `rows` holds, for each row's name, pairs of words and a picture (C, H, W), C 1 or 3, within [0, 1]. Rows may be of
     different lengths.
     """
-    most = max(len(some(held, f"rows[{name!r}]")) for name, held in some(rows, "rows").items())
+    most = max(len(nonempty(held, f"rows[{name!r}]")) for name, held in nonempty(rows, "rows").items())
     figure, grid = panels(0.8 * most + 1.5, 0.97 * len(rows) + 0.1, len(rows), most)
     for axes in grid.ravel().tolist():
         axes.set_axis_off()
@@ -106,7 +106,8 @@ def _picture(axes: Axes, image: Array) -> None:
     channels, height, width = image.shape
     if channels not in (1, 3) or image.min() < -1e-6 or image.max() > 1 + 1e-6:
         raise InputError(
-            f"a picture of {channels} channels from {image.min():g} to {image.max():g}; allowed: 1 or 3, within 0 and 1"
+            f"picture of {channels} channels within {image.min():g} and {image.max():g}; allowed: 1 or 3 channels "
+            "within 0 and 1"
         )
     drawn = np.clip(np.moveaxis(image, 0, -1), 0, 1)
     grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1} if channels == 1 else {}

@@ -84,7 +84,7 @@ def arm_colours(names: Iterable[str]) -> dict[str, str]:
     spare = [colour for colour in (*PALETTE, *map(_darker, PALETTE[:-1])) if colour not in fixed.values()]
     others = [name for name in wanted if name not in fixed]
     if len(others) > len(spare):
-        raise InputError(f"names: {len(wanted)} arms are too many to tell apart by colour")
+        raise InputError(f"{len(wanted)} arms; allowed: {len(fixed) + len(spare)} or fewer, to tell apart by colour")
     found = fixed | dict(zip(others, spare, strict=False))
     return {name: found[name] for name in wanted}
 

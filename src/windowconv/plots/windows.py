@@ -9,7 +9,7 @@ import numpy as np
 
 from windowconv.errors import InputError
 
-from .checks import Array, Numbers, finite, some
+from .checks import Array, Numbers, finite, nonempty
 from .filters import decibels
 from .style import GREY, PALETTE, panels, styled
 
@@ -61,7 +61,7 @@ def windows_figure(windows: Mapping[str, Numbers], title: str | None = None) -> 
     """
     from windowconv.spectra.merit import window_figures  # needs torch
 
-    size = len(finite(next(iter(some(windows, "windows").values())), "windows", None))
+    size = len(finite(next(iter(nonempty(windows, "windows").values())), "windows", None))
     rows = {label: finite(values, f"windows[{label!r}]", size) for label, values in windows.items()}
     figure, grid = panels(7.2, 0.9 + 1.45 * len(rows), len(rows), 2)
     grid[0, 0].get_gridspec().set_width_ratios((1, 2.2))

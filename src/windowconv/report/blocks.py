@@ -75,11 +75,11 @@ class Table:
 
     def __post_init__(self) -> None:
         if not self.columns:
-            raise InputError(f"table {self.caption!r} has no columns")
+            raise InputError(f"table {self.caption!r} has no columns; allowed: one or more")
         wanted = len(self.columns)
         for number, row in enumerate(self.rows, 1):
             if len(row) != wanted:
-                raise InputError(f"table {self.caption!r}: row {number} has {len(row)} cells, not {wanted}")
+                raise InputError(f"table {self.caption!r}: row {number} has {len(row)} cells; allowed: {wanted}")
 
     def headings(self) -> list[Column]:
         """The columns, each knowing whether it is numeric."""
@@ -114,9 +114,9 @@ class Figure:
 
     def __post_init__(self) -> None:
         if not (self.svg.startswith("<svg") and self.svg.rstrip().endswith("</svg>")):
-            raise InputError(f"svg is not one <svg> element: {self.svg[:40]!r}")
+            raise InputError(f"svg={self.svg[:40]!r}; allowed: one <svg> element")
         if not self.alt.strip():
-            raise InputError(f"alt is empty: say in words what the figure {self.caption!r} shows")
+            raise InputError(f"alt='' of the figure {self.caption!r}; allowed: a description of what it shows")
         if not re.fullmatch(r"[\w.:-]*", self.anchor):
             raise InputError(f"anchor={self.anchor!r}; allowed: letters, digits and -_.:")
 

@@ -74,4 +74,4 @@ class Explorer:
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name}={getattr(self, name)!r}; allowed: {low:g} to {high:g}")
         if self.size % 2 == 0:
-            raise InputError(f"size={self.size}; allowed: odd, so that the kernel has a middle")
+            raise InputError(f"size={self.size}; allowed: an odd size")

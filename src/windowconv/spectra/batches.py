@@ -1,4 +1,4 @@
-"""How measures of networks are given images: one tensor, or an iterable of batches."""
+"""Images for measurements of networks: a tensor, or an iterable of batches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, not_finite
 
 Images = Tensor | Iterable[Tensor | Sequence[Tensor]]
-Progress = Callable[[int, int], None] | None  # called with what is done and the total
+Progress = Callable[[int, int], None] | None  # called with the number done and the total
 
 BATCH = 64
 
@@ -19,17 +19,17 @@ BATCH = 64
 def image_batches(
     images: Images, batch_size: int = BATCH, limit: int | None = None, axes: Sequence[int] = (2,)
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Batches of at most `batch_size` images, each with its labels where there are some.
+    """Batches of at most `batch_size` images (N, C, *size), each with its labels (N,) if there are any.
 
     Args:
         images: floats (N, C, *size), or an iterable of such batches, alone or as (images, labels, ...): a
             `DataLoader`, a list, a generator.
         batch_size: larger batches are split.
-        limit: stop after so many images, None for all.
-        axes: how many axes an image may have: 2 for pictures.
+        limit: stop after this many images; None for all.
+        axes: how many spatial axes an image may have: 2 for pictures.
 
     Raises:
-        InputError: no image; another shape; integers; NaN or infinite values; a batch size or limit below 1.
+        InputError: no images; another shape; integers; NaN or infinite values; a batch size or limit below 1.
     """
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}; allowed: 1 or more images")
@@ -45,12 +45,12 @@ def image_batches(
         batch, labels = batch[:left], None if labels is None else labels[:left]
         seen += len(batch)
         for start in range(0, len(batch), batch_size):
-            some = slice(start, start + batch_size)
-            yield batch[some], None if labels is None else labels[some]
+            part = slice(start, start + batch_size)
+            yield batch[part], None if labels is None else labels[part]
         if limit is not None and seen >= limit:
             return
     if seen == 0:
-        raise InputError("images holds no image; an iterator may be used up")
+        raise InputError("images is empty; allowed: one or more images (is the iterator exhausted?)")
 
 
 def _split(given: Any) -> tuple[Tensor, Tensor | None]:
@@ -65,9 +65,8 @@ def _split(given: Any) -> tuple[Tensor, Tensor | None]:
 def _check(batch: Tensor, axes: Sequence[int]) -> None:
     wanted = " or ".join(f"(N, C, {', '.join('DHW'[3 - n :])})" for n in axes)
     if batch.ndim - 2 not in axes or min(batch.shape[1:], default=0) == 0:
-        raise InputError(f"images of shape {tuple(batch.shape)}; allowed: {wanted}")
+        raise InputError(f"images.shape={tuple(batch.shape)}; allowed: {wanted}")
     if not batch.is_floating_point():
-        raise InputError(f"images of {batch.dtype}; allowed: floats, as the model takes them")
+        raise InputError(f"images.dtype={batch.dtype}; allowed: a floating-point dtype")
     if not torch.isfinite(batch).all():
-        bad = int((~torch.isfinite(batch)).sum())
-        raise InputError(f"images has {bad:,} NaN or infinite values; allowed: finite numbers")
+        raise not_finite("images", int((~torch.isfinite(batch)).sum()))

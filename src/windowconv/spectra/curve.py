@@ -21,9 +21,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from windowconv.errors import InputError, unknown
+from windowconv.errors import InputError, not_finite, unknown
 
-GRID = 64  # frequencies an axis; one fixed grid, so that kernels of all sizes compare
+GRID = 64  # frequencies per axis: one grid for all kernel sizes, so that they compare
 RADII = tuple(i / 64 for i in range(33))  # 0 to 1/2 cycles/pixel
 TIE = 1e-9  # relative: peaks much closer than this are one height, and the lower frequency counts
 LARGEST_BYTES = 4 * 2**30
@@ -55,7 +55,7 @@ class LeakageCurve:
         """Each filter's L at the radius `r`, which must be one of `radii`."""
         index = (self.radii - r).abs().argmin()
         if abs(float(self.radii[index]) - r) > 1e-12:
-            raise InputError(f"r={r}; allowed: one of the radii, {self.radii.tolist()}")
+            raise InputError(f"r={r}; allowed: one of {self.radii.tolist()}")
         return self.leakage[:, index]
 
 
@@ -63,11 +63,11 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     """The energy spectrum of each filter, summed over its input channels.
 
     |W(g)|^2 is the transform of the kernel's autocorrelation, so channels are summed as products of taps, a matrix
-    product a filter, and only one transform a filter remains.
+    product per filter, leaving one transform per filter.
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes, real.
-        grid: frequencies an axis, at least 2 k - 1 for the largest kernel side k.
+        grid: frequencies per axis, at least 2 k - 1 for the largest kernel side k.
 
     Returns:
         (filters, *[grid] * axes), float64, in the order of `torch.fft.fftfreq`; it sums to
@@ -81,7 +81,7 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     check_grid(grid, axes)
     needed = 2 * max(size) - 1
     if needed > grid:
-        raise InputError(f"grid={grid} is too coarse for a kernel of {size}: at least {needed}")
+        raise InputError(f"grid={grid}; allowed: {needed} or more for a kernel of {size}")
     taps, channels = math.prod(size), weight.shape[1]
     by_taps = channels > 1 and taps <= MOST_TAPS
     numbers = grid**axes * (4 if by_taps else 4 * channels) + (2 * taps**2 if by_taps else 0)
@@ -120,12 +120,12 @@ def _whole(half: Tensor, grid: int) -> Tensor:
 
 
 def check_grid(grid: int, axes: int) -> None:
-    """An `InputError` unless one spectrum of `grid` frequencies an axis fits in memory."""
+    """An `InputError` unless one spectrum of `grid` frequencies per axis fits in memory."""
     if isinstance(grid, bool) or not isinstance(grid, int) or grid < 1:
         raise InputError(f"grid={grid!r}; allowed: an int of 1 or more")
     if 32 * grid**axes > LARGEST_BYTES:
         size, limit = 32 * grid**axes / 2**30, LARGEST_BYTES / 2**30
-        raise InputError(f"grid={grid} is too fine: one spectrum would take {size:,.1f} GiB; allowed: {limit:g} GiB")
+        raise InputError(f"grid={grid}, {size:,.1f} GiB per spectrum; allowed: {limit:g} GiB")
 
 
 def check_weight(weight: Tensor) -> None:
@@ -133,11 +133,11 @@ def check_weight(weight: Tensor) -> None:
     if not isinstance(weight, Tensor):
         raise InputError(f"weight={type(weight).__name__}; allowed: a tensor (filters, channels, *kernel)")
     if not 3 <= weight.ndim <= 5 or weight.numel() == 0:
-        raise InputError(f"weight of shape {tuple(weight.shape)}; allowed: (filters, channels, *kernel), 1 to 3 axes")
+        raise InputError(f"weight.shape={tuple(weight.shape)}; allowed: (filters, channels, *kernel), 1 to 3 axes")
     if weight.is_complex():
-        raise InputError(f"weight of {weight.dtype}; allowed: real, whose peaks come in pairs +f and -f")
+        raise InputError(f"weight.dtype={weight.dtype}; allowed: a real dtype")
     if not torch.isfinite(weight).all():
-        raise InputError("weight has NaN or infinite values; allowed: finite numbers")
+        raise not_finite("weight", int((~torch.isfinite(weight)).sum()))
 
 
 def leakage_curve(
@@ -150,7 +150,7 @@ def leakage_curve(
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         radii: distances from the peak in cycles/pixel, each in [0, 1/2 sqrt(axes)].
-        grid: frequencies an axis; keep the default where curves are compared.
+        grid: frequencies per axis; keep the default where curves are compared.
         per: `"filter"`: the channels' energies are summed, and a filter has one peak: what the filter passes from
             inputs whose channels are independent. `"pair"`: each kernel by itself, with its own peak, in the
             order (filter, channel).
@@ -170,7 +170,7 @@ def leakage_curve(
         raise unknown("per", per, ("filter", "pair"))
     r = torch.tensor(list(radii), dtype=torch.float64, device=weight.device)
     if r.ndim != 1 or len(r) == 0 or not bool((r >= 0).all()):
-        raise InputError(f"radii={list(radii)!r}; allowed: one or more distances of 0 or above, in cycles/pixel")
+        raise InputError(f"radii={list(radii)!r}; allowed: one or more numbers, 0 or above, in cycles/pixel")
     if per == "pair" and weight.ndim > 2:
         weight = weight.flatten(0, 1).unsqueeze(1)
     return curve_of(power_spectrum(weight, grid), r)

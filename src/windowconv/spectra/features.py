@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
-from windowconv.spectra.forward import checked_home, modules_named, run, watching
+from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
 from windowconv.spectra.network import convolutions
 from windowconv.tables import by_sign, format_table
 
@@ -27,12 +27,12 @@ class LayerSpectrum:
     Attributes:
         name: the module's; one called with maps of several sizes has a row for each.
         size: pixels of the map.
-        frequencies: (R,) cycles/pixel of the map, in rings of one cycle an image from 0 to at most 1/2.
+        frequencies: (R,) cycles/pixel of the map, in rings one cycle per image wide, from 0 to at most 1/2.
         log_amplitude: (R,) natural logarithm of the amplitude, averaged over the ring, channels and images.
         relative: (R,) the same less that at zero frequency.
         relative_sd: (R,) its standard deviation over the images; None for one image.
         images: how many images.
-        empty: the share of maps that are zero throughout, which are left out.
+        empty: the share of maps that are entirely zero, which are left out.
     """
 
     name: str
@@ -47,7 +47,7 @@ class LayerSpectrum:
 
 @dataclass(frozen=True)
 class FeatureSpectra:
-    """The spectra of a network's layers in the order in which they run; `skipped` says which are not, and why."""
+    """The spectra of a network's layers in the order in which they run; `skipped` gives reasons by layer."""
 
     layers: tuple[LayerSpectrum, ...]
     skipped: dict[str, str]
@@ -73,23 +73,23 @@ def feature_spectra(
 ) -> FeatureSpectra:
     """The mean log amplitude of each layer's output against radial frequency, relative to zero frequency.
 
-        relative(r) = mean of log |F(g)| over |g| within half a cycle an image of r, less mean of log |F(0)|
+        relative(r) = mean of log |F(g)| over |g| within half a cycle per image of r, less mean of log |F(0)|
 
     with F the Fourier transform of one channel's map; logarithms are averaged over channels and images. A falling
-    curve is a layer that blurs, a flat one a layer that passes or makes high frequencies. Maps are not tapered:
+    curve means that the layer blurs, a flat one that it passes or creates high frequencies. Maps are not tapered:
     the jump between opposite edges puts energy on the axes, so compare networks on the same images and sizes. Not
-    for comparing maps of different sizes at one frequency without care: a cycle/pixel of theirs differs.
+    for comparing maps of different sizes at one frequency: their pixels differ.
 
     Args:
-        model: run in evaluation mode, where it is; its modes are left as they were.
+        model: run in evaluation mode on its device; its modes are restored.
         images: a tensor (N, C, H, W) as the model takes it, or an iterable of batches (`image_batches`).
-        layers: names of modules that put out maps (N, C, *size); None for every convolution.
-        limit: stop after so many images.
+        layers: names of modules with outputs (N, C, *size); None for every convolution.
+        limit: stop after this many images.
         batch_size: images run together.
 
     Raises:
-        InputError: no convolutions, an unknown name, weights or images that are not finite, images that do not
-            go through, or no layer with maps of 4 or more pixels a side.
+        InputError: no convolutions, an unknown name, weights or images that are not finite, images that the
+            model does not accept; no layer with maps of 4 or more pixels per side.
 
     Source: Park & Kim, "How do vision transformers work?", ICLR 2022, who read the diagonal where this averages
     over rings.
@@ -102,14 +102,14 @@ def feature_spectra(
     (the model)  16x16       8   -4.72   -6.14
     Log amplitude relative to zero frequency, at cycles/pixel.
     """
-    device, dtype = checked_home(model)
+    device, dtype = device_and_dtype(model)
     watched = convolutions(model) if layers is None else modules_named(model, layers)
     if not watched:
-        raise InputError(f"model={type(model).__name__} has no convolutions; name modules in layers")
+        raise InputError(f"model={type(model).__name__} without convolutions; allowed: only with layers")
     rows: dict[tuple[str, tuple[int, ...]], list[tuple[Tensor, Tensor]]] = {}
     skipped: dict[str, str] = dict.fromkeys(watched, "not called")
 
-    def look(name: str, output: Any) -> None:
+    def record(name: str, output: Any) -> None:
         skipped.pop(name, None)
         why = _unusable(output)
         if why:
@@ -117,25 +117,27 @@ def feature_spectra(
         else:
             rows.setdefault((name, tuple(output.shape[2:])), []).append(_log_amplitudes(output))
 
-    with evaluating(model), watching(watched, look):
+    with evaluating(model), output_hooks(watched, record):
         for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2, 3)):
             run(model, batch.to(device, dtype))
     for key in [key for key, parts in rows.items() if all(bool(empty.all()) for _, empty in parts)]:
-        skipped[key[0]] = "its maps are zero throughout"
+        skipped[key[0]] = "all maps are zero"
         del rows[key]
     if not rows:
         reasons = "; ".join(f"{name or '(the model)'}: {why}" for name, why in list(skipped.items())[:5])
-        raise InputError(f"model={type(model).__name__}: no layer has a spectrum ({reasons})")
+        raise InputError(
+            f"model={type(model).__name__} has no spectra ({reasons}); allowed: a model with maps (N, C, H, W)"
+        )
     return FeatureSpectra(tuple(_summed(name, size, parts) for (name, size), parts in rows.items()), skipped)
 
 
 def _unusable(output: Any) -> str | None:
     if not isinstance(output, Tensor) or not output.is_floating_point() or not 3 <= output.ndim <= 5:
         given = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-        return f"it puts out {given}, not maps (N, C, *size)"
+        return f"output is {given}, not maps (N, C, *size)"
     if min(output.shape[2:]) < 4:
-        return f"its map of {by_sign(output.shape[2:])} has fewer than 3 frequencies"
-    return None if torch.isfinite(output).all() else "it puts out NaN or infinite values"
+        return f"map of {by_sign(output.shape[2:])} has fewer than 3 frequencies"
+    return None if torch.isfinite(output).all() else "NaN or infinite output"
 
 
 def _rings(size: Sequence[int], device: torch.device) -> tuple[Tensor, int]:

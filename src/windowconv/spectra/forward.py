@@ -1,4 +1,4 @@
-"""Running a model for a measure: where it lives, whether its weights are numbers, what its modules put out."""
+"""Running a model to measure it: its device and dtype, checks of weights and outputs, hooks on modules."""
 
 from __future__ import annotations
 
@@ -10,63 +10,68 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from windowconv.errors import InputError, unknown
+from windowconv.errors import InputError, not_finite, unknown
 
 LARGEST = 4 * 2**30  # bytes that one result may take
 
 
-def checked_home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """The device and the floating dtype of a model's first parameter, which its images must have.
+def device_and_dtype(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The device and floating-point dtype of a model's first parameter, for its images.
 
     Raises:
-        InputError: not a module; no parameters or buffers; a parameter not made yet, or with NaN or infinite
-            values, with its layer's name.
+        InputError: not a module; no parameters or buffers; an uninitialised parameter, or one with NaN or infinite
+            values. The message names the layer.
     """
     if not isinstance(model, nn.Module):
-        raise InputError(f"model={type(model).__name__}; allowed: a torch module")
+        raise InputError(f"model={type(model).__name__}; allowed: a torch.nn.Module")
     home = None
     for name, held in [*model.named_parameters(), *model.named_buffers()]:
         layer = name.rpartition(".")[0]
         title = f"layer {layer!r}" if layer else f"the model ({type(model).__name__})"
         if is_lazy(held) or held.is_meta:
-            raise InputError(f"{title} has no weights yet; run the model once on an example, or load its weights")
+            raise InputError(
+                f"{title} has no weights yet; allowed: after one run on an example, or with weights loaded"
+            )
         if not held.is_floating_point():
             continue
         home = home or (held.device, held.dtype)
         if not torch.isfinite(held).all():
-            bad = int((~torch.isfinite(held)).sum())
-            raise InputError(f"{title} has {bad:,} NaN or infinite values in {name!r}; allowed: finite numbers")
+            raise not_finite(f"{title}, {name!r},", int((~torch.isfinite(held)).sum()))
     if home is None:
-        raise InputError(f"model={type(model).__name__} has no parameters; allowed: a network with weights")
+        raise InputError(f"model={type(model).__name__}; allowed: a network with parameters")
     return home
 
 
 def run(model: nn.Module, images: Tensor) -> Any:
-    """The model's output; an `InputError` with torch's words where the model cannot take images of this shape."""
+    """The model's output for images (N, C, *size); an `InputError` with torch's reason where that fails."""
     try:
         return model(images)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"images of shape {tuple(images.shape)} do not go through the model: {reason}") from error
+        raise InputError(
+            f"images.shape={tuple(images.shape)}; allowed: a shape that the model accepts ({reason})"
+        ) from error
 
 
 def logits(model: nn.Module, images: Tensor) -> Tensor:
-    """The model's output (N, classes); an `InputError` where it is not that, or not finite."""
+    """The model's output (N, classes) for images (N, C, H, W); an `InputError` for another shape or NaN."""
     scores = run(model, images)
     if not isinstance(scores, Tensor) or scores.ndim != 2:
         shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InputError(f"model={type(model).__name__} puts out {shape}; allowed: one score a class, (N, classes)")
+        raise InputError(
+            f"model={type(model).__name__} with output {shape}; allowed: one score per class, (N, classes)"
+        )
     if not torch.isfinite(scores).all():
-        raise InputError(f"model={type(model).__name__} puts out NaN or infinite scores for these images")
+        raise InputError(f"model={type(model).__name__} with NaN or infinite scores; allowed: finite scores")
     return scores
 
 
 def modules_named(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
-    """These modules by name; an `InputError` suggests the nearest where there is none of a name."""
+    """The modules with these names; an `InputError` for an unknown name suggests the nearest."""
     if isinstance(names, str):
-        raise InputError(f"layers={names!r} is one string; allowed: a list of names")
+        raise InputError(f"layers={names!r}; allowed: a list of names")
     found = dict(model.named_modules())
     for name in names:
         if name not in found:
@@ -75,13 +80,13 @@ def modules_named(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module
 
 
 @contextmanager
-def watching(modules: Mapping[str, nn.Module], look: Callable[[str, Any], None]) -> Iterator[None]:
-    """While open, look(name, output) is called after each call of one of the modules."""
+def output_hooks(modules: Mapping[str, nn.Module], on_output: Callable[[str, Any], None]) -> Iterator[None]:
+    """A context in which `on_output(name, output)` is called after each call of one of the modules."""
     handles = []
     for name, module in modules.items():
 
         def hook(module: nn.Module, args: Any, output: Any, name: str = name) -> None:
-            look(name, output)
+            on_output(name, output)
 
         handles.append(module.register_forward_hook(hook))
     try:
@@ -91,8 +96,8 @@ def watching(modules: Mapping[str, nn.Module], look: Callable[[str, Any], None])
             handle.remove()
 
 
-def check_bytes(what: str, wanted: int, way_out: str) -> None:
-    """An `InputError` where a result would take more than `LARGEST`."""
+def check_bytes(name: str, wanted: int, remedy: str) -> None:
+    """An `InputError` if a result of `wanted` bytes exceeds `LARGEST`."""
     if wanted > LARGEST:
         size, limit = wanted / 2**30, LARGEST / 2**30
-        raise InputError(f"{what} would take {size:,.1f} GiB; allowed: {limit:g} GiB. {way_out}")
+        raise InputError(f"{name} needs {size:,.1f} GiB; allowed: {limit:g} GiB ({remedy})")

@@ -21,7 +21,7 @@ def grating_frequencies(size: int) -> Tensor:
         size: pixels of a side, 1 or more.
 
     Returns:
-        int64 (G, 2), cycles an image along rows and columns in [-size/2, size/2), by increasing distance from 0;
+        int64 (G, 2), cycles per image along rows and columns in [-size/2, size/2), by increasing distance from 0;
         G = (size^2 + s) / 2, where s is 4 for even sizes and 1 for odd ones. Divided by `size`: cycles/pixel.
 
     Raises:
@@ -31,8 +31,8 @@ def grating_frequencies(size: int) -> Tensor:
     [[0, 0], [-1, 0], [0, -1], [-1, -1]]
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError(f"size={size!r}; allowed: 1 or more pixels a side")
-    check_bytes(f"size={size}: its list of frequencies", 40 * size**2, "Take a smaller size.")
+        raise InputError(f"size={size!r}; allowed: 1 or more pixels")
+    check_bytes(f"size={size}: the list of frequencies", 40 * size**2, "use a smaller size")
     side = torch.arange(-(size // 2), size - size // 2)
     both = torch.cartesian_prod(side, side)
     partner = torch.where(2 * both == -size, both, -both)  # -size/2 and size/2 are one frequency
@@ -54,10 +54,10 @@ def grating_images(
     Not for frequencies between those of the grid: the discrete Fourier transform of such a grating leaks.
 
     Args:
-        frequencies: integers (G, 2), cycles an image along rows and columns.
+        frequencies: integers (G, 2), cycles per image along rows and columns.
         size: pixels of a side, or (height, width).
-        phases: in radians; at frequencies that are their own partners pi/2 gives zero throughout.
-        device: where they are made.
+        phases: in radians; at frequencies that are their own partners pi/2 gives zero everywhere.
+        device: of the images.
 
     Returns:
         float64 (G, phases, height, width).
@@ -71,9 +71,9 @@ def grating_images(
     height, width = (size, size) if isinstance(size, int) else size
     if frequencies.ndim != 2 or frequencies.shape[1] != 2 or frequencies.is_floating_point():
         given = f"{tuple(frequencies.shape)} of {frequencies.dtype}"
-        raise InputError(f"frequencies: {given}; allowed: integers (G, 2), cycles an image")
+        raise InputError(f"frequencies={given}; allowed: integers (G, 2), in cycles per image")
     wanted = 16 * len(frequencies) * len(phases) * height * width
-    check_bytes(f"{len(frequencies):,} gratings of {height}x{width}", wanted, "Make them in parts.")
+    check_bytes(f"{len(frequencies):,} gratings of {height}x{width}", wanted, "make them in parts")
     k = frequencies.to(device)
     # the angles are reduced as whole numbers, so that cosines of many turns are as exact as those of one
     rows = (torch.arange(height, device=device) * k[:, :1]).remainder(height).double() / height

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import Images, Progress, image_batches
-from windowconv.spectra.forward import check_bytes, checked_home, logits
+from windowconv.spectra.forward import check_bytes, device_and_dtype, logits
 from windowconv.spectra.gratings import grating_images
 
-PHASE = -torch.pi / 4  # of the cosines, as in the authors' programs: none is zero throughout
+PHASE = -torch.pi / 4  # of the cosines, as in the authors' code: none is entirely zero
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,23 @@ def fourier_heat_map(
     -k are one perturbation, evaluated once.
 
     `clip` is off, as in the paper's formula and its programs' default: clipped to [0, 1] a perturbation is smaller
-    and no longer of one frequency, the more so the darker or brighter the image. Turn it on to ask about pictures
-    that a file could hold, and say so.
+    and has other frequencies too, the more so the darker or brighter the image. Turn it on for images that a file
+    could hold, and report it.
 
-    Not for the mean case: a perturbation of norm 4 is 0.07 a pixel of 32 x 32 and hardly seen at 224 x 224, where
-    the paper takes 15.7. Maps compare only at one norm, one size and on the same images.
+    A perturbation of norm 4 is 0.07 per pixel at 32 x 32, and hardly visible at 224 x 224, where the paper uses 15.7.
+    Not for comparing maps of different norms, sizes or images.
 
     Args:
-        model: puts out one score a class; run in evaluation mode, where it is.
+        model: with one score per class as output; run in evaluation mode on its device.
         images: in [0, 1], all of one size: a tensor (N, C, H, W), or an iterable of batches (`image_batches`).
         labels: int (N,); None where `images` yields (images, labels).
         norm: L2 norm of each channel's perturbation.
         size: evaluate the lowest size x size frequencies only; None for all.
         normalize: applied to the perturbed images before the model; None where the model does so itself.
-        seed: which signs; the same ones whatever the batches and `size`.
-        limit: take so many images from the start: shuffle sets that are sorted by class.
+        seed: of the signs, which do not depend on the batches or `size`.
+        limit: use this many images from the start; shuffle sets that are sorted by class.
         batch_size: images run together, of several frequencies where there are few images.
-        progress: called with frequencies done and their number.
+        progress: called with the number of frequencies done and of all.
 
     Raises:
         InputError: images outside [0, 1] or of several sizes; labels that do not fit; a size beyond the images';
@@ -90,10 +90,10 @@ def fourier_heat_map(
     >>> _ = bright[2].load_state_dict({"weight": torch.tensor([[-1.0], [1.0]]), "bias": torch.tensor([0.5, -0.5])})
     >>> grey = 0.5 + 0.2 * torch.tensor([-1.0, 1.0]).repeat(20).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     >>> found = fourier_heat_map(bright, grey, torch.tensor([0, 1]).repeat(20), norm=4.0, size=3)
-    >>> print(found.clean_error, (found.error > 0).int().tolist())  # only the mean can deceive it
+    >>> print(found.clean_error, (found.error > 0).int().tolist())  # only the mean can change its class
     0.0 [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
     """
-    device, dtype = checked_home(model)
+    device, dtype = device_and_dtype(model)
     if not 0 < norm < float("inf"):
         raise InputError(f"norm={norm}; allowed: a positive number")
     held, answers = _collected(images, labels, limit, batch_size)
@@ -103,8 +103,8 @@ def fourier_heat_map(
     clean = 0
     together = max(1, batch_size // len(held))  # frequencies
 
-    def errors(some: Tensor, expected: Tensor) -> Tensor:
-        given = some.clamp(0, 1) if clip else some
+    def errors(batch: Tensor, expected: Tensor) -> Tensor:
+        given = batch.clamp(0, 1) if clip else batch
         given = given.to(dtype) if normalize is None else normalize(given.to(dtype))
         return logits(model, given).argmax(1) != expected
 
@@ -135,7 +135,7 @@ def fourier_basis(frequencies: Tensor, size: tuple[int, int]) -> Tensor:
         U(k) = cos(2 pi (row * k0 / height + column * k1 / width) - pi / 4), over its norm
 
     Args:
-        frequencies: integers (G, 2), cycles an image along rows and columns.
+        frequencies: integers (G, 2), cycles per image along rows and columns.
         size: (height, width) in pixels.
 
     Returns:
@@ -151,7 +151,7 @@ def fourier_basis(frequencies: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _side(n: int, size: int | None) -> Tensor:
-    """The frequencies of a map's side, in cycles an image, the lowest in the middle."""
+    """The frequencies of a map's side, in cycles per image, the lowest in the middle."""
     count = n if size is None else size
     return torch.arange(-(count // 2), count - count // 2)
 
@@ -159,7 +159,7 @@ def _side(n: int, size: int | None) -> Tensor:
 def _frequencies(height: int, width: int, size: int | None) -> tuple[Tensor, Tensor]:
     """The frequencies of a map, one of each pair, and for each of its places which of them it is."""
     if size is not None and (isinstance(size, bool) or not 1 <= size <= min(height, width)):
-        raise InputError(f"size={size}; allowed: 1 to {min(height, width)} frequencies a side, or None for all")
+        raise InputError(f"size={size}; allowed: 1 to {min(height, width)} frequencies per axis, or None for all")
     places: dict[tuple[int, int], int] = {}
     rows, columns = _side(height, size).tolist(), _side(width, size).tolist()
     index = torch.empty(len(rows), len(columns), dtype=torch.int64)
@@ -185,16 +185,18 @@ def _collected(images: Images, labels: Tensor | None, limit: int | None, batch_s
         if parts and batch.shape[1:] != parts[0].shape[1:]:
             raise InputError(f"images of {tuple(parts[0].shape[1:])} and {tuple(batch.shape[1:])}; allowed: one size")
         parts.append(batch.detach().cpu())
-        check_bytes("the images", sum(4 * part.numel() for part in parts), "Set limit.")
+        check_bytes("the images", sum(4 * part.numel() for part in parts), "set limit")
         given += [] if expected is None else [expected.detach().cpu()]
     held = torch.cat(parts)
     if held.min() < 0 or held.max() > 1:
         span = f"{held.min().item():g} to {held.max().item():g}"
-        raise InputError(f"images reach from {span}; allowed: 0 to 1, and a `normalize` for the model")
+        raise InputError(f"images from {span}; allowed: 0 to 1 (pass `normalize` for the model)")
     if labels is None and not given:
         raise InputError("labels=None; allowed: int (N,), or images as batches of (images, labels)")
     answers = torch.cat(given) if labels is None else torch.as_tensor(labels).cpu()
     answers = answers if limit is None else answers[:limit]
     if answers.shape != (len(held),) or answers.is_floating_point():
-        raise InputError(f"labels: {tuple(answers.shape)} of {answers.dtype}; allowed: integers ({len(held)},)")
+        raise InputError(
+            f"labels.shape={tuple(answers.shape)}, labels.dtype={answers.dtype}; allowed: integers ({len(held)},)"
+        )
     return held, answers

@@ -54,7 +54,7 @@ def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes, real.
-        grid: frequencies an axis, at least the largest kernel side.
+        grid: frequencies per axis, at least the largest kernel side.
 
     Returns:
         (filters, channels, *[grid] * axes), complex128, in the order of `torch.fft.fftfreq`.
@@ -66,12 +66,14 @@ def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
     check_weight(weight)
     axes = weight.ndim - 2
     if grid < max(weight.shape[2:]):
-        raise InputError(f"grid={grid} is too coarse for a kernel of {tuple(weight.shape[2:])}")
+        raise InputError(
+            f"grid={grid}; allowed: {max(weight.shape[2:])} or more for a kernel of {tuple(weight.shape[2:])}"
+        )
     size = 16 * weight.shape[0] * weight.shape[1] * grid**axes
     if size > LARGEST_BYTES:
         raise InputError(
-            f"grid={grid}: the responses of {weight.shape[0] * weight.shape[1]:,} kernels would take "
-            f"{size / 2**30:.1f} GiB; allowed: {LARGEST_BYTES / 2**30:.0f}. Take fewer filters or a coarser grid"
+            f"grid={grid}, {size / 2**30:.1f} GiB for {weight.shape[0] * weight.shape[1]:,} kernels; allowed: "
+            f"{LARGEST_BYTES / 2**30:.0f} GiB (use fewer filters or a coarser grid)"
         )
     dims = tuple(range(-axes, 0))
     response = torch.fft.fftn(weight.detach().double(), s=[grid] * axes, dim=dims)
@@ -89,8 +91,8 @@ def kernel_figures(weight: Tensor, stride: int | Sequence[int] = 1, grid: int = 
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
-        stride: of the layer, one for all axes or one an axis.
-        grid: frequencies an axis; keep the default where layers are compared.
+        stride: of the layer, one for all axes or one per axis.
+        grid: frequencies per axis; keep the default where layers are compared.
 
     Raises:
         InputError: as `power_spectrum`; a stride that does not fit the axes.
@@ -147,7 +149,7 @@ def effective_support(weight: Tensor, mass: float = MASS) -> Tensor:
         InputError: a weight of other dimensions, or not finite; another mass.
     """
     if not 0 < mass <= 1:
-        raise InputError(f"mass={mass}; allowed: above 0, up to 1")
+        raise InputError(f"mass={mass}; allowed: above 0, at most 1")
     radii, within = support_curve(weight)
     enough = within >= mass - 1e-12
     support = radii[enough.int().argmax(1)]
@@ -179,7 +181,7 @@ def support_curve(weight: Tensor) -> tuple[Tensor, Tensor]:
 def _strides(stride: int | Sequence[int], axes: int) -> tuple[int, ...]:
     strides = (stride,) * axes if isinstance(stride, int) else tuple(stride)
     if len(strides) != axes or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in strides):
-        raise InputError(f"stride={stride!r}; allowed: an int of 1 or more, or {axes} of them, one an axis")
+        raise InputError(f"stride={stride!r}; allowed: an int of 1 or more, or {axes} of them, one per axis")
     return strides
 
 

@@ -1,6 +1,6 @@
 """The lobes of a window's spectrum: where the main lobe ends and how high the side lobes are.
 
-The spectrum of N values w is their discrete-time Fourier transform at nu DFT bins, nu / N cycles a sample:
+The spectrum of N values w is their discrete-time Fourier transform at nu DFT bins, nu / N cycles/sample:
 
     W(nu) = sum of w[n] exp(-2 pi i nu n / N) over n,   with |W| even in nu and of period N
 

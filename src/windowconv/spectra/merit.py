@@ -1,7 +1,7 @@
 """Figures of merit of windows: how wide the main lobe is, how high the side lobes, and what that costs.
 
 Those of Harris 1978, in float64, for any one-dimensional values. Frequencies are in DFT bins, one bin being
-1 / N cycles a sample for N values; a window of twice the size has lobes of half the width in cycles a sample.
+1 / N cycles/sample for N values; a window of twice the size has lobes of half the width in cycles/sample.
 So lobe figures compare windows at one size, not sizes; for that there is `leakage_curve`.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, not_finite
 from windowconv.spectra.lobes import ROUNDING, Array, Spectrum, energy_beyond, highest, main_lobe, side_lobes
 
 OCTAVES = (1 / 64, 1 / 16)  # cycles/sample between which the fall-off is measured: far out, not yet aliased
@@ -31,7 +31,7 @@ class WindowFigures:
         size: N.
         width_3db: main-lobe width where |W|^2 is half the peak's, in bins.
         width_6db: main-lobe width where |W| is half the peak's, in bins.
-        width_null: between the first minima of |W| on either side, in bins; None if the main lobe has no end.
+        width_null: between the first minima of |W| on either side, in bins; None if the main lobe does not end.
         sidelobe_db: the highest side lobe over the main lobe's peak, 20 log10, in dB.
         falloff_db: the slope of the side lobes' peaks between 1/64 and 1/16 cycles/sample, by least squares,
             rounded to 6 dB/octave, of which theory makes it a multiple; None below 256 values.
@@ -76,14 +76,14 @@ def window_figures(values: Sequence[float] | npt.NDArray[Any] | Tensor) -> Windo
     -240 dB are lost in rounding. Harris's table is about large periodic windows; a kernel's symmetric window
     has figures of its own.
 
-    Not for comparing sizes (a bin is 1 / N cycles a sample), nor for a whole kernel, whose base pattern
+    Not for comparing sizes (a bin is 1 / N cycles/sample), nor for a whole kernel, whose base pattern
     decides too: `leakage_curve` is for both.
 
     Args:
         values: (N,), finite and real, at any scale; their sum is not 0.
 
     Raises:
-        InputError: values that are not one row of finite real numbers, or whose sum is 0.
+        InputError: values that are not (N,) finite real numbers, or that sum to 0.
 
     >>> figures = window_figures([1.0] * 64)
     >>> print(f"{figures.width_null:.3f} {figures.sidelobe_db:.2f} {figures.scalloping_db:.2f}")
@@ -124,14 +124,14 @@ def _checked(values: Any) -> Array:
         given = plain.double().numpy() if isinstance(plain, Tensor) and not plain.is_complex() else np.asarray(plain)
         w = given.astype(np.float64, casting="same_kind" if given.dtype.kind == "c" else "unsafe")
     except (TypeError, ValueError):
-        raise InputError(f"values={str(plain)[:60]!r}; allowed: one row of real numbers") from None
+        raise InputError(f"values={str(plain)[:60]!r}; allowed: real numbers, (N,)") from None
     if w.ndim != 1 or w.size == 0:
-        raise InputError(f"values of shape {w.shape}; allowed: one row of one or more numbers, (N,)")
+        raise InputError(f"values.shape={w.shape}; allowed: (N,), one or more numbers")
     if not np.isfinite(w).all():
-        raise InputError(f"values hold {np.count_nonzero(~np.isfinite(w))} NaN or infinite numbers; allowed: finite")
+        raise not_finite("values", int(np.count_nonzero(~np.isfinite(w))))
     scale = float(np.abs(w).max())
     if scale == 0 or abs(float((w / scale).sum())) <= ROUNDING * float(np.abs(w / scale).sum()):
-        raise InputError("values have the sum 0, so no main lobe at frequency 0; allowed: a window, which passes it")
+        raise InputError("values sum to 0, so there is no main lobe at frequency 0; allowed: a sum other than 0")
     return w
 
 

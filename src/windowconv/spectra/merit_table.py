@@ -39,7 +39,7 @@ class WindowTable:
     Attributes:
         size: N of all of them.
         sym: whether names meant symmetric windows, else periodic ones.
-        labels: a label a row.
+        labels: one label per row.
         figures: the figures of each row.
     """
 
@@ -49,7 +49,7 @@ class WindowTable:
     figures: tuple[WindowFigures, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary a row: `window`, its label, and the fields of `WindowFigures`; JSON-able."""
+        """One dictionary per row: `window`, its label, and the fields of `WindowFigures`; JSON-able."""
         pairs = zip(self.labels, self.figures, strict=True)
         return [{"window": label, **asdict(figures)} for label, figures in pairs]
 
@@ -94,7 +94,7 @@ def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: i
     if isinstance(names, str) or not names:
         raise InputError(f"names={names!r}; allowed: a list of one or more windows, or a mapping from labels to them")
     if len(as_size(size)) != 1:
-        raise InputError(f"size={size!r}; allowed: an int, since figures are of one axis")
+        raise InputError(f"size={size!r}; allowed: an int (windows of one axis)")
     given = names.items() if isinstance(names, Mapping) else ((None, window) for window in names)
     labels, figures = [], []
     for label, window in given:
@@ -104,7 +104,7 @@ def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: i
         try:
             figures.append(window_figures(values))
         except InputError as error:
-            raise InputError(f"window {labels[-1]} at size {size}: {error}") from None
+            raise InputError(f"window={labels[-1]} at size {size}: {error}") from None
     return WindowTable(size, sym, tuple(labels), tuple(figures))
 
 

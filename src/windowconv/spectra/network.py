@@ -1,4 +1,4 @@
-"""A network's filters layer by layer: what they select and what they leak."""
+"""A network's filters, layer by layer: what they select and what they leak."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from windowconv.errors import InputError, unknown
 from windowconv.kernel_geometry import Convolution
 from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
-from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
+from windowconv.spectra.filters import convolutions, filters_of, sampled, select_layers
 from windowconv.spectra.kernels import KernelFigures, figures_of
 from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
 SCALARS = (1 / 8, 1 / 4)  # the radii whose leakage is a figure of its own, in cycles/pixel
-GRIDS = {1: GRID, 2: GRID, 3: GRID // 2}  # frequencies an axis, by axes: 64^3 a filter would be slow
-PAIRS = 512  # single kernels a layer: the mean's standard error is then below 0.01
+GRIDS = {1: GRID, 2: GRID, 3: GRID // 2}  # frequencies per axis, by axes: 64^3 per filter would be slow
+PAIRS = 512  # single kernels per layer: the mean's standard error is then below 0.01
 BATCH_BYTES = 128 * 2**20
 
 
@@ -30,8 +30,8 @@ class LayerLeakage:
 
     Attributes:
         name, kind, kernel, stride, dilation, groups: of the layer.
-        window: in words, None for a plain layer.
-        filters: how many, and `dead`, how many of them are zero throughout.
+        window: as text; None for a plain layer.
+        filters, dead: the number of filters, and of those that are entirely zero.
         curve: the mean of the filters' leakage curves at the network's radii; None where all filters are dead.
         leakage: L(1/8) and L(1/4) of each filter, its channels summed in energy, (filters, 2).
         pair_curve, pair_leakage: the same of single kernels, each with its own peak: (pairs, 2) for a sample of
@@ -57,7 +57,7 @@ class LayerLeakage:
 
     @property
     def size(self) -> str:
-        """The kernel's size as people write it, with its dilation."""
+        """The kernel's size and dilation as text."""
         return by_sign(self.kernel) + ("" if max(self.dilation) == 1 else f" dilated {by_sign(self.dilation)}")
 
     def noise(self, grid: int) -> tuple[float, ...]:
@@ -65,7 +65,7 @@ class LayerLeakage:
         return noise_curve(self.kernel, grid, self.dilation)
 
     def means(self) -> dict[str, float | None]:
-        """The means over the filters that are not zero; None where none has the figure."""
+        """Means over the filters that are not zero; None if there are none."""
         held = {
             "leakage_1/8": self.leakage[:, 0],
             "leakage_1/4": self.leakage[:, 1],
@@ -82,12 +82,12 @@ class LayerLeakage:
 
 @dataclass(frozen=True)
 class NetworkLeakage:
-    """All convolutions of a network that have a kernel; prints as a table.
+    """All convolutions of a network with more than one tap; prints as a table.
 
     Attributes:
         layers: in the model's order.
-        skipped: layers without figures, with the reason.
-        grid: frequencies an axis, the same for all layers.
+        skipped: layers that were not measured, with the reason.
+        grid: frequencies per axis, the same for all layers.
         radii: of the curves, in cycles/pixel.
     """
 
@@ -97,7 +97,7 @@ class NetworkLeakage:
     radii: tuple[float, ...] = RADII
 
     def __getitem__(self, name: str) -> LayerLeakage:
-        """The layer of this name; an `InputError` that suggests the nearest if there is none."""
+        """The layer with this name; an `InputError` suggests the nearest if there is none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
@@ -111,7 +111,17 @@ class NetworkLeakage:
         return [curve[self.radii.index(r)] for curve in held if curve is not None]
 
     def __str__(self) -> str:
-        header = ["layer", "kernel", "stride", "window", "filters", "L(1/8)", "L(1/4)", "summed 1/8", "summed 1/4"]
+        header = [
+            "layer",
+            "kernel",
+            "stride",
+            "window",
+            "filters",
+            "L(1/8)",
+            "L(1/4)",
+            "filter L(1/8)",
+            "filter L(1/4)",
+        ]
         header += ["peak", "bandwidth", "flatness", "aliased", "support"]
         rows = []
         for layer in self.layers:
@@ -123,16 +133,16 @@ class NetworkLeakage:
         return f"{table}\n{self.legend()}"
 
     def legend(self) -> str:
-        """What the columns are."""
+        """An explanation of the columns."""
         return (
-            "L(r): share of a single kernel's spectral energy farther than r cycles/pixel from its peaks, mean over "
-            "kernels; summed: the same of whole filters, the energies of their channels summed. The rest are means "
-            "over filters: peak and bandwidth in cycles/pixel; aliased: share above the stride's Nyquist frequency; "
-            "support: radius in taps."
+            "L(r): share of a kernel's spectral energy more than r cycles/pixel from its peaks, mean over kernels. "
+            "Filter: the same for whole filters, the energies of their channels summed. The other columns are means "
+            "over filters: peak and bandwidth in cycles/pixel; aliased, the share above the stride's Nyquist "
+            "frequency; support, the radius in taps."
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """One plain dictionary a layer, for JSON or a data frame; means over filters."""
+        """One plain dictionary per layer, for JSON or a data frame; means over filters."""
         return [
             {
                 "layer": layer.name,
@@ -156,30 +166,30 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     A layer's effective weight counts: a windowed layer and its folded one agree. Dilated kernels are measured with
     their gaps, since these repeat the passband. Layers of one tap have no spectrum and are left out.
 
-    Not for judging a network by one number: leakage says how selective filters are, not how good.
+    Not for ranking networks: leakage measures how selective filters are, not how accurate a network is.
 
     Args:
         model: any module tree; nothing is run.
         layers: names of layers, or of modules that hold layers; all if None.
-        pairs: single kernels that are measured in a layer, drawn at random (the same in each call) where it has more.
+        pairs: how many single kernels to measure per layer, sampled at random (the same ones in each call).
 
     Returns:
-        Figures by layer: leakage at 1/8 and 1/4 cycles/pixel, peak, bandwidth, flatness, aliasing, support.
+        Per layer: leakage at 1/8 and 1/4 cycles/pixel, peak, bandwidth, flatness, aliasing and support.
 
     Raises:
-        InputError: fewer than one pair; no convolution with a kernel; a name that is not there (the nearest is
-            suggested); a weight with NaN or infinite values, or one that is not made yet, with the layer's name.
+        InputError: fewer than one pair; no convolution of more than one tap; an unknown layer; a weight that is
+            uninitialised, or with NaN or infinite values. The message names the layer.
 
     >>> import torch
     >>> from torch import nn
     >>> _ = torch.manual_seed(0)
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 7, stride=2))
     >>> print(str(leakage(net)).split("L(r)")[0].strip())
-    layer  kernel  stride  window  filters  L(1/8)  L(1/4)  summed 1/8  summed 1/4   peak  bandwidth  flatness ...
-    0      3x3     1x1     -             8   0.768   0.419       0.842       0.556  0.268      0.625     0.846 ...
-    2      7x7     2x2     -             8   0.809   0.584       0.894       0.644  0.356      0.646     0.943 ...
+    layer  kernel  stride  window  filters  L(1/8)  L(1/4)  filter L(1/8)  filter L(1/4)   peak  bandwidth  ...
+    0      3x3     1x1     -             8   0.768   0.419          0.842          0.556  0.268      0.625  ...
+    2      7x7     2x2     -             8   0.809   0.584          0.894          0.644  0.356      0.646  ...
     """
-    wanted = chosen(convolutions(model), layers)
+    wanted = select_layers(convolutions(model), layers)
     skipped = {name: "one tap" for name, layer in wanted.items() if max(layer.kernel_size) == 1}
     kernels, grid = _kernels(model, wanted, pairs)
     measured = tuple(_measure(name, layer, weight, grid, pairs) for name, (layer, weight) in kernels.items())
@@ -187,9 +197,9 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
 
 
 def pair_leakage(model: nn.Module, pairs: int = PAIRS) -> dict[str, list[float | None]]:
-    """L(1/8) and L(1/4) of single kernels by layer, the means that `leakage` has, without the rest, which takes longer.
+    """L(1/8) and L(1/4) of single kernels, mean by layer: the part of `leakage` that is fast to compute.
 
-    For what is measured again and again, such as while training.
+    For repeated measurement, such as during training.
 
     Args:
         model, pairs: as in `leakage`.
@@ -210,19 +220,19 @@ def _kernels(
         raise InputError(f"pairs={pairs}; allowed: 1 or more")
     kernels = {name: (layer, filters_of(name, layer)) for name, layer in wanted.items() if max(layer.kernel_size) > 1}
     if not kernels:
-        raise InputError(f"model={type(model).__name__} has no convolutions with more than one tap to measure")
+        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions of more than one tap")
     return kernels, common_grid([weight for _, weight in kernels.values()])
 
 
 def common_grid(weights: Sequence[Tensor]) -> int:
-    """One grid for kernels of several sizes: the usual one, or the next power of two that holds the largest."""
+    """One grid for kernels (filters, channels, *kernel) of several sizes: the default, or the next power of two."""
     needed = max(2 * max(weight.shape[2:]) - 1 for weight in weights)
-    usual = min(GRIDS[weight.ndim - 2] for weight in weights)
-    return max(usual, 1 << (needed - 1).bit_length())
+    default = min(GRIDS[weight.ndim - 2] for weight in weights)
+    return max(default, 1 << (needed - 1).bit_length())
 
 
 def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: int) -> LayerLeakage:
-    """All figures of a layer."""
+    """All measurements of a layer with filters (filters, channels, *kernel)."""
     curves, figures = _filters(weight, 1 if layer.transposed else tuple(layer.stride), grid)
     if layer.transposed:
         figures.aliased.fill_(torch.nan)
@@ -247,17 +257,17 @@ def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: in
 
 
 def _pair_curves(weight: Tensor, grid: int, pairs: int) -> Tensor:
-    """The curves of single kernels, or of a sample of them."""
-    return torch.cat([_curves(power_spectrum(some, grid)) for some in _parts(sampled(weight, pairs), grid)])
+    """The leakage curves of at most `pairs` single kernels, (kernels, R)."""
+    return torch.cat([_curves(power_spectrum(part, grid)) for part in _parts(sampled(weight, pairs), grid)])
 
 
 def _filters(weight: Tensor, stride: int | tuple[int, ...], grid: int) -> tuple[Tensor, KernelFigures]:
-    """The curves and figures of all filters, by parts where their spectra together would be large."""
+    """The curves (filters, R) and figures of all filters, in parts to bound memory."""
     curves, each = [], []
-    for some in _parts(weight, grid):
-        power = power_spectrum(some, grid)
+    for part in _parts(weight, grid):
+        power = power_spectrum(part, grid)
         curves.append(_curves(power))
-        each.append([column.cpu() for column in _columns(figures_of(power, some, stride))])
+        each.append([column.cpu() for column in _columns(figures_of(power, part, stride))])
     return torch.cat(curves), KernelFigures(*(torch.cat(columns) for columns in zip(*each, strict=True)))
 
 

@@ -1,4 +1,4 @@
-"""What kernels of random numbers leak: the mark that a trained or windowed kernel is held against."""
+"""Leakage of random kernels, as the baseline for trained or windowed ones."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def noise_curve(size: Sequence[int], grid: int, dilation: Sequence[int] | None =
     the same radius: compare a kernel with noise of its own size.
 
     Args:
-        size: taps an axis, 1 to 3 axes.
-        grid: frequencies an axis, that of the curves that it is compared with.
-        dilation: of the layer, one an axis; None is none.
+        size: taps per axis, 1 to 3 axes.
+        grid: frequencies per axis, as in the curves to compare with.
+        dilation: of the layer, one per axis; None is none.
 
     Returns:
-        L at `RADII`, the mean of 1,024 kernels, always the same ones: its standard error is below 0.005.
+        L at `RADII`, the mean over 1,024 kernels with a fixed seed; its standard error is below 0.005.
 
     >>> [round(noise_curve((k, k), 64)[RADII.index(1 / 4)], 2) for k in (3, 7)]
     [0.44, 0.58]

@@ -1,4 +1,4 @@
-"""Effective receptive fields: how much each pixel of the input moves the output's central unit."""
+"""Effective receptive fields: how much each input pixel influences the output's central unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import Images, Progress, image_batches
-from windowconv.spectra.forward import checked_home, modules_named, run, watching
+from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
 from windowconv.spectra.network import convolutions
 
 SHARES = (0.5, 0.9545)  # of the mass: half of it, and what two standard deviations of a normal line hold
@@ -19,10 +19,10 @@ SHARES = (0.5, 0.9545)  # of the mass: half of it, and what two standard deviati
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """How much each pixel of the input moves the central unit.
+    """How much each input pixel influences the central unit.
 
     Attributes:
-        map: (height, width) float64, of sum 1; zero throughout where no gradient arrives.
+        map: (height, width) float64, of sum 1; zero where no gradient arrives.
         centre: the map's centre of mass in pixels, (row, column), to a millionth.
         radii: the smallest distances from `centre` in pixels that hold 50 % and 95.45 % of the mass; NaN if zero.
         unit: the central unit's place in its layer's map.
@@ -54,31 +54,31 @@ def effective_receptive_field(
     seed: int = 0,
     progress: Progress = None,
 ) -> ReceptiveField:
-    """The mean size of the gradient of a layer's central unit with respect to each input pixel.
+    """The mean absolute gradient of a layer's central unit with respect to each input pixel.
 
         map(p) = mean over inputs of sum over input channels c of |d y(centre) / d x(c, p)|
 
-    with y(centre) the sum of all channels of the unit at [height // 2, width // 2], brought to sum 1. The input is
-    white noise of variance 1, or `images`; with rectifiers the answer depends on it. Two radii say how wide it is:
+    with y(centre) the sum of all channels of the unit at [height // 2, width // 2], normalised to sum 1. The input is
+    white noise of variance 1, or `images`; with rectifiers the result depends on it. Two radii measure the width:
     a normal density of standard deviation s on the plane holds 50 % within 1.18 s and 95.45 % within 2.49 s.
     Channels of opposite sign cancel in the sum, as in the source.
 
     Not a bound: the theoretical field is larger, and what lies outside of these radii still counts.
 
     Args:
-        model: run in evaluation mode, where it is; its parameters' gradients are left alone.
-        layer: name of a module that puts out maps (N, C, H, W); None for the model's output, if that is a map.
-        size: of the input, pixels a side or (height, width); larger than the field, or its border cuts it off.
+        model: run in evaluation mode on its device; its parameters' gradients are left alone.
+        layer: name of a module with output (N, C, H, W); None for the model's output, if it has that shape.
+        size: of the input, pixels per side or (height, width); larger than the field, which the border would cut off.
         samples: inputs, one after another.
         measure: "absolute" values of the gradient or their "square", which stresses the centre.
-        images: real inputs (N, C, H, W) or batches, as many as `samples` or fewer, in place of noise and `size`.
+        images: real inputs (N, C, H, W) or batches, as many as `samples` or fewer, instead of noise and `size`.
         channels: of the noise; None for those of the first convolution.
-        seed: which noise.
+        seed: of the noise.
         progress: called with samples done and their number.
 
     Raises:
-        InputError: no map there, an unknown layer (the nearest is suggested); a size that does not go through;
-            weights that are not finite; numbers below 1.
+        InputError: an output of another shape; an unknown layer; a size that the model does not accept; weights that
+            are not finite; numbers below 1.
 
     Source: Luo et al., "Understanding the effective receptive field in deep convolutional neural networks",
     NeurIPS 2016.
@@ -91,36 +91,36 @@ def effective_receptive_field(
     >>> field.centre, [round(r, 2) for r in field.radii]
     ((4.0, 4.0), [1.41, 2.83])
     """
-    device, dtype = checked_home(model)
+    device, dtype = device_and_dtype(model)
     if measure not in ("absolute", "square"):
-        raise InputError(f"measure={measure!r}; allowed: 'absolute' or 'square'")
+        raise InputError(f"measure={measure!r}; allowed: absolute, square")
     if samples < 1:
         raise InputError(f"samples={samples}; allowed: 1 or more")
     shape = (size, size) if isinstance(size, int) else tuple(size)
     if len(shape) != 2 or min(shape) < 1:
-        raise InputError(f"size={size!r}; allowed: pixels a side, or (height, width)")
+        raise InputError(f"size={size!r}; allowed: pixels of a side, or (height, width)")
     inputs = _noise(samples, channels or _channels(model), shape, seed) if images is None else images
     watched = {} if layer is None else modules_named(model, [layer])
     seen: list[tuple[tuple[int, int], Tensor]] = []
     total = torch.zeros((), dtype=torch.float64, device=device)
     unit, done = (0, 0), 0
 
-    def look(_: str, output: Any) -> None:
+    def record(_: str, output: Any) -> None:
         # summed at once: what follows may change the map in place
         maps = _map(output, model, layer)
         place = (maps.shape[2] // 2, maps.shape[3] // 2)
         seen.append((place, maps[:, :, place[0], place[1]].sum()))
 
-    with evaluating(model), watching(watched, look):
+    with evaluating(model), output_hooks(watched, record):
         for given, _ in image_batches(inputs, 1, samples):
             source = given.to(device, dtype).detach().requires_grad_()
             seen.clear()
             with torch.enable_grad():
                 output = run(model, source)
                 if layer is None:
-                    look("", output)
+                    record("", output)
                 if not seen:
-                    raise InputError(f"layer={layer!r} is not called by the model")
+                    raise InputError(f"layer={layer!r}, which the model does not call; allowed: a layer that it calls")
                 unit, value = seen[-1]
                 (gradient,) = torch.autograd.grad(value, source, allow_unused=True)
             moved = torch.zeros_like(source) if gradient is None else gradient
@@ -145,7 +145,7 @@ def _noise(samples: int, channels: int, shape: tuple[int, int], seed: int) -> An
 def _channels(model: nn.Module) -> int:
     for module in convolutions(model).values():
         return module.in_channels
-    raise InputError(f"model={type(model).__name__} has no convolution to say how many channels it takes; set channels")
+    raise InputError(f"model={type(model).__name__} without convolutions; allowed: only with channels")
 
 
 def _map(output: Any, model: nn.Module, layer: str | None) -> Tensor:
@@ -153,10 +153,10 @@ def _map(output: Any, model: nn.Module, layer: str | None) -> Tensor:
         return output
     given = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
     if isinstance(output, Tensor) and output.ndim == 4:
-        given = "a map that no gradient reaches"
+        given = "that no gradient reaches"
     names = list(convolutions(model))
     hint = f", such as {names[-1]!r}" if names and names[-1] else ""
-    raise InputError(f"layer={layer!r} puts out {given}; allowed: a module that puts out maps (N, C, H, W){hint}")
+    raise InputError(f"layer={layer!r} with output {given}; allowed: a module with output (N, C, H, W){hint}")
 
 
 def _centre(field: Tensor) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Leakage while a network is trained."""
+"""Leakage during training."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SCHEMA_VERSION = 1
 
 
 class LeakageRecorder:
-    """Records what each layer of a network leaks, epoch by epoch: call it after each.
+    """Records what each layer of a network leaks; call it after each epoch.
 
     Args:
         model: the network that is being trained; its weights are read, nothing is run or changed.
         layers: names of layers, or of modules that hold layers; all if None.
-        pairs: single kernels that are measured in a layer, the same ones each time.
+        pairs: single kernels to measure per layer, the same ones each time.
 
     Raises:
         InputError: as `leakage`, which is measured once at the start, before the first epoch.
@@ -33,7 +33,7 @@ class LeakageRecorder:
     >>> net = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU())
     >>> record = LeakageRecorder(net)
     >>> for epoch in (1, 2):
-    ...     _ = net[0].weight.data.mul_(torch.hann_window(7)[1:-1])  # stands for an epoch of training
+    ...     _ = net[0].weight.data.mul_(torch.hann_window(7)[1:-1])  # in place of an epoch of training
     ...     record(epoch)
     >>> [round(row["leakage_1/4"], 2) for row in record.rows]
     [0.53, 0.46, 0.42]
@@ -53,7 +53,7 @@ class LeakageRecorder:
         if isinstance(epoch, bool) or not isinstance(epoch, int):
             raise InputError(f"epoch={epoch!r}; allowed: an int")
         if self.rows and epoch <= self.rows[-1]["epoch"]:
-            raise InputError(f"epoch={epoch}; allowed: later than the last one recorded, {self.rows[-1]['epoch']}")
+            raise InputError(f"epoch={epoch}; allowed: above {self.rows[-1]['epoch']}, the last one recorded")
         measured = leakage(self._model, self._layers, self._pairs)
         self.rows += [{"epoch": epoch, **row} for row in measured.rows()]
 
@@ -71,6 +71,6 @@ class LeakageRecorder:
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write all rows as JSON, whole or not at all."""
+        """Write all rows as JSON, atomically."""
         record = {"schema_version": SCHEMA_VERSION, "rows": self.rows}
         replace_file(Path(path), (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

@@ -1,7 +1,7 @@
-"""What a convolution answers to pure gratings, and which frequencies leave it that never went in.
+"""A convolution's responses to gratings, and the output energy at frequencies that its input does not have.
 
-The layer sees gratings without end: it is evaluated with circular padding whatever its own is, which on a
-periodic image is what the interior of an endless picture gets. Its border is no part of the measure.
+The layer is evaluated with circular padding whatever its own is. On a periodic image that is what the interior of an
+infinite image gets; border effects are not measured.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class OutputEnergy:
         """The layer's share of energy at frequencies that the grating does not have, (G,).
 
         Args:
-            with_mean: count zero frequency, which a rectifier makes out of any grating, as new energy; if not,
-                leave it out of both sums. NaN where nothing is put out.
+            with_mean: count zero frequency, which a rectifier creates from any grating, as new energy; if not,
+                leave it out of both sums. NaN where the output is zero.
         """
         total, kept, mean = self.total.sum(0), self.kept.sum(0), self.mean.sum(0)
         spare = total - kept if with_mean else total - kept - mean
@@ -53,11 +53,11 @@ class OutputEnergy:
 
 @dataclass(frozen=True)
 class Selectivity:
-    """A convolution's answers to gratings; everything float64, on the CPU.
+    """A convolution's responses to gratings, in float64 on the CPU.
 
     Attributes:
         frequencies: (G, 2) cycles/pixel along rows and columns, one of each pair +f, -f.
-        response: (filters, G), the amplitude of the output for a grating of amplitude 1, before it is subsampled.
+        response: (filters, G), the amplitude of the output for a grating of amplitude 1, before subsampling.
         before, after: the output's energies before and after the nonlinearity, after subsampling; those before
             are without the bias, those after are of a grating of amplitude `amplitude`.
         size: pixels of the gratings' side.
@@ -102,7 +102,7 @@ def selectivity(
     amplitude: float = 1.0,
     progress: Progress = None,
 ) -> Selectivity:
-    """Measure each filter's response to every grating, and what a nonlinearity adds to it.
+    """Measure each filter's response to gratings, and the energy that a nonlinearity adds.
 
     The response is the output's amplitude at the input's frequency; "separate" drives the input channels one at a
     time and sums the energies, sqrt(sum_c |W_c(f)|^2), which is the root of `power_spectrum`; "together" shows all
@@ -116,10 +116,10 @@ def selectivity(
 
     Args:
         layer: a `Conv2d` or `WindowedConv2d`, any groups and dilation; its padding is replaced by a circular one.
-        size: pixels of the gratings' side, at least the kernel's reach and a multiple of the stride.
+        size: pixels of the gratings' side, at least the kernel's extent and a multiple of the stride.
         nonlinearity: what follows the layer, (N, filters, H, W) to the same shape: a function, or a module, whose
             copy is run in float64 in evaluation mode (`nn.Sequential(batch_norm, nn.ReLU())`).
-        frequencies: int (G, 2) cycles an image, as of `grating_frequencies`; None for all of them.
+        frequencies: int (G, 2) cycles per image, as of `grating_frequencies`; None for all of them.
         phases: how many phases of each grating, evenly over a turn.
         amplitude: of the gratings that the nonlinearity sees, in units of the layer's input.
 
@@ -130,7 +130,7 @@ def selectivity(
         InputError: another layer; weights that are not finite; a size that does not fit; a nonlinearity that
             changes the shape; results that would not fit in memory.
 
-    Source: the argument that small kernels answer to frequencies they do not select is Tomen & van Gemert's, 2021.
+    Source: the argument that small kernels respond to frequencies they do not select is Tomen & van Gemert's, 2021.
 
     >>> _ = torch.manual_seed(0)
     >>> found = selectivity(nn.Conv2d(1, 4, 3, bias=False), size=16)
@@ -141,7 +141,7 @@ def selectivity(
     k = grating_frequencies(size) if frequencies is None else frequencies
     if k.ndim != 2 or k.shape[1] != 2 or k.is_floating_point() or len(k) == 0 or int(k.abs().max()) > size // 2:
         raise InputError(f"frequencies={k.tolist()!r:.80}; allowed: integers (G, 2) within half the size, {size}")
-    check_bytes(f"size={size}: the answers", 80 * len(k) * len(weight), "Take a smaller size or fewer frequencies.")
+    check_bytes(f"size={size}: the responses", 80 * len(k) * len(weight), "use a smaller size or fewer frequencies")
     if isinstance(nonlinearity, nn.Module):
         nonlinearity = copy.deepcopy(nonlinearity).double().to(weight.device).eval()
     groups: int = layer.groups  # pyright: ignore[reportAssignmentType]
@@ -206,7 +206,7 @@ def _answer(
     shifted = amplitude * linear if bias is None else amplitude * linear + bias[:, None, None]
     rectified = nonlinearity(shifted.flatten(0, 1))
     if not isinstance(rectified, Tensor) or rectified.shape != shifted.flatten(0, 1).shape:
-        raise InputError(f"nonlinearity={nonlinearity!r} changes the shape; allowed: one value for each value")
+        raise InputError(f"nonlinearity={nonlinearity!r} changes the shape; allowed: an element-wise function")
     energies = [tones.energies(linear), tones.energies(rectified.double().view_as(shifted))]
     return torch.cat([squared[None], *energies])
 
@@ -218,17 +218,17 @@ def _checked(
     if not isinstance(layer, nn.Conv2d):
         raise InputError(f"layer={type(layer).__name__}; allowed: Conv2d or WindowedConv2d")
     if channels not in ("separate", "together"):
-        raise InputError(f"channels={channels!r}; allowed: 'separate' or 'together'")
+        raise InputError(f"channels={channels!r}; allowed: separate, together")
     if phases < 1 or not 0 < amplitude < float("inf"):
         raise InputError(f"phases={phases}, amplitude={amplitude}; allowed: 1 or more phases, a positive amplitude")
     weight = filters_of("", layer).double()
     bias = None if layer.bias is None else layer.bias.detach().double()
     if bias is not None and not torch.isfinite(bias).all():
-        raise InputError("layer has NaN or infinite biases; allowed: finite numbers")
+        raise InputError("layer.bias has NaN or infinite values; allowed: finite numbers")
     down, right = layer.stride
     if isinstance(size, bool) or size < max(weight.shape[2:]) or size % down or size % right:
         reach = " and ".join(map(str, weight.shape[2:]))
         raise InputError(
-            f"size={size}; allowed: a multiple of the stride {down}x{right}, at least the kernel's reach, {reach}"
+            f"size={size}; allowed: a multiple of the stride {down}x{right}, and at least the kernel's extent, {reach}"
         )
     return weight, bias, (down, right)

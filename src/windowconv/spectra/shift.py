@@ -1,4 +1,4 @@
-"""Whether a network calls an image the same after it has moved."""
+"""Shift consistency: whether a network's class survives a shift of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
-from windowconv.spectra.forward import checked_home, logits
+from windowconv.spectra.forward import device_and_dtype, logits
 
 Z = 1.959963984540054  # two-sided 95 %
 PADDING = {"reflect": "reflect", "zeros": "constant"}
@@ -22,13 +22,13 @@ PADDING = {"reflect": "reflect", "zeros": "constant"}
 
 @dataclass(frozen=True)
 class ShiftConsistency:
-    """How often two shifts of one image have one class.
+    """How often two shifts of one image get the same class.
 
     Attributes:
         share: of the pairs.
         low, high: Wilson's 95 % interval.
         pairs: pairs compared in all, of `images` images.
-        agreements: pairs with one class.
+        agreements: pairs with the same class.
         max_shift: pixels, in each direction.
     """
 
@@ -43,8 +43,8 @@ class ShiftConsistency:
     def __str__(self) -> str:
         interval = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
         return (
-            f"{100 * self.share:.1f} % of {self.pairs:,} pairs of shifts (95 %: {interval}; {self.images:,} images, "
-            f"up to {self.max_shift} pixels) have one class"
+            f"same class for {100 * self.share:.1f} % of {self.pairs:,} pairs of shifts (95 % interval {interval}; "
+            f"{self.images:,} images, shifts of up to {self.max_shift} pixels)"
         )
 
 
@@ -59,42 +59,42 @@ def shift_consistency(
     limit: int | None = None,
     batch_size: int = BATCH,
 ) -> ShiftConsistency:
-    """The share of pairs of shifts of one image that the model gives one class.
+    """The share of pairs of shifts of one image that get the same class.
 
     Each pair is two different shifts, drawn evenly from the (2 max_shift + 1)^2 whole ones within `max_shift`
-    pixels up, down, left and right. Right or wrong does not matter: a model that says one class of everything is
-    perfectly consistent, so report it beside the accuracy.
+    pixels up, down, left and right. Labels do not matter: a model with one class for everything is perfectly
+    consistent, so report accuracy too.
 
-    The interval is Wilson's for `images` x `pairs` trials; pairs of one image go together, so with more than one
+    The interval is Wilson's for `images` x `pairs` trials. Pairs of one image are correlated, so with more than one
     the number of trials is the effective one, p (1 - p) over the variance of the mean over images (Korn &
-    Graubard, 1998), not below the number of images where all pairs agree or none.
+    Graubard, 1998), but not below the number of images where all pairs agree or none.
 
     Args:
-        model: puts out one score a class; run in evaluation mode, where it is.
+        model: with one score per class as output; run in evaluation mode on its device.
         images: a tensor (N, C, H, W) as the model takes it, or an iterable of batches (`image_batches`).
         max_shift: pixels; None for an eighth of the shorter side (Zhang: 32 of 224).
-        pairs: an image.
-        border: what moves in: "circular", the other edge, which keeps all pixels but makes a seam; "reflect" or
+        pairs: per image.
+        border: fills the gap: "circular", from the other edge, which keeps all pixels but makes a seam; "reflect" or
             "zeros", a crop of the padded image, which loses the pixels that move out.
-        seed: which shifts; the same ones whatever the batches.
-        limit: stop after so many images.
+        seed: of the shifts, which do not depend on the batches.
+        limit: stop after this many images.
 
     Raises:
         InputError: a shift below 1 or of the whole image; an unknown border; scores that are not (N, classes);
-            weights, images or scores that are not finite; images that do not go through.
+            weights, images or scores that are not finite; images of the wrong shape.
 
     Source: Zhang, "Making convolutional networks shift-invariant again", ICML 2019, section 4.
 
     >>> _ = torch.manual_seed(0)
     >>> blind = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 10))
     >>> print(shift_consistency(blind, torch.rand(100, 3, 16, 16)))
-    100.0 % of 100 pairs of shifts (95 %: 96.3 to 100.0; 100 images, up to 2 pixels) have one class
+    same class for 100.0 % of 100 pairs of shifts (95 % interval 96.3 to 100.0; 100 images, shifts of up to 2 pixels)
     """
-    device, dtype = checked_home(model)
+    device, dtype = device_and_dtype(model)
     if pairs < 1:
-        raise InputError(f"pairs={pairs}; allowed: 1 or more an image")
+        raise InputError(f"pairs={pairs}; allowed: 1 or more per image")
     if border not in ("circular", *PADDING):
-        raise InputError(f"border={border!r}; allowed: 'circular', 'reflect' or 'zeros'")
+        raise InputError(f"border={border!r}; allowed: circular, reflect, zeros")
     random = np.random.default_rng(seed)
     counts = []
     reach = 0
@@ -142,7 +142,7 @@ def _reach(batch: Tensor, max_shift: int | None) -> int:
     reach = max(1, shortest // 8) if max_shift is None else max_shift
     if isinstance(reach, bool) or not 1 <= reach < shortest / 2:
         shape = "x".join(map(str, batch.shape[2:]))
-        raise InputError(f"max_shift={reach}; allowed: 1 or more pixels, less than half of an image of {shape}")
+        raise InputError(f"max_shift={reach}; allowed: 1 or more pixels, less than half of the image size {shape}")
     return reach
 
 

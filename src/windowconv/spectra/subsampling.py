@@ -1,4 +1,4 @@
-"""What folds where a network subsamples: energy above the new Nyquist frequency, on real images."""
+"""Aliasing where a network subsamples: energy above the new Nyquist frequency, on images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPriv
 from windowconv.errors import InputError
 from windowconv.hooks import observe
 from windowconv.spectra.batches import BATCH, Images, image_batches
-from windowconv.spectra.forward import checked_home, run
+from windowconv.spectra.forward import device_and_dtype, run
 from windowconv.spectra.network import convolutions
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
@@ -23,7 +23,7 @@ FFT_BYTES = 128 * 2**20
 
 @dataclass(frozen=True)
 class LayerAliasing:
-    """What one layer folds.
+    """The aliasing of one layer.
 
     Attributes:
         name, kind, stride: of the layer.
@@ -47,12 +47,12 @@ class LayerAliasing:
 
 @dataclass(frozen=True)
 class Aliasing:
-    """What each subsampling layer folds, in the order in which they run; prints as a table."""
+    """The aliasing of each subsampling layer, in the order in which they run; prints as a table."""
 
     layers: tuple[LayerAliasing, ...]
 
     def __str__(self) -> str:
-        header = ["layer", "class", "stride", "before", "images", "folded", "sd", "with mean", "sd"]
+        header = ["layer", "class", "stride", "size", "images", "folded", "sd", "with mean", "sd"]
         rows = []
         for layer in self.layers:
             spread = ["-" if sd is None else f"{sd:.3f}" for sd in (layer.folded_sd, layer.with_mean_sd)]
@@ -63,30 +63,29 @@ class Aliasing:
 
 
 def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batch_size: int = BATCH) -> Aliasing:
-    """The share of energy that each subsampling layer folds onto lower frequencies.
+    """The share of energy that each subsampling layer folds onto lower frequencies (aliasing).
 
         folded = sum of |F(g)|^2 over g with |g_a| > 1/(2 stride_a) on any axis a, over the sum of all but g = 0
 
-    with F the transform of what the layer would put out at stride 1, on the layer's own input, and energies summed
-    over channels. The mean is left out: it cannot fold, a batch norm takes it away again, and a bias or a rectifier
-    before a pooling changes it at will, so that `with_mean` can be made as small as one likes. Energy at the new
+    with F the transform of the layer's output at stride 1, on its own input, and energies summed over channels. The
+    mean is left out: it cannot alias, a batch norm removes it, and a bias or a rectifier before pooling can make it,
+    and with it `with_mean`, arbitrary. Energy at the new
     Nyquist frequency itself does not count. Maps are not tapered: the jump between opposite edges adds a little to
     every share, so compare networks on the same images.
 
-    Seen are convolutions and max and average pooling, modules all, with stride above 1; windowed layers act with
-    their effective weight. Subsampling by slicing, `interpolate` or adaptive pooling is not seen. A max pooling
-    makes frequencies itself before it subsamples, and these are counted. Not for judging accuracy: what folds can
-    still be useful.
+    Covers convolution, max pooling and average pooling modules with stride above 1; windowed layers use their
+    effective weight. Subsampling by slicing, `interpolate` or adaptive pooling is not covered. Max pooling creates
+    frequencies before it subsamples, and these count. Not a measure of accuracy: aliased energy can still be useful.
 
     Args:
-        model: run in evaluation mode, where it is; its modes are left as they were.
+        model: run in evaluation mode on its device; its modes are restored.
         images: a tensor (N, C, *size) as the model takes it, or an iterable of batches (`image_batches`).
-        limit: stop after so many images.
-        batch_size: images run together; a layer of stride s is computed at s times the points an axis.
+        limit: stop after this many images.
+        batch_size: images run together; a layer of stride s is computed at s times the points per axis.
 
     Raises:
-        InputError: no layer that subsamples, or none that is called; weights or images that are not finite;
-            images that do not go through.
+        InputError: no layer that subsamples, or none that is called; weights or images that are not finite; images
+            that the model does not accept.
 
     Source: Zhang, "Making convolutional networks shift-invariant again", ICML 2019; Vasconcelos et al., "Impact of
     aliasing on generalization in deep convolutional networks", ICCV 2021.
@@ -95,16 +94,18 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
     >>> waves = torch.cos(2 * torch.pi * x / 16) + 0.5 * torch.cos(2 * torch.pi * 3 * x / 8)  # at 1/16 and 3/8
     >>> net = nn.Conv1d(1, 1, 1, stride=2, bias=False)
     >>> print(aliasing(net, waves[None, None]))
-    layer        class   stride  before  images  folded  sd  with mean  sd
-    (the model)  Conv1d  2       32           1   0.200   -      0.200   -
+    layer        class   stride  size  images  folded  sd  with mean  sd
+    (the model)  Conv1d  2       32         1   0.200   -      0.200   -
     """
-    device, dtype = checked_home(model)
+    device, dtype = device_and_dtype(model)
     watched = subsampling(model)
     if not watched:
-        raise InputError(f"model={type(model).__name__} has no convolution or pooling module with a stride above 1")
+        raise InputError(
+            f"model={type(model).__name__}; allowed: a model with convolution or pooling modules of stride above 1"
+        )
     rows: dict[tuple[str, tuple[int, ...]], list[Tensor]] = {}
 
-    def look(name: str, layer: nn.Module, given: Any) -> None:
+    def record(name: str, layer: nn.Module, given: Any) -> None:
         axes = len(_stride(layer))
         batched = given if given.ndim == axes + 2 else given[None]
         dense = _at_stride_one(layer, batched)
@@ -112,14 +113,16 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
 
     runner = _Runner(model)
     for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2, 3)):
-        observe(runner, watched, [batch.to(device, dtype)], look)
+        observe(runner, watched, [batch.to(device, dtype)], record)
     if not rows:
-        raise InputError(f"model={type(model).__name__} calls none of its subsampling layers: {', '.join(watched)}")
+        raise InputError(
+            f"model={type(model).__name__} calls none of {', '.join(watched)}; allowed: a model that subsamples"
+        )
     return Aliasing(tuple(_row(name, watched[name], size, torch.cat(held)) for (name, size), held in rows.items()))
 
 
 class _Runner(nn.Module):
-    """The model, with an `InputError` for images that do not go through."""
+    """The model, with an `InputError` for images that it does not accept."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -146,7 +149,7 @@ def _stride(layer: Any) -> tuple[int, ...]:
 
 
 def _at_stride_one(layer: nn.Module, given: Tensor) -> Tensor:
-    """What the layer would put out without subsampling; its own output is every stride-th value of this."""
+    """The layer's output without subsampling, (N, C, *size); its own output is every stride-th value of this."""
     twin: Any = object.__new__(type(layer))  # shares the weights; parametrised layers refuse copy.copy
     twin.__dict__.update(layer.__dict__)
     twin.stride = (1,) * len(_stride(layer))

@@ -1,4 +1,4 @@
-"""What a window would change in the filters of a network as they are."""
+"""What a window would change in a network's present filters."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.spectra.curve import leakage_curve
-from windowconv.spectra.filters import chosen, convolutions, filters_of, sampled
+from windowconv.spectra.filters import convolutions, filters_of, sampled, select_layers
 from windowconv.spectra.network import PAIRS, SCALARS, common_grid
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, WindowLike, as_window, window_values
 
-SMALLEST = 5  # taps an axis: below, a tapering window leaves one tap or so
+SMALLEST = 5  # taps per axis: below, a tapering window leaves one tap or so
 GROWN = 7  # what smaller kernels are grown to, as in the paper
 
 
 @dataclass(frozen=True)
 class WindowEffect:
-    """A layer without a window, and what one would change there.
+    """A layer without a window, and what a window would change.
 
     Attributes:
         layer, kernel: its name and its kernel's size.
         now: L(1/8) and L(1/4), the mean over single kernels.
-        after: the same of the present kernels times the window; None where the kernel is too small for one.
-        kept: the share of the kernels' energy that the window leaves; None likewise.
-        least: the same of the window itself: what a pure grating leaks under it, at `size`.
-        size: the kernel's size, or the size to grow it to first.
+        after: the same for the present kernels times the window; None where the kernel is too small.
+        kept: the share of the kernels' energy that the window keeps; None likewise.
+        least: L(1/8) and L(1/4) of the window itself at `size`: what a pure grating leaks under it.
+        size: the kernel's size, or the size to grow it to.
     """
 
     layer: str
@@ -43,19 +43,19 @@ class WindowEffect:
 
     @property
     def change(self) -> float | None:
-        """Of L(1/4), by the window on the present kernels; negative is less leakage."""
+        """The change of L(1/4) by the window on the present kernels; negative is less leakage."""
         return None if self.after is None else self.after[1] - self.now[1]
 
 
 def window_effects(
     model: nn.Module, window: WindowLike = "hamming", layers: Sequence[str] | None = None
 ) -> tuple[WindowEffect, ...]:
-    """What a window would change in each convolution that has none, those it would change most first.
+    """What a window would change in each convolution that has none, largest change first.
 
-    Kernels of fewer than five taps an axis are too small for a tapering window (it leaves little more than the
-    middle tap): they come after the others, those that leak most first, with the size to grow them to.
+    Kernels of fewer than five taps per axis are too small for a tapering window, which leaves little more than the
+    middle tap. They come last, highest leakage first, with the size to grow them to.
 
-    It says what the window does to the present kernels, not how accurate the network would be: train it and see.
+    Not a prediction of accuracy: it describes the present kernels, and training with the window finds others.
 
     Args:
         model: any module tree; nothing is run.
@@ -68,8 +68,8 @@ def window_effects(
     effects = []
     found = convolutions(model)
     if not found:
-        raise InputError(f"model={type(model).__name__} has no convolutions")
-    for name, layer in chosen(found, layers).items():
+        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
+    for name, layer in select_layers(found, layers).items():
         windowed = isinstance(layer, WindowedMixin) and layer.window != Window("boxcar")
         if windowed or layer.transposed or max(layer.kernel_size) == 1 or max(layer.dilation) > 1:
             continue
@@ -81,7 +81,7 @@ def window_effects(
 
 
 def _effect(name: str, kernels: Tensor, window: WindowLike) -> WindowEffect:
-    """Of single kernels (pairs, 1, *kernel)."""
+    """The effect of a window on single kernels (pairs, 1, *kernel)."""
     size = tuple(kernels.shape[2:])
     fits = min(k for k in size if k > 1) >= SMALLEST
     target = size if fits else tuple(k if k == 1 else max(k, GROWN) for k in size)
@@ -93,7 +93,9 @@ def _effect(name: str, kernels: Tensor, window: WindowLike) -> WindowEffect:
     under = kernels.double() * values.to(kernels.device)
     kept = float(under.square().sum() / (kernels.double().square().sum() * values.square().max()))
     if kept == 0 or math.isnan(kept):
-        raise InputError(f"window={window!r} leaves nothing of the kernels of layer {name!r}")
+        raise InputError(
+            f"window={window!r} is zero wherever the kernels of layer {name!r} are not; allowed: another window"
+        )
     return WindowEffect(name, size, now, _means(under), kept, least, size)
 
 

@@ -55,7 +55,7 @@ def _gratings(*_: object) -> ImageData:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--attacks", "pdg"], "attack='pdg' is unknown; did you mean 'pgd'"),
+        (["--attacks", "pdg"], "did you mean 'pgd'"),
         (["--attacks", "pgd", "--budgets", "8"], "attack='pgd': budget=8; allowed (L∞"),
         (["--budgets", "0.1"], "name it with --attacks"),
         (["--images", "44"], "images=44; the runs' test set has 43"),

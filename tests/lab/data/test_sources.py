@@ -147,7 +147,7 @@ def test_folders_by_path_and_by_name_below_a_data_folder(image_folder, empty, mo
     assert load(str(image_folder)).content_hash == load("./insects").content_hash
     (empty / "elsewhere").mkdir()
     monkeypatch.chdir(empty / "elsewhere")
-    with pytest.raises(InputError, match="data='insects' is unknown"):
+    with pytest.raises(InputError, match="data='insects'; allowed"):
         load("insects")
     monkeypatch.setenv("WINDOWCONV_DATA", str(empty))
     assert load("insects").name == "insects"
@@ -157,7 +157,7 @@ def test_folders_by_path_and_by_name_below_a_data_folder(image_folder, empty, mo
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fashon-mnist", "data='fashon-mnist' is unknown; did you mean 'fashion-mnist'.*or the path of a folder"),
+        ("fashon-mnist", "data='fashon-mnist'; allowed: .*or the path of a folder.*; did you mean 'fashion-mnist'"),
         ("cifar-10", "did you mean 'cifar10'"),
         ("./cifar10", "data='./cifar10': there is no such folder; allowed: an existing one"),
         ("~/no/such/folder", "there is no such folder"),
@@ -191,7 +191,7 @@ def test_streaming_leaves_a_folder_on_disk(image_folder, empty, monkeypatch):
         ("insects", None, "^stream=True needs --image-size, to which each image is cropped$"),
         ("insects", 0, "^image_size=0; allowed: 1 or more pixels"),
         (".", 8, r"holds neither train/ and val/ .* nor shards train-000000\.tar and .*parquet files leave --stream"),
-        ("insect", 8, "data='insect' is unknown"),
+        ("insect", 8, "data='insect'; allowed"),
     ],
 )
 def test_streaming_refuses(image_folder, empty, name, size, message):

@@ -81,10 +81,10 @@ def test_images_are_normalised_and_grey_ones_repeated() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("resnet81", {}, "network='resnet81' is unknown. Allowed: small, resnet18, resnet18-cifar, vgg11-bn"),
+        ("resnet81", {}, "network='resnet81'; allowed: small, resnet18, resnet18-cifar, vgg11-bn"),
         ("torchvision/resnet81", {}, "did you mean 'torchvision/resnet"),
         ("timm/resnet81", {}, "did you mean 'timm/res"),
-        ("torchvision/fcn_resnet50", {}, "network='torchvision/fcn_resnet50' is unknown"),
+        ("torchvision/fcn_resnet50", {}, "network='torchvision/fcn_resnet50'; allowed"),
         ("resnet18", {"widths": [1, 2]}, r"widths=\[1, 2\]; allowed: channels of 4 stages, each 8 or more"),
         ("vgg11-bn", {"widths": [1, 2, 3, 4, 0]}, r"allowed: channels of 5 stages, each 1 or more"),
         ("small", {"normalize": "imagnet"}, "did you mean 'imagenet'"),

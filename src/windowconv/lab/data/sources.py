@@ -97,7 +97,7 @@ def load(
         raise InputError(
             f"data={name!r}: there is no such folder; allowed: an existing one, or one of {', '.join(NAMES)}"
         )
-    raise InputError(f"{unknown('data', name, NAMES)}, or the path of a folder of images or parquet files")
+    raise unknown("data", name, NAMES, also="the path of a folder of images or parquet files")
 
 
 def _public(name: str, places: list[Path], image_size: int | None, may_download: bool) -> ImageData:

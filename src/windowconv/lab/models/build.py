@@ -143,7 +143,7 @@ def build(builder: str, arguments: dict[str, Any]) -> nn.Module:
         network = grow_to_arm(network, arm, seed)
     else:
         allowed = ", ".join([*BUILDERS, "torchvision/NAME", "timm/NAME"])
-        raise InputError(f"network={builder!r} is unknown. Allowed: {allowed}")
+        raise InputError(f"network={builder!r}; allowed: {allowed}")
     return network if normalize == "none" and repeat == 1 else PreprocessedNetwork(network, normalize, repeat)
 
 

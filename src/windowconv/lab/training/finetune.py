@@ -127,7 +127,7 @@ def find_head(training: Training) -> str:
     family, _, own = name.partition("/")
     if name not in BUILDERS and not (family in FAMILIES and own):
         allowed = ", ".join(["torchvision/NAME", "timm/NAME", *BUILDERS])
-        raise InputError(f"model={name!r} is unknown. Allowed: {allowed}")
+        raise InputError(f"model={name!r}; allowed: {allowed}")
     try:
         with torch.device("meta"):
             probe = _unconverted(training, PROBE, 3)

@@ -178,7 +178,7 @@ UINT8 = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     [
         (
             lambda: corrupt(UINT8, "gausian_noise", 1),
-            "corruption='gausian_noise' is unknown; did you mean 'gaussian_noise'",
+            "corruption='gausian_noise'; allowed: .*did you mean 'gaussian_noise'",
         ),
         (lambda: corrupt(UINT8, "fog", 0), "severity=0; allowed: 1, 2, 3, 4 or 5"),
         (lambda: corrupt(UINT8, "fog", 6), "severity=6; allowed"),
