@@ -177,7 +177,7 @@ def test_a_run_folder_of_another_schema_version(shell: Shell, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
-    [(InputError("x=1; allowed: 2"), 2, "windowconv: x=1; allowed: 2\n"), (KeyboardInterrupt(), 130, "goes on\n")],
+    [(InputError("x=1; allowed: 2"), 2, "windowconv: x=1; allowed: 2\n"), (KeyboardInterrupt(), 130, "continue\n")],
 )
 def test_errors_become_exit_codes(
     error: BaseException, code: int, line: str, shell: Shell, monkeypatch: pytest.MonkeyPatch

@@ -40,80 +40,81 @@ class Training:
     """Channels of the first convolution of small (the others have twice as many) [128] or of the
     first stage of resnets and VGG [64]."""
     match: Literal["none", "params", "flops"] = "none"
-    """Choose the widths of all arms but 3x3 so that they have its number of parameters or multiply-adds."""
+    """Choose the other arms' widths to match the number of parameters or multiply-adds of 3x3 [none]."""
     image_size: int | None = None
     """Resize the images to this many pixels (needed for image folders of mixed sizes)."""
     train_images: int | None = None
-    """Train on so many images, evenly over the classes; all if not given."""
+    """Number of training images, evenly over the classes; all if not given."""
     test_images: int | None = None
-    """Evaluate on so many images, evenly over the classes; all if not given."""
+    """Number of test images, evenly over the classes; all if not given."""
     val_fraction: float = 0.0
-    """Hold this share of the training images out, always the same ones. Epochs are then evaluated on them, and the
-    test set is touched once, at the end."""
+    """Hold out this fraction of the training images for validation, the same ones in all runs. Epochs are evaluated on
+    them, and the test set is used once, at the end [0]."""
     stream: bool = False
     """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
     augment: Augment = "flip-crop"
-    """flip-crop: random mirroring and crops after a padding of 4 [CIFAR]. area-crop: crops of random area and aspect,
-    mirrored at random; for streamed images [ImageNet]."""
+    """flip-crop: random mirroring, and crops after padding by 4 pixels [CIFAR]. area-crop: mirrored crops of random
+    area and aspect ratio, for streamed images [ImageNet]."""
     crop_area: tuple[float, float] = (0.1, 1.0)
-    """Smallest and largest share of an image's area that area-crop takes [0.1 1]."""
+    """Smallest and largest fraction of an image's area that area-crop keeps [0.1 1]."""
     crop_aspect: tuple[float, float] = (0.8, 1.25)
-    """Narrowest and widest aspect of such a crop [0.8 1.25]."""
+    """Smallest and largest aspect ratio (width over height) of such a crop [0.8 1.25]."""
     normalize: Literal["none", "imagenet"] = "none"
     """Subtract ImageNet's mean and divide by its standard deviation [none; ImageNet: imagenet]."""
     epochs: int = 4
     """Passes over the training images [150; ImageNet: 90]."""
     batch_size: int = 64
-    """Images a step, over all processes together [32; ImageNet: 256 a process]."""
+    """Images in a step, over all processes together [32; ImageNet: 256 for each process]."""
     accumulate: int = 1
-    """Compute a step's gradient in so many parts, one after the other, to save memory [1]."""
+    """Split each step into this many parts and accumulate their gradients, to save memory [1]."""
     lr: float = 0.05
-    """Learning rate of SGD, before warm-up and decay [0.01; ImageNet: 0.1 for each 256 images of a step]."""
+    """Peak learning rate of SGD [0.01; ImageNet: 0.1 for each 256 images of a step]."""
     schedule: Schedule = "steps"
-    """How the learning rate falls: at milestones, along a cosine, or up and down in one cycle [steps]."""
+    """Learning rate schedule: drops at milestones, a cosine, or one cycle up and down [steps]."""
     milestones: tuple[float, ...] = (0.5, 0.8)
-    """Where it falls, as shares of all steps [75 and 120 of 150 epochs; ImageNet: 30, 60, 80 of 90]."""
+    """Where the learning rate drops, as fractions of all steps [75 and 120 of 150 epochs; ImageNet: 30, 60, 80
+    of 90]."""
     lr_factor: float = 0.1
-    """What it is multiplied by at each milestone [0.1]."""
+    """Factor of the learning rate at each milestone [0.1]."""
     warmup_epochs: float = 0.0
-    """Epochs in which it grows, step by step, from nothing [0; ImageNet: 5]."""
+    """Epochs of linear warm-up of the learning rate [0; ImageNet: 5]."""
     momentum: float = 0.9
     """Momentum of SGD [0.9]."""
     nesterov: bool = False
     """Nesterov's momentum [no]."""
     weight_decay: float = 1e-3
-    """L2 decay, on the raw weights [0.001; ImageNet: 0.0001]."""
+    """L2 decay of the raw weights [0.001; ImageNet: 0.0001]."""
     decay: Literal["all", "weights"] = "all"
-    """What decays: all parameters, or the weights of convolutions and linear layers only [all]."""
+    """Which parameters decay: all, or only the weights of convolutions and linear layers [all]."""
     l1: float = 0.0
-    """L1 decay of the raw weights of convolutions and linear layers: what the loss gets for the sum of their absolute
-    values [0]."""
+    """L1 penalty: this times the sum of absolute raw weights of convolutions and linear layers is added to the loss
+    [0]."""
     dropout: float = 0.0
-    """Share of the features before the last layer of small that is dropped in training [0]."""
+    """Dropout probability before the last layer of small [0]."""
     label_smoothing: float = 0.0
-    """Share of the target that is spread over all classes [0]."""
+    """Label smoothing: the fraction of the target that is spread over all classes [0]."""
     ema: float = 0.0
-    """Decay of a moving average of the weights, which is then what is evaluated and kept; 0 is none [0]."""
+    """Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 for none [0]."""
     patience: int | None = None
-    """Stop after so many epochs without a better validation accuracy, and keep the best epoch's weights."""
+    """Stop after this many epochs without a better validation accuracy, and keep the best epoch's weights."""
     adversarial: Literal["none", "pgd", "fgsm"] = "none"
-    """Train on what an attack makes of the images within a budget: pgd (Madry et al.), or fgsm, its one-step kin (Wong
-    et al.). A step takes up to adversarial-steps + 1 times as long [none]."""
+    """Adversarial training: on images that an attack has changed within a budget, pgd (Madry et al.) or fgsm with one
+    step (Wong et al.). A step takes up to adversarial-steps + 1 times as long [none]."""
     adversarial_budget: float = 8 / 255
-    """The largest change of a pixel, whose values go from 0 to 1; 8/255 if not given."""
+    """Largest change of a pixel, whose values lie in [0, 1]."""
     adversarial_steps: int = 7
     """Steps of pgd."""
     adversarial_step_size: float | None = None
-    """How far a step goes, over the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
+    """Size of a step, as a fraction of the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
     precision: Precision = "fp32"
     """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) [fp32]."""
     algorithm: Literal["auto", "direct", "fft"] = "auto"
-    """How convolutions are computed: torch's own, by the frequency domain, or whichever is faster for each layer
-    (chosen when a study or a run starts, written into run.json, and kept) [direct]."""
+    """How convolutions are computed: direct (torch's own), fft (in the frequency domain), or auto: the faster one for
+    each layer, chosen when a study or a run starts and kept in run.json [direct]."""
     channels_last: bool = True
-    """Memory format of images and weights; channels last is the faster one [no: torch's default]."""
+    """Use the memory format channels last for images and weights, which is faster [no]."""
     compile: bool = False
-    """Compile the network with torch.compile: a minute at the start, worth it for long runs [no]."""
+    """Compile the network with torch.compile: takes a minute, and pays off in long runs [no]."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(Training)
@@ -140,20 +141,20 @@ class FinetuneTraining(Training):
     stream: bool = True
     """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
     augment: Augment = "area-crop"
-    """area-crop: crops of random area and aspect, mirrored at random; for streamed images. flip-crop: random mirroring
-    and crops after a padding of 4; for images in memory."""
+    """area-crop: mirrored crops of random area and aspect ratio, for streamed images. flip-crop: random mirroring, and
+    crops after padding by 4 pixels, for images in memory."""
     crop_area: tuple[float, float] = (0.35, 1.0)
-    """Smallest and largest share of an image's area that area-crop takes."""
+    """Smallest and largest fraction of an image's area that area-crop keeps."""
     normalize: Literal["none", "imagenet"] = "imagenet"
     """Subtract ImageNet's mean and divide by its standard deviation, as most pretrained networks need it."""
     epochs: int = 10
     """Passes over the training images."""
     lr: float = 0.01
-    """Learning rate of SGD, before warm-up and decay."""
+    """Peak learning rate of SGD."""
     schedule: Schedule = "cosine"
-    """How the learning rate falls: at milestones, along a cosine, or up and down in one cycle."""
+    """Learning rate schedule: drops at milestones, a cosine, or one cycle up and down."""
     weight_decay: float = 1e-4
-    """L2 decay, on the raw weights, which are larger where a window was divided out: keep it small."""
+    """L2 decay of the raw weights; keep it small, as they are larger where a window was divided out."""
 
 
 @dataclass(frozen=True)
@@ -224,14 +225,14 @@ class Execution:
     threads: int | None = None
     """CPU threads; torch's own choice if not given."""
     workers: int = 2
-    """Processes that read streamed images; 0 reads them in the training process."""
+    """Worker processes that read streamed images; 0 reads them in the training process."""
     checkpoint_minutes: float = 5.0
-    """Save a checkpoint at the first step after so many minutes, and after an epoch that ends later than a tenth of
-    them; 0 saves after every step."""
+    """Minutes between checkpoints. An epoch's end is saved too, if a tenth of that time has passed; 0 saves every
+    step."""
     keep_checkpoints: int = 2
-    """Checkpoints that are kept while a run goes on."""
+    """Number of checkpoints kept during a run."""
     tensorboard: bool = False
-    """Write what metrics.jsonl has for TensorBoard too, into the run folder's tensorboard/."""
+    """Also write the metrics for TensorBoard, into the run folder's tensorboard/."""
 
     def __post_init__(self) -> None:
         for name, low in (("threads", 1), ("workers", 0), ("checkpoint_minutes", 0), ("keep_checkpoints", 1)):

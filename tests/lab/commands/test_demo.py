@@ -39,7 +39,7 @@ def test_without_data_it_says_so_and_goes_on(
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert lines[0] == "windowconv: Fashion-MNIST was not found in x: put it there."
-    assert lines[1].startswith("The demo goes on with generated gratings")
+    assert lines[1].startswith("Using generated gratings instead")
     assert f"Report: {tmp_path / 'demo-gratings/report.html'}" in out
     assert not (tmp_path / "demo").exists()
     assert StudyResult.open(tmp_path / "demo-gratings").study.data == "gratings"
@@ -65,4 +65,4 @@ def test_an_interrupt_is_one_line(
 
     monkeypatch.setattr(demo, "compare", interrupted)
     assert demo.main() == 130
-    assert capsys.readouterr().err.splitlines()[-1].startswith("windowconv: interrupted; what was done is kept")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("windowconv: interrupted; finished work is kept")

@@ -148,7 +148,7 @@ def test_loader_refuses(arguments, message):
 
 @pytest.mark.parametrize(
     ("epoch", "start", "message"),
-    [(-1, 0, "epoch=-1"), (0, -1, "start=-1: an epoch has 6 batches"), (0, 7, "start=7")],
+    [(-1, 0, "epoch=-1"), (0, -1, "start=-1; allowed: 0 to 6"), (0, 7, "start=7")],
 )
 def test_epoch_refuses_at_once(epoch, start, message):
     with pytest.raises(InputError, match=message):

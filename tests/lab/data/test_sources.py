@@ -187,7 +187,7 @@ def test_streaming_leaves_a_folder_on_disk(image_folder, empty, monkeypatch):
     ("name", "size", "message"),
     [
         ("cifar10", 8, "^stream=True; allowed: False for cifar10, which is held in memory; leave --stream out$"),
-        ("gratings", None, "^stream: gratings is held in memory"),
+        ("gratings", None, "^stream=True; allowed: False for gratings, which is held in memory"),
         ("insects", None, "^stream=True needs --image-size, to which each image is cropped$"),
         ("insects", 0, "^image_size=0; allowed: 1 or more pixels"),
         (".", 8, r"holds neither train/ and val/ .* nor shards train-000000\.tar and .*parquet files leave --stream"),

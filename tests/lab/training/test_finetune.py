@@ -25,16 +25,9 @@ from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training import finetune as tuning
-from windowconv.lab.training.finetune import (
-    Original,
-    channel_repeats,
-    check_preserved,
-    find_head,
-    load_original,
-    read_weights,
-    starting_network,
-)
+from windowconv.lab.training.finetune import channel_repeats, check_preserved, starting_network
 from windowconv.lab.training.loop import Loop
+from windowconv.lab.training.original import Original, find_head, load_original, read_weights
 from windowconv.windowed import WindowedMixin
 
 # 7x7 of a stem grown to 9x9 is amplified, and says so
@@ -127,9 +120,7 @@ def test_another_number_of_classes_gets_a_fresh_last_layer_by_the_seed(
         code, out, _ = shell(f"{WORDS} --arm 5x5-hamming --lr 0", *more)
         assert code == 0
         first, second, third = out.splitlines()
-        assert (
-            first == "resnet18 from five.safetensors has 5 classes, the data have 2: its last layer (fc) is drawn anew"
-        )
+        assert first == "resnet18 from five.safetensors has 5 classes, the data have 2: its last layer (fc) is new"
         assert second.startswith("5x5-hamming computes the same: outputs on 6 ")
         assert third.startswith("test accuracy ")
         state = load_file(out_folder / "model.safetensors")

@@ -23,19 +23,19 @@ class Attack:
     """
 
     runs: Runs
-    """Run folders, or study folders, whose runs are all taken."""
+    """Run folders, or study folders for all of their runs."""
     suite: Literal["quick", "paper", "standard", "all"] = "quick"
     """quick: FGSM and PGD on 100 images, in minutes. paper: the kinds of attack that the paper names, on 500 images.
-    standard: AutoAttack's members, corruptions, filtered images and shifts. all: everything, transfer too."""
+    standard: AutoAttack's attacks, corruptions, filtered images and shifts. all: everything, transfer attacks too."""
     attacks: tuple[str, ...] = ()
-    """Only these: fgsm, bim, pgd, pgd-l2, deepfool, cw, spatial, one-pixel, universal, apgd-ce, apgd-t, fab-t, square,
-    noise."""
+    """Only these attacks: fgsm, bim, pgd, pgd-l2, deepfool, cw, spatial, one-pixel, universal, apgd-ce, apgd-t, fab-t,
+    square, noise."""
     images: int | None = None
     """Attack this many test images, evenly over the classes, instead of the suite's own numbers."""
     budgets: tuple[float, ...] = ()
     """Budgets for the one attack that --attacks names: L∞ and L2 for images in [0, 1], degrees, or pixels."""
     seed: int = 0
-    """Of what attacks draw at random."""
+    """Seed of the attacks."""
     data: str | None = None
     """Where the test images are, for runs that were trained on a folder of images."""
     data_root: DataRoot = None

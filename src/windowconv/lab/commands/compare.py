@@ -31,13 +31,13 @@ class Compare:
 
     recipe: RecipeName = None
     arms: tuple[str, ...] = ARMS
-    """What to compare."""
+    """The arms to compare."""
     seeds: int = 2
     """Runs of each arm, with seeds 0, 1 and so on."""
     seeds_at_once: int = 1
     """Train this many seeds of an arm at once, stacked into one network: faster on GPUs."""
     lr_search: tuple[float, ...] = ()
-    """Try these learning rates for each arm first, on the validation images (needs --val-fraction); take its best."""
+    """Search the learning rate of each arm among these first, on the validation images (needs --val-fraction)."""
     data: TrainingData = "fashion-mnist"
     data_root: DataRoot = None
     out: Path = Path("runs/compare")

@@ -30,7 +30,7 @@ def main() -> int:
             data = load(name)
         except DataNotFound as error:
             name = "gratings"
-            print(f"windowconv: {error}.\nThe demo goes on with generated gratings instead.", file=sys.stderr)
+            print(f"windowconv: {error}.\nUsing generated gratings instead.", file=sys.stderr)
             data, out = load(name), out.with_name(out.name + "-gratings")
         size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
         print_comparison(*compare(Study(name, ARMS, SEEDS, size), data, out))
@@ -38,7 +38,7 @@ def main() -> int:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("windowconv: interrupted; what was done is kept, the same command resumes", file=sys.stderr)
+        print("windowconv: interrupted; finished work is kept; run the same command to continue", file=sys.stderr)
         return 130
     return 0
 

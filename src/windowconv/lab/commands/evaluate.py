@@ -10,7 +10,7 @@ from windowconv.lab.config import Execution
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Measure a run's accuracy exactly, each image counted once, and add it to the run folder."""
+    """Measure a run's accuracy on all test images and write it into the run folder."""
 
     run_folder: RunFolder
     data: str | None = None

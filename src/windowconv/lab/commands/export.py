@@ -26,8 +26,8 @@ class Export:
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The file; RUN/export/NAME with the format's ending if not given: .onnx, .pt2, .safetensors."""
     images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """What to check on instead of the run's own test images: a data set's name or a folder. Needed where the run was
-    trained on a folder that is in no data folder."""
+    """Images to check on instead of the run's own test images: a data set's name or a folder. Needed if the run was
+    trained on a folder that is not in a data folder."""
     data_root: DataRoot = None
 
     def run(self) -> None:

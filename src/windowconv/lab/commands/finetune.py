@@ -28,8 +28,8 @@ class FinetuneOptions(FinetuneTraining):
 class Finetune:
     """Convert a pretrained network to larger kernels and a window, keeping what it computes, and train it on.
 
-    The result is an ordinary run folder; an interrupted run resumes from its last checkpoint. Where the data have
-    another number of classes than the weights, the network gets a fresh last layer.
+    The result is an ordinary run folder; an interrupted run resumes from its last checkpoint. If the data have another
+    number of classes than the weights, the network gets a new last layer.
     """
 
     weights: Annotated[Path, tyro.conf.arg(metavar="FILE")] = REQUIRED
@@ -39,12 +39,12 @@ class Finetune:
     data_root: DataRoot = None
     recipe: RecipeName = None
     arm: str = "7x7-hamming"
-    """Kernel size and window, such as 3x3 (as it is), 7x7, 7x7-hamming."""
+    """Kernel size and window, such as 3x3 (unchanged), 7x7, 7x7-hamming."""
     preserve: bool = True
-    """The converted network computes what the pretrained one does, which is checked on training images;
-    --no-preserve draws grown kernels anew."""
+    """Keep the function: the converted network computes what the pretrained one does, which is checked on training
+    images. --no-preserve initialises enlarged kernels at random."""
     seed: int = 0
-    """Of what is drawn anew, the order of the images and the augmentation."""
+    """Seed of new weights, the order of the images and the augmentation."""
     out: Path | None = None
     """The run folder; runs/finetune-ARM-seedN if not given."""
     training: tyro.conf.OmitArgPrefixes[FinetuneOptions] = field(default_factory=FinetuneOptions)

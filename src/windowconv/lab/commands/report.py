@@ -11,12 +11,12 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Make a study's report.html again from its run folders, with its tables beside it."""
+    """Write a study's report.html and its tables again, from its run folders."""
 
     study_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="STUDY", metavar="STUDY")]
-    """A study's folder, such as `study` and `compare` write."""
+    """A folder that `study` or `compare` wrote."""
     export: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Also write the study without weights into this folder; for those of `study`."""
+    """Also export the study without weights into this folder; for studies of `study`."""
 
     def run(self) -> None:
         """Write the report."""

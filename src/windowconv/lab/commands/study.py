@@ -22,10 +22,11 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Carry out a ready-made study: train its variants over seeds, and give the verdict on its claim.
+    """Run a ready-made study: train its variants over seeds, and test its claim.
 
-    Without a name the studies are listed. Finished runs are reused, those of other studies and of `windowconv compare`
-    too; a run that fails is tried once more and does not stop the rest; after an interruption the same command resumes.
+    Without a name, the studies are listed. Finished runs are reused, also those of other studies and of `windowconv
+    compare`. A run that fails is tried once more and does not stop the others. After an interruption, the same command
+    resumes.
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
@@ -37,23 +38,23 @@ class Study:
     data: str | None = None
     """Other images: fashion-mnist, cifar10, cifar100 (each with its own recipe), or a folder."""
     variants: tuple[str, ...] = ()
-    """Only these of the study's variants."""
+    """Only these variants of the study."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """Other settings for all runs, such as epochs=30 precision=bf16 (see windowconv train); they are recorded."""
+    """Other settings for all runs, such as epochs=30 precision=bf16 (see windowconv train)."""
     dry_run: bool = False
     """Print which runs there are to train and what they will take, here and on other machines; train nothing."""
     price: float | None = None
-    """Dollars that an hour of this machine costs, for --dry-run."""
+    """Price of an hour on this machine in dollars, for --dry-run."""
     processes: int = 1
-    """Train this many runs side by side, each with its share of the cores; on a GPU they share that too."""
+    """Train this many runs in parallel; they share the cores, and the GPU."""
     seeds_at_once: int = 1
     """Train this many seeds of a variant at once, stacked into one network: faster on GPUs."""
     reuse: tuple[Path, ...] = (RUNS,)
-    """Folders below which finished runs of the same settings, images and numerics are looked for."""
+    """Folders to search for finished runs with the same settings, images and numerics."""
     engine: Literal["local", "ray"] = "local"
     """This machine, or a Ray cluster (needs the extra cluster)."""
     address: str = "auto"
-    """Of the Ray cluster: host:port, ray://host:port, or auto."""
+    """Address of the Ray cluster: host:port, ray://host:port, or auto."""
     store: str | None = None
     """With Ray: where the machines put run folders, a path or a URL such as s3://bucket/study; --out itself, on a
     file system that all of them see, if not given."""

@@ -26,7 +26,7 @@ class Train:
     arm: str = "3x3"
     """Kernel size and window, such as 3x3, 7x7, 7x7-hamming."""
     seed: int = 0
-    """Of the initial weights, the order of the images and the augmentation."""
+    """Seed of the initial weights, the order of the images and the augmentation."""
     data: TrainingData = "fashion-mnist"
     data_root: DataRoot = None
     out: Path | None = None

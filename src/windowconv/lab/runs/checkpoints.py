@@ -73,7 +73,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         reason = getattr(error.__cause__ or error, "strerror", None) or error
         raise InputError(
-            f"{run.name}: a checkpoint cannot be written ({reason}); once it can, the same command goes on from the "
+            f"{run.name}: a checkpoint cannot be written ({reason}); once it can, the same command resumes from the "
             "one before"
         ) from error
     return target

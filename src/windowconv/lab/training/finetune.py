@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from windowconv.checkpoint import read_state
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import NAMES
+from windowconv.lab.data.sets import Images
 from windowconv.lab.data.sources import IMAGENET, data_name
 from windowconv.lab.models.arm_layers import grow_to_arm
 from windowconv.lab.models.arms import Arm, parse_arm
-from windowconv.lab.models.build import BUILDERS, FAMILIES, PreprocessedNetwork, build
-from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec, start_widths
+from windowconv.lab.models.build import PreprocessedNetwork, build
+from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec
 from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import example_images, limit_images, read_data
+from windowconv.lab.training.original import Original, find_head, load_original, read_weights
 from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 
 CHECKED = 16  # images
 ALLOWED = 1e-3  # difference of a preserved output, over the largest one
-PROBE = 997  # a number of classes that no other layer has as its size
-
-State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Original:
-    """A network before its conversion.
-
-    Attributes:
-        network: with its weights and torch's own convolutions, in evaluation mode.
-        head: the name of its last layer, which classifies.
-        classes: of that.
-    """
-
-    network: nn.Module
-    head: str
-    classes: int
 
 
 def finetune(
@@ -93,18 +75,21 @@ def finetune(
     spec = network_spec(config, parsed.name, config.seed, len(images.classes), shape)
     original = load_original(training, images.channels * channel_repeats(spec), head, state, weights.name)
     start = partial(starting_network, original, preserve=preserve)
-    lines = [_about_head(training.network, weights.name, original, len(images.classes))]
+    kept = [_about_head(training.network, weights.name, original, len(images.classes))]
     if preserve:
-        lines.append(check_preserved(original, spec, example_images(images.train, CHECKED)))
+        kept.append(check_preserved(original, spec, example_images(images.train, CHECKED)))
     if is_first_process():
-        print("\n".join(lines), flush=True)
+        print("\n".join(kept), flush=True)
         if original.classes == len(images.classes) and not (folder / "run.json").exists():
-            network = start(spec).to(execution.device)
-            before = evaluate(network, images.test, execution.device, workers=execution.workers)
-            right = f"{before.metrics()['correct']} of {before.n}"
-            print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({right})", flush=True)
+            _print_accuracy(start(spec), images.test, execution)
     with show_progress([1.0]) as progress:
         return train(config, images, folder, progress, execution, start=start)
+
+
+def _print_accuracy(network: nn.Module, images: Images, execution: Execution) -> None:
+    before = evaluate(network.to(execution.device), images, execution.device, workers=execution.workers)
+    correct = f"{int(before.correct.sum())} of {before.n}"
+    print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({correct})", flush=True)
 
 
 def check_request(training: Training, arm: Arm, preserve: bool, data: str) -> None:
@@ -119,86 +104,6 @@ def check_request(training: Training, arm: Arm, preserve: bool, data: str) -> No
     arm.layer_window()
     if training.stream and data in NAMES and data != IMAGENET:
         raise InputError(f"data={data!r} is held in memory; pass --no-stream and --augment flip-crop or none with it")
-
-
-def find_head(training: Training) -> str:
-    """The name of a network's last layer; an `InputError` for an unknown network, or one without such a layer."""
-    name = training.network
-    family, _, own = name.partition("/")
-    if name not in BUILDERS and not (family in FAMILIES and own):
-        allowed = ", ".join(["torchvision/NAME", "timm/NAME", *BUILDERS])
-        raise InputError(f"model={name!r}; allowed: {allowed}")
-    try:
-        with torch.device("meta"):
-            probe = _unconverted(training, PROBE, 3)
-    except InputError as error:
-        raise InputError(str(error).replace("network=", "model=", 1)) from None
-    found = [key for key, m in probe.named_modules() if isinstance(m, nn.Linear) and m.out_features == PROBE]
-    if len(found) != 1:
-        raise InputError(f"model={name!r} has {len(found)} linear layers that classify; allowed: networks with one")
-    return found[0]
-
-
-def read_weights(path: Path) -> tuple[State, str]:
-    """A file's tensors by name, and 16 hex digits of its SHA-256; an `InputError` if it is no file of weights."""
-    try:
-        state, windows = read_state(path)
-        if windows:
-            name, window = next(iter(windows.items()))
-            raise InputError(
-                f"{path.name}: layer {name!r} was saved with the window {window}, but finetune converts a network "
-                "itself; pass weights from before any conversion"
-            )
-        return state, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except (InputError, OSError) as error:
-        raise InputError(f"weights={str(path)!r} cannot be used: {error}") from None
-
-
-def load_original(training: Training, channels: int, head: str, state: State, name: str) -> Original:
-    """The network of the settings before its conversion, with these weights and as many classes as they have.
-
-    Args:
-        training: names the network.
-        channels: that it takes.
-        head: see `find_head`.
-        state: tensors by name.
-        name: of their file.
-
-    Raises:
-        InputError: the weights are of another network.
-    """
-    wrong = f"weights={name!r} are not those of model={training.network!r} before any conversion: "
-    key = f"{head}.weight"
-    if key not in state or state[key].ndim != 2:
-        raise InputError(f"{wrong}they have no matrix {key!r}")
-    classes = len(state[key])
-    network = _unconverted(training, classes, channels)
-    if misfit := _mismatch(network.state_dict(), state):
-        raise InputError(wrong + misfit)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(wrong + " ".join(str(error).split())) from None
-    return Original(network.eval(), head, classes)
-
-
-def _unconverted(training: Training, classes: int, channels: int) -> nn.Module:
-    """The network of the settings as others have it: no kernel grown, no window, nothing before it."""
-    arguments = {"arm": BASELINE, "classes": classes, "channels": channels, "widths": start_widths(training)}
-    return build(training.network, {key: value for key, value in arguments.items() if value is not None})
-
-
-def _mismatch(own: State, given: State) -> str | None:
-    """What is wrong with the given tensors, by the first of each kind; batch counters may be missing."""
-    missing = [key for key in own if key not in given and not key.endswith(".num_batches_tracked")]
-    more = [key for key in given if key not in own]
-    others = [key for key in own if key in given and own[key].shape != given[key].shape]
-    said = [f"{len(missing)} tensors are missing, such as {missing[0]!r}"] if missing else []
-    said += [f"{len(more)} are too many, such as {more[0]!r}"] if more else []
-    if others:
-        shapes = f"{tuple(given[others[0]].shape)}, not {tuple(own[others[0]].shape)}"
-        said.append(f"{len(others)} have other shapes, such as {others[0]!r} with {shapes}")
-    return "; ".join(said) or None
 
 
 def convert_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool) -> nn.Module:
@@ -260,4 +165,4 @@ def _about_head(model: str, weights: str, original: Original, classes: int) -> s
     source = f"{model} from {weights} has {original.classes} classes"
     if original.classes == classes:
         return f"{source}, as the data have: its last layer ({original.head}) is kept"
-    return f"{source}, the data have {classes}: its last layer ({original.head}) is drawn anew"
+    return f"{source}, the data have {classes}: its last layer ({original.head}) is new"

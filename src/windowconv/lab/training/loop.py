@@ -73,7 +73,7 @@ class Loop:
         progress: where to show how it goes.
         ranks: the processes.
         execution: checkpoints and workers.
-        checkpoints: where to go on from, if not from the start.
+        checkpoints: where to resume, if not from the start.
     """
 
     def __init__(

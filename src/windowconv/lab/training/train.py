@@ -57,8 +57,8 @@ def train_together(
     """Train runs that differ in their seed alone, all at once, and write their folders.
 
     The weights start from a run's seed, so that arms of one kernel size start alike; the batches depend on
-    the seed alone, so that all arms see the same. A run that was cut goes on from its last checkpoint, as if it had not
-    been, if its folder has one of the same settings and images.
+    the seed alone, so that all arms see the same. An interrupted run resumes from its last checkpoint, with
+    the same result, if its folder has one of the same settings and images.
 
     Args:
         configs: what to train; several are stacked (see `Stacked`).
@@ -66,7 +66,7 @@ def train_together(
         folders: the run folders.
         progress: where to show how it goes.
         execution: device, threads, checkpoints; on a CPU if None.
-        pins: each layer's algorithm; chosen anew, or as before where a run goes on, if None.
+        pins: each layer's algorithm; if None chosen now, or as before where a run resumes.
         start: makes the network that training starts from; `build` with random weights if None.
 
     Raises:
@@ -110,14 +110,14 @@ def _check(configs: Sequence[RunConfig], data: ImageData, world: int) -> None:
 def _earlier(
     configs: Sequence[RunConfig], data: ImageData, folders: Sequence[Path]
 ) -> tuple[list[Checkpoint] | None, Pins | None]:
-    """The checkpoints that runs in the folders go on from, and their algorithms; None if all begin anew."""
+    """The checkpoints that runs in the folders resume from, and their algorithms; None if all start anew."""
     before = [_unfinished(c, data, folder) for c, folder in zip(configs, folders, strict=True)]
     checkpoints = common_checkpoints(list(folders)) if all(before) else None
     return (checkpoints, before[0]["numerics"]["algorithm"]) if checkpoints and before[0] else (None, None)
 
 
 def _unfinished(config: RunConfig, data: ImageData, folder: Path) -> dict[str, Any] | None:
-    """The record of a run in the folder that can go on; an `InputError` if there is one of other settings."""
+    """The record of a run in the folder that can resume; an `InputError` if there is one of other settings."""
     if not (folder / "run.json").is_file():
         return None
     record = read_json(folder / "run.json")

@@ -240,7 +240,7 @@ def test_refuses(photos, arguments, message):
 
 def test_refuses_epochs_at_once(photos):
     for epoch, start in ((-1, 0), (0, 7)):
-        with pytest.raises(InputError, match="epoch=-1" if epoch else "start=7: an epoch has 6 batches"):
+        with pytest.raises(InputError, match="epoch=-1" if epoch else "start=7; allowed: 0 to 6"):
             loader(opened(photos)).epoch(epoch, start)
 
 

@@ -13,8 +13,9 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.models.build import PreprocessedNetwork, from_header
 from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.finetune import CHECKED, Original, check_preserved, starting_network
+from windowconv.lab.training.finetune import CHECKED, check_preserved, starting_network
 from windowconv.lab.training.loading import example_images
+from windowconv.lab.training.original import Original
 from windowconv.lab.training.train import Start
 
 
