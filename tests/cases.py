@@ -135,18 +135,21 @@ WRONG = [
     Wrong("window-axes", (3, False), (3, 8, 7), {"window": ["hamming"]}, "allowed: 3 windows"),
     Wrong("window-tuple-of-names", (2, False), (3, 8, 7), {"window": ("hamming", "hamming")}, "hamming"),
     Wrong("window-zero", (2, False), (3, 8, 2), {"window": "hann"}, "zero at every tap"),
-    Wrong("input-below-kernel", (2, False), (3, 8, 7), {"padding": 1}, "smaller than the kernel", (1, 3, 9, 4)),
-    Wrong("input-below-dilated", (1, False), (3, 8, 5), {"dilation": 3}, "reaches over 13", (1, 3, 12)),
+    Wrong(
+        "input-below-kernel", (2, False), (3, 8, 7), {"padding": 1},
+        r"input side=4 with padding=1 \+ 1 is smaller than the kernel; allowed: 7 or more", (1, 3, 9, 4),
+    ),
+    Wrong("input-below-dilated", (1, False), (3, 8, 5), {"dilation": 3}, "allowed: 13 or more in all", (1, 3, 12)),
     Wrong(
         "input-below-reflect", (2, False), (3, 8, 7), {"padding": 3, "padding_mode": "reflect"},
-        "'reflect' can pad a side of 3 by at most 2, not 3", (1, 3, 8, 3),
+        "padding=3 for input side=3; allowed: at most 2 with padding_mode='reflect'", (1, 3, 8, 3),
     ),
     Wrong(
         "input-below-circular", (2, False), (3, 8, 9), {"padding": 4, "padding_mode": "circular"},
-        "'circular' can pad a side of 3 by at most 3, not 4", (1, 3, 8, 3),
+        "padding=4 for input side=3; allowed: at most 3 with padding_mode='circular'", (1, 3, 8, 3),
     ),
     Wrong(
         "input-below-same-reflect", (1, False), (3, 8, 9), {"padding": "same", "padding_mode": "reflect"},
-        "at most 3, not 4", (1, 3, 4),
+        "padding=4 for input side=4; allowed: at most 3", (1, 3, 4),
     ),
 ]  # fmt: skip

@@ -81,12 +81,12 @@ class Tensors:
         changed = {name: getattr(self, name) for name in ("input", "weight", "bias", "grad_output")}
         return replace(self, **{name: None if t is None else t.to(dtype) for name, t in changed.items()})
 
-    def values(self, module: Any, plan: Any) -> tuple[Any, Any, Any]:
-        """Output, gradient of the input and of the weight by a module's `convolve` and `gradients`."""
+    def values(self, forward: Any, backward: Any, plan: Any) -> tuple[Any, Any, Any]:
+        """Output, gradient of the input and of the weight by two functions of a plan or a problem."""
         with torch.no_grad():
-            output, spectrum = module.convolve(plan, self.input, self.weight, self.bias, self.window)
+            output, spectrum = forward(plan, self.input, self.weight, self.bias, self.window)
             operands = self.grad_output, self.input, self.weight, self.window, spectrum
-            return output, *module.gradients(plan, *operands, (True, True))
+            return output, *backward(plan, *operands, (True, True))
 
 
 def tensors(

@@ -15,10 +15,10 @@ from torch.nn.utils import parametrizations
 from tolerances import assert_close
 from windowconv.algorithms import algorithm_report, set_algorithm
 from windowconv.conversion import convert
-from windowconv.dispatch import problem
+from windowconv.dispatch import layer_problem
 from windowconv.errors import InputError, WindowWarning
-from windowconv.fftconv import backend, convolution
-from windowconv.fftconv.plan import make_plan
+from windowconv.fftconv import choice, rewriting
+from windowconv.fftconv.tile_plan import make_plan
 from windowconv.folding import fold
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
 from windowconv.windowed import WindowedMixin
@@ -46,7 +46,7 @@ def settings(model: nn.Module) -> dict[str, str]:
 
 @pytest.mark.parametrize("algorithm", ["auto", "fft"])
 def test_plain_layers_are_set_where_they_stand(algorithm, monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda *args: "fft")
+    monkeypatch.setattr(choice, "choose", lambda *args: "fft")
     model, plain = net(), net()
     stem = model.stem
     assert set_algorithm(model, algorithm) is model
@@ -164,7 +164,7 @@ def test_an_error_changes_nothing():
 def test_a_report_says_how_each_layer_goes(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        convolution,
+        choice,
         "choose",
         lambda problem, *args: (asked.append(args), "fft" if problem.in_channels == 3 else "direct")[1],
     )
@@ -194,17 +194,17 @@ def test_a_report_says_how_each_layer_goes(monkeypatch):
 
 
 def test_pins_make_the_same_choice_again_in_a_new_model(monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda problem, *args: "fft" if problem.in_channels == 3 else "direct")
+    monkeypatch.setattr(choice, "choose", lambda problem, *args: "fft" if problem.in_channels == 3 else "direct")
     model = set_algorithm(net(), "auto")
     recorded = json.dumps(algorithm_report(model, X).pins)
-    monkeypatch.setattr(convolution, "choose", lambda *args: pytest.fail("asked"))
+    monkeypatch.setattr(choice, "choose", lambda *args: pytest.fail("asked"))
     for again in (set_algorithm(net(), json.loads(recorded)), set_algorithm(model, json.loads(recorded))):
         assert json.dumps(algorithm_report(again, X).pins) == recorded
         assert settings(again)["stem"] == "fft"
 
 
 def test_a_report_of_several_sizes_and_of_layers_that_are_not_called(monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda problem, *args: "fft" if problem.axes[0].size > 9 else "direct")
+    monkeypatch.setattr(choice, "choose", lambda problem, *args: "fft" if problem.axes[0].size > 9 else "direct")
 
     class Pyramid(nn.Module):
         def __init__(self):
@@ -245,7 +245,7 @@ def test_a_report_sees_autocast():
         return "direct"
 
     with pytest.MonkeyPatch.context() as patch, torch.autocast("cpu", torch.bfloat16):
-        patch.setattr(convolution, "choose", spy)
+        patch.setattr(choice, "choose", spy)
         algorithm_report(model, X)
     assert set(seen) == {torch.bfloat16}
 
@@ -263,8 +263,8 @@ def test_a_failing_model_is_left_as_it_was():
 def test_the_plan_is_that_of_what_is_carried_out():
     """Two outputs for each input go as two inputs."""
     layer, x = WindowedConv2d(4, 8, 7, groups=4, padding=3, algorithm="fft"), torch.rand(1, 4, 32, 32)
-    (*_, step) = backend.rewrite(problem(layer, x))
-    assert step.after != problem(layer, x)
+    (*_, step) = rewriting.rewrite(layer_problem(layer, x))
+    assert step.after != layer_problem(layer, x)
     assert algorithm_report(layer, x).layers[0].plan == str(make_plan(step.after))
 
 
@@ -272,7 +272,7 @@ def test_the_plan_is_that_of_what_is_carried_out():
 
 
 def test_resnet18(monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda *args: "fft")
+    monkeypatch.setattr(choice, "choose", lambda *args: "fft")
     torch.manual_seed(0)
     plain = torchvision.models.resnet18(num_classes=5)
     x = torch.rand(2, 3, 40, 36)

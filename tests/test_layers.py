@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cases import CASES, IDS, ONE_OF_EACH, PLAIN, WINDOWED, WRONG, Case, Wrong
 from tolerances import assert_close
 from windowconv.errors import InputError
-from windowconv.fftconv import convolution
+from windowconv.fftconv import choice
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
 from windowconv.learnable import LearnableWindow
 from windowconv.windows import get_window
@@ -190,7 +190,7 @@ def test_fft_of_unbatched_and_empty_batches(case: Case):
 @forward
 def test_auto_takes_what_is_chosen_for_the_padded_input(case: Case, answer, monkeypatch):
     layer, asked = case.windowed(torch.float32), []
-    monkeypatch.setattr(convolution, "choose", lambda *args: (asked.append(args), answer)[1])
+    monkeypatch.setattr(choice, "choose", lambda *args: (asked.append(args), answer)[1])
     x = case.input(torch.float32)
     with torch.profiler.profile() as profile:
         got = layer(x)
@@ -220,7 +220,7 @@ def test_the_algorithm_is_checked_kept_and_shown(key):
     with pytest.raises(InputError, match="algorithm=None; allowed"):
         WINDOWED[key](2, 2, 3, algorithm=None)
     if key[1]:
-        with pytest.raises(InputError, match="algorithm='fft' is for convolutions; allowed for a transposed one"):
+        with pytest.raises(InputError, match="algorithm='fft' for a transposed convolution; allowed: 'auto', 'direct'"):
             WINDOWED[key](2, 2, 3, algorithm="fft")
     else:
         layer.algorithm = "fft"
@@ -229,7 +229,7 @@ def test_the_algorithm_is_checked_kept_and_shown(key):
 
 @pytest.mark.parametrize("algorithm", ["auto", "fft"])
 def test_what_does_not_fit_is_left_to_torch(algorithm, monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda *args: "fft")
+    monkeypatch.setattr(choice, "choose", lambda *args: "fft")
     layer = WindowedConv2d(3, 4, 7, algorithm=algorithm)
     for wrong in (torch.rand(1, 2, 9, 9), torch.rand(9, 9), torch.rand(1, 3, 9, 9).double()):
         with pytest.raises(RuntimeError) as caught:
@@ -243,5 +243,5 @@ def test_dtypes_that_only_torch_takes():
     x, layer = torch.rand(1, 2, 9, 9, dtype=torch.complex64), WindowedConv2d(2, 3, 5, dtype=torch.complex64)
     assert layer(x).dtype == torch.complex64
     layer.algorithm = "fft"
-    with pytest.raises(InputError, match=r"WindowedConv2d.*algorithm='fft' does not take torch.complex64; allowed"):
+    with pytest.raises(InputError, match=r"WindowedConv2d.*algorithm='fft' does not support torch.complex64; allowed"):
         layer(x)

@@ -12,7 +12,7 @@ from torch import nn
 
 from cases import BY_NAME, ONE_OF_EACH, Case
 from tolerances import assert_close
-from windowconv.fftconv import convolution, operator
+from windowconv.fftconv import choice
 from windowconv.layers import WindowedConv2d
 from windowconv.learnable import LearnableWindow
 from windowconv.windows import get_window
@@ -172,8 +172,7 @@ OPERATOR = "windowconv.conv2d"
 @pytest.fixture(params=["fft", "auto"])
 def algorithm(request, monkeypatch):
     """An algorithm that goes through the frequency domain, by order or by choice."""
-    monkeypatch.setattr(convolution, "choose", lambda *args: "fft")
-    monkeypatch.setattr(operator, "choose", lambda *args: "fft")
+    monkeypatch.setattr(choice, "choose", lambda *args: "fft")
     return request.param
 
 
@@ -245,7 +244,7 @@ def test_auto_compiles_to_torchs_own_where_nothing_is_to_gain(monkeypatch):
 
     assert any(OPERATOR in name for name in compiled_operators(WindowedConv2d(2, 3, 5)))
     assert not any(OPERATOR in name for name in compiled_operators(WindowedConv2d(2, 3, 1)))
-    monkeypatch.setattr(convolution, "ever_faster", lambda *args: False)
+    monkeypatch.setattr(choice, "ever_faster", lambda *args: False)
     assert not any(OPERATOR in name for name in compiled_operators(WindowedConv2d(2, 3, 5)))
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.conversion import become_windowed, warn_skipped
-from windowconv.dispatch import problem, route
+from windowconv.dispatch import layer_algorithm, layer_problem
 from windowconv.errors import InputError
-from windowconv.fftconv import backend
 from windowconv.fftconv.arguments import Algorithm, check_algorithm
-from windowconv.fftconv.plan import make_plan
-from windowconv.hooks import observe
+from windowconv.fftconv.rewriting import rewritten
+from windowconv.fftconv.tile_plan import make_plan
+from windowconv.hooks import visit_calls
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.plan import LayerPlan, Patterns, matching, plan_layer
@@ -27,9 +27,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True)
 class LayerAlgorithm:
-    """One convolution: what it is set to ("torch": a plain layer) and what it does for the input of a call.
+    """One convolution: its setting ("torch" for a plain layer) and the algorithm that computes one call.
 
-    `choice` is "fft", "direct", or "not called"; `plan` says how "fft" goes.
+    `input` and `weight` are shapes, (N, C, *sides) and (K, C / groups, *taps). `choice` is "fft", "direct" or
+    "not called"; `plan` describes the tiles of "fft".
     """
 
     name: str
@@ -42,15 +43,15 @@ class LayerAlgorithm:
 
 @dataclass(frozen=True)
 class AlgorithmReport:
-    """How a model's convolutions go, one row for each layer and size of its input; prints as a table."""
+    """The algorithms of a model's convolutions, one row for each layer and input size; prints as a table."""
 
     layers: tuple[LayerAlgorithm, ...]
 
     @property
     def pins(self) -> dict[str, str]:
-        """What each layer does, for `set_algorithm`, in the same model made anew too; can be written as JSON.
+        """Each layer's algorithm, by name, for `set_algorithm`; can be written as JSON and serves a new model too.
 
-        A layer that was called with several sizes is pinned to what it does for the largest.
+        A layer that was called with several sizes has its algorithm for the largest.
         """
         largest: dict[str, LayerAlgorithm] = {}
         for layer in self.layers:
@@ -70,7 +71,7 @@ class AlgorithmReport:
             ]
             for layer in self.layers
         ]
-        return format_table(["layer", "input", "weight", "algorithm", "goes"], rows)
+        return format_table(["layer", "input", "weight", "algorithm", "computed by"], rows)
 
 
 def set_algorithm(
@@ -80,16 +81,16 @@ def set_algorithm(
     include: Patterns = None,
     exclude: Patterns = None,
 ) -> Model:
-    """Say how a model's convolutions are computed; in place.
+    """Set the algorithm of a model's convolutions, in place.
 
-    Plain torch layers become windowed ones without a window where they stand, which changes neither their results nor
-    the state dict's keys; `fold` makes them plain again. Kernels of one tap, patch embeddings unless they are named,
-    transposed layers and what is to be "direct" stay plain. What `convert` skips is skipped, with one warning.
+    Plain torch layers become windowed layers without a window, which changes neither their results nor the state
+    dict's keys; `fold` makes them plain again. Kernels of one tap, patch embeddings unless they are named, transposed
+    layers and those to be "direct" stay plain. Layers that `convert` skips are skipped, with one warning.
 
     Args:
         model: any module tree.
         algorithm: "auto" (the one expected to be faster), "direct" (torch's own), "fft", or a mapping from name
-            patterns to these: the first that matches a layer holds for it, and others stay as they are.
+            patterns to these: a layer gets the first that matches its name; one that none matches is unchanged.
         include: name patterns (`"layer1.*"`, or an ancestor's name), or a callable (name, layer) -> bool; only these
             layers are set. None is all.
         exclude: the same, for layers to leave as they are.
@@ -130,14 +131,14 @@ def set_algorithm(
 
 
 def algorithm_report(model: nn.Module, *inputs: Any, training: bool | None = None) -> AlgorithmReport:
-    """How each convolution of a model goes, found by running it once on `inputs`.
+    """The algorithm of each convolution of a model, found by running it once on `inputs`.
 
     The model runs in evaluation mode without gradients, and is left as it was.
 
     Args:
         model: any module.
-        inputs: what the model is called with.
-        training: report what a training step does (a backward pass follows); None is the model's own mode.
+        inputs: the model's positional arguments.
+        training: report a training step (a backward pass follows); None is the model's own mode.
 
     Raises:
         InputError: the model has no convolutions.
@@ -146,7 +147,7 @@ def algorithm_report(model: nn.Module, *inputs: Any, training: bool | None = Non
     >>> from windowconv.layers import WindowedConv2d
     >>> net = torch.nn.Sequential(WindowedConv2d(3, 8, 7, padding=3, algorithm="fft"), torch.nn.Conv2d(8, 8, 1))
     >>> print(algorithm_report(net, torch.rand(1, 3, 16, 16)))
-    layer  input      weight   algorithm  goes
+    layer  input      weight   algorithm  computed by
     0      1x3x16x16  8x3x7x7  fft        fft: ... tiles of ...
     1      1x8x16x16  8x8x1x1  torch      direct
     """
@@ -154,11 +155,11 @@ def algorithm_report(model: nn.Module, *inputs: Any, training: bool | None = Non
     training = model.training if training is None else training
     rows: dict[str, dict[tuple[int, ...], LayerAlgorithm]] = {name: {} for name in found}
 
-    def look(name: str, module: nn.Module, input: Any) -> None:
+    def visit(name: str, module: nn.Module, input: Any) -> None:
         row = _row(name, module, input, training)
         rows[name][row.input] = row
 
-    observe(model, found, inputs, look)
+    visit_calls(model, found, inputs, visit)
     layers = []
     for name, module in found.items():
         layers.extend(rows[name].values() or [LayerAlgorithm(name, _setting(module), "not called")])
@@ -173,7 +174,7 @@ def _convolutions(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _wanted(found: Mapping[str, nn.Module], algorithm: Algorithm | Mapping[str, Algorithm]) -> dict[str, Algorithm]:
-    """Each layer's algorithm, of those that get one."""
+    """The algorithm of each layer that gets one, by name."""
     if not isinstance(algorithm, Mapping):
         check_algorithm(algorithm)
         algorithm = {"*": algorithm}
@@ -186,7 +187,7 @@ def _wanted(found: Mapping[str, nn.Module], algorithm: Algorithm | Mapping[str, 
 
 
 def _plan(name: str, module: Convolution, algorithm: Algorithm, named: bool) -> LayerPlan:
-    """What to do with a layer: "window" sets its algorithm, and makes it windowed first if it is not."""
+    """The action for a layer: "window" sets its algorithm, and first makes a plain layer windowed."""
     size = tuple(module.kernel_size)
     if module.transposed and algorithm == "fft":
         return LayerPlan(name, "skip", "transposed: always direct", size, size, module.padding)
@@ -199,9 +200,8 @@ def _plan(name: str, module: Convolution, algorithm: Algorithm, named: bool) -> 
 
 def _row(name: str, module: Convolution, input: Tensor, training: bool) -> LayerAlgorithm:
     choice, plan = "direct", ""
-    if isinstance(module, WindowedMixin) and (choice := route(module, input, training)) == "fft":
-        steps = backend.rewrite(given := problem(module, input))
-        plan = str(make_plan(steps[-1].after if steps else given))
+    if isinstance(module, WindowedMixin) and (choice := layer_algorithm(module, input, training)) == "fft":
+        plan = str(make_plan(rewritten(layer_problem(module, input))))
     return LayerAlgorithm(name, _setting(module), choice, tuple(input.shape), tuple(module.weight.shape), plan)
 
 

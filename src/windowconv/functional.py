@@ -34,11 +34,24 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
     >>> apply_window(torch.ones(1, 1, 7))
     tensor([[[0.0800, 0.3100, 0.7700, 1.0000, 0.7700, 0.3100, 0.0800]]])
     """
-    return weight * window_factor(weight, window, axes)
+    return windowed_weight(weight, window_factor(weight, window, axes))
+
+
+def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
+    """`weight * factor`, rounded once to the weight's dtype: the one product of weight and window in the library.
+
+    Args:
+        weight: a convolution's weight, or its gradient, of any shape.
+        factor: the window's values, which broadcast to the weight; None multiplies by nothing.
+    """
+    return weight if factor is None else (weight * factor).to(weight.dtype)
 
 
 def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | None = None) -> Tensor:
-    """What `apply_window` multiplies the weight with: in its precision, on its device, of a shape that broadcasts."""
+    """The window's values in the weight's precision and on its device, in a shape that broadcasts to the weight.
+
+    Arguments and errors are those of `apply_window`.
+    """
     axes = weight.ndim - 2 if axes is None else axes
     if not 1 <= axes <= min(weight.ndim, 3):
         raise InputError(f"weight of shape {tuple(weight.shape)} has no kernel of {axes} axes; allowed: 1 to 3")

@@ -1,4 +1,4 @@
-"""Looking at what layers are called with: one pass through a model, which is left as it was."""
+"""One pass through a model with hooks on its layers; the model is left as it was."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 import torch
 from torch import nn
 
-Look = Callable[[str, nn.Module, Any], None]
+Visitor = Callable[[str, nn.Module, Any], None]
 
 
-def observe(model: nn.Module, layers: Mapping[str, nn.Module], inputs: Sequence[Any], look: Look) -> None:
-    """Run the model once in evaluation mode without gradients and call look(name, layer, its first argument).
+def visit_calls(model: nn.Module, layers: Mapping[str, nn.Module], inputs: Sequence[Any], visit: Visitor) -> None:
+    """Run the model once in evaluation mode without gradients, and visit each call of its layers.
 
     Args:
-        layers: those to look at, by name; each call of one is looked at, before it.
-        inputs: what the model is called with.
+        layers: the layers to visit, by name.
+        inputs: the model's positional arguments.
+        visit: called before each call of a layer, with the layer's name, the layer and its first argument.
     """
     handles = []
     for name, module in layers.items():
 
         def hook(module: nn.Module, args: Any, kwargs: Any, name: str = name) -> None:
-            look(name, module, args[0] if args else kwargs["input"])
+            visit(name, module, args[0] if args else kwargs["input"])
 
         handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
     try:

@@ -1,4 +1,4 @@
-"""Kernels transformed once, for inference: the largest gains first, within a given amount of memory."""
+"""Kernels prepared for inference: transformed once, those that gain most first, within a given amount of memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from windowconv.dispatch import problem, route
+from windowconv.dispatch import layer_algorithm, layer_problem
 from windowconv.errors import InputError
-from windowconv.fftconv.prepared import Preparation, PreparedKernel, preparation
-from windowconv.hooks import observe
+from windowconv.fftconv.prepared import Preparation, PreparedKernel, plan_preparation
+from windowconv.hooks import visit_calls
 from windowconv.tables import format_table
 from windowconv.windowed import WindowedMixin
 
@@ -48,17 +48,17 @@ class PreparationReport:
 
 
 def prepare_inference(model: nn.Module, *inputs: Any, max_bytes: int = 1 << 30) -> PreparationReport:
-    """Transform and pack kernels once, so that inference need not do it at every call.
+    """Transform and pack kernels once instead of in every call.
 
-    Serves layers that use the fast convolution, for images of the sizes that they see with `inputs`, any number of
-    them, without gradients; other calls go as ever. `release_inference`, `model.train()`, moving or converting the
-    model and loading weights undo it; a weight that is changed in place is noticed, and its layer goes as ever. What
-    is written through `weight.data` is not noticed: prepare again after that.
+    Prepared kernels serve layers that use the fast convolution, for images of the sizes seen with `inputs`, in batches
+    of any size, without gradients; all other calls are computed as before. `release_inference`, `model.train()`,
+    moving or converting the model and loading weights undo the preparation. A weight that is changed in place is
+    noticed, and its layer is computed as before; a write through `weight.data` is not noticed: prepare again after it.
 
     Args:
-        model: in evaluation mode; plain torch layers have to be given an algorithm first (`set_algorithm`).
-        inputs: what the model is called with, for the sizes.
-        max_bytes: the memory to use at most; layers that save most time come first.
+        model: in evaluation mode; give plain torch layers an algorithm first (`set_algorithm`).
+        inputs: the model's positional arguments, such as one batch of images; only their sizes count.
+        max_bytes: the most memory to use; the layers that save most time come first.
 
     Returns:
         What was done for each windowed layer.
@@ -66,28 +66,30 @@ def prepare_inference(model: nn.Module, *inputs: Any, max_bytes: int = 1 << 30) 
     Raises:
         InputError: a model in training mode or without windowed layers, no inputs, or a negative `max_bytes`.
 
-    Not for a model whose inputs change their sizes, nor for small memory: at 7x7 a packed kernel takes 3 to 30 times
-    its weight.
+    Not for a model whose inputs change their size, nor for little memory: at 7x7 a packed kernel takes 3 to 30 times
+    the memory of its weight.
     """
     if not isinstance(max_bytes, int) or max_bytes < 0:
-        raise InputError(f"max_bytes={max_bytes!r}; allowed: a number of bytes, 0 or more")
+        raise InputError(f"max_bytes={max_bytes!r}; allowed: an int of 0 or more")
     if model.training:
-        raise InputError(f"model={type(model).__name__} is in training mode; call model.eval() first")
+        raise InputError(f"model={type(model).__name__} in training mode; allowed: evaluation mode (model.eval())")
     layers = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
     if not layers:
-        raise InputError(f"model={type(model).__name__} has no windowed layers; set_algorithm or convert makes some")
+        raise InputError(
+            f"model={type(model).__name__} without windowed layers; allowed: one after set_algorithm or convert"
+        )
     if not inputs:
-        raise InputError("inputs are missing; allowed: what the model is called with, such as one batch of images")
+        raise InputError("inputs=(); allowed: the model's arguments, such as one batch of images")
     release_inference(model)
     found: dict[str, Preparation | str] = {}
-    observe(model, layers, inputs, lambda name, layer, input: _note(found, name, layer, input))
+    visit_calls(model, layers, inputs, lambda name, layer, input: _record(found, name, layer, input))
     chosen, left = set(), max_bytes
-    ways = {name: how for name, how in found.items() if isinstance(how, Preparation)}
-    for name, how in sorted(ways.items(), key=lambda item: -item[1].gain):
-        if how.bytes <= left:
-            layers[name].prepared = _prepare(layers[name], how)
+    possible = {name: plan for name, plan in found.items() if isinstance(plan, Preparation)}
+    for name, plan in sorted(possible.items(), key=lambda item: -item[1].gain):
+        if plan.bytes <= left:
+            layers[name].prepared = _prepare(layers[name], plan)
             chosen.add(name)
-            left -= how.bytes
+            left -= plan.bytes
     return PreparationReport(max_bytes, tuple(_row(name, found.get(name), name in chosen) for name in layers))
 
 
@@ -99,33 +101,33 @@ def release_inference(model: nn.Module) -> nn.Module:
     return model
 
 
-def _note(found: dict[str, Preparation | str], name: str, layer: Any, input: Tensor) -> None:
-    """How to prepare a layer that is called with `input`, or why not."""
-    how = _consider(layer, input)
-    found[name] = how if found.get(name, how) == how else "called with several sizes"
+def _record(found: dict[str, Preparation | str], name: str, layer: Any, input: Tensor) -> None:
+    """Add how to prepare a layer that is called with `input` (N, C, *sides), or the reason why not."""
+    plan = _preparation(layer, input)
+    found[name] = plan if found.get(name, plan) == plan else "called with several sizes"
 
 
-def _consider(layer: WindowedMixin, input: Tensor) -> Preparation | str:
+def _preparation(layer: WindowedMixin, input: Tensor) -> Preparation | str:
     if layer.transposed:
         return "a transposed convolution"
     if len(layer.kernel_size) == 3:
         return "three axes"
-    if route(layer, input, training=False) != "fft":
-        return "goes directly"
+    if layer_algorithm(layer, input, training=False) != "fft":
+        return "direct"
     if torch.is_autocast_enabled(input.device.type):
-        return "in autocast"
-    return preparation(problem(layer, input), input.dtype) or "not by the native operator, or in blocks"
+        return "autocast"
+    return plan_preparation(layer_problem(layer, input), input.dtype) or "no native operator, or computed in blocks"
 
 
-def _prepare(layer: WindowedMixin, how: Preparation) -> PreparedKernel:
+def _prepare(layer: WindowedMixin, plan: Preparation) -> PreparedKernel:
     with torch.no_grad():
         weight, window = layer.weight_and_window()
-        if weight.ndim == 3:  # one axis goes as a picture of one row
+        if weight.ndim == 3:  # a 1-D input is an image of one row
             weight, window = weight.unsqueeze(2), None if window is None else window.unsqueeze(0)
-        return PreparedKernel(how, weight, window, layer.made_of())
+        return PreparedKernel(plan, weight, window, layer.weight_sources())
 
 
-def _row(name: str, how: Preparation | str | None, prepared: bool) -> PreparedLayer:
-    if not isinstance(how, Preparation):
-        return PreparedLayer(name, 0, False, how or "not called")
-    return PreparedLayer(name, how.bytes, prepared, "" if prepared else "no memory left")
+def _row(name: str, plan: Preparation | str | None, prepared: bool) -> PreparedLayer:
+    if not isinstance(plan, Preparation):
+        return PreparedLayer(name, 0, False, plan or "not called")
+    return PreparedLayer(name, plan.bytes, prepared, "" if prepared else "no memory left")

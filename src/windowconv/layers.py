@@ -1,8 +1,12 @@
 """Windowed convolution layers: torch's own, whose weight is multiplied by a window in every forward pass.
 
-The raw weight is the parameter, so initialisation and weight decay act on it (as in the paper). Parameters,
-state dict keys and signatures are torch's; `window` and `algorithm` are keyword-only. Not for inference:
-`windowconv.fold` multiplies the window in once and gives torch's layers back.
+The raw weight is the parameter, so initialisation and weight decay act on it (as in the paper). Parameters, state dict
+keys and signatures are torch's; `window` and `algorithm` are keyword-only. Not for inference: `windowconv.fold`
+multiplies the window in once and gives torch's layers back.
+
+Behaviour is in two mixins. Each class spells out its constructor, because editors and type checkers read signatures
+from the source: Python's typing cannot say "torch's signature and two keywords more", and a signature set at run time
+(`__signature__`) is seen by `inspect` alone.
 """
 
 from __future__ import annotations
@@ -12,24 +16,49 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from windowconv.dispatch import convolve
+from windowconv.dispatch import convolve_layer
 from windowconv.fftconv.arguments import Algorithm
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import as_size
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+CONV_TRANSPOSE: Any = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-class WindowedConv1d(WindowedMixin, nn.Conv1d):
+class _Conv(WindowedMixin):
+    """The constructor's work and the forward pass of the three convolutions."""
+
+    def _build(self, window: LayerWindow, algorithm: Algorithm, *arguments: Any) -> None:
+        """Construct torch's layer from its own `arguments` in their order, then set the window and the algorithm."""
+        as_size(arguments[2])  # torch's own error for a wrong kernel size is unclear
+        super().__init__(*arguments)
+        self.set_window(window, stacklevel=5)
+        self.algorithm = algorithm
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The convolution of `input`, (N, C, *sides) or (C, *sides), with the effective weight."""
+        self.check_input(input)
+        return convolve_layer(self, input)
+
+
+class _ConvTranspose(_Conv):
+    """The forward pass of the three transposed convolutions."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """The transposed convolution of `input`, (N, C, *sides) or (C, *sides), with the effective weight.
+
+        `output_size` is the output's (*sides), where the stride leaves a choice.
+        """
+        output_padding = self.resolve_output_padding(input, output_size)
+        convolve = CONV_TRANSPOSE[len(self.kernel_size)]
+        options = self.stride, self.padding, output_padding, self.groups, self.dilation
+        return convolve(input, self.effective_weight, self.bias, *options)
+
+
+class WindowedConv1d(_Conv, nn.Conv1d):
     """`torch.nn.Conv1d` with the weight `weight * window`.
 
-    Args:
-        window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
-        algorithm: as in `windowconv.fft_conv1d`; not for what is exported or traced, which is always direct.
-
-    Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
-            input that is smaller than the kernel or than its padding mode allows.
+    `window`, `algorithm` and errors are as in `WindowedConv2d`.
     """
 
     def __init__(
@@ -49,28 +78,19 @@ class WindowedConv1d(WindowedMixin, nn.Conv1d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The convolution of `input` with the effective weight."""
-        self.check_input(input)
-        return convolve(self, input)
+        sizes = in_channels, out_channels, kernel_size, stride, padding, dilation
+        self._build(window, algorithm, *sizes, groups, bias, padding_mode, device, dtype)
 
 
-class WindowedConv2d(WindowedMixin, nn.Conv2d):
+class WindowedConv2d(_Conv, nn.Conv2d):
     """`torch.nn.Conv2d` with the weight `weight * window`.
 
     Args:
         window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
-        algorithm: as in `windowconv.fft_conv2d`; not for what is exported or traced, which is always direct.
+        algorithm: as in `windowconv.fft_conv2d`; what is exported or traced is always direct.
 
     Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
+        InputError: a window or a size that does not work (see `windowconv.get_window`); in the forward pass, an
             input that is smaller than the kernel or than its padding mode allows.
 
     >>> import torch
@@ -100,29 +120,14 @@ class WindowedConv2d(WindowedMixin, nn.Conv2d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The convolution of `input` with the effective weight."""
-        self.check_input(input)
-        return convolve(self, input)
+        sizes = in_channels, out_channels, kernel_size, stride, padding, dilation
+        self._build(window, algorithm, *sizes, groups, bias, padding_mode, device, dtype)
 
 
-class WindowedConv3d(WindowedMixin, nn.Conv3d):
+class WindowedConv3d(_Conv, nn.Conv3d):
     """`torch.nn.Conv3d` with the weight `weight * window`.
 
-    Args:
-        window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
-        algorithm: as in `windowconv.fft_conv3d`; not for what is exported or traced, which is always direct.
-
-    Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`); at the forward pass, an
-            input that is smaller than the kernel or than its padding mode allows.
+    `window`, `algorithm` and errors are as in `WindowedConv2d`.
     """
 
     def __init__(
@@ -142,28 +147,14 @@ class WindowedConv3d(WindowedMixin, nn.Conv3d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor) -> Tensor:
-        """The convolution of `input` with the effective weight."""
-        self.check_input(input)
-        return convolve(self, input)
+        sizes = in_channels, out_channels, kernel_size, stride, padding, dilation
+        self._build(window, algorithm, *sizes, groups, bias, padding_mode, device, dtype)
 
 
-class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
+class WindowedConvTranspose1d(_ConvTranspose, nn.ConvTranspose1d):
     """`torch.nn.ConvTranspose1d` with the weight `weight * window`.
 
-    Args:
-        window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
-        algorithm: "auto" or "direct", which are the same here.
-
-    Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`), or algorithm="fft".
+    `window`, `algorithm` and errors are as in `WindowedConvTranspose2d`.
     """
 
     def __init__(
@@ -184,40 +175,11 @@ class WindowedConvTranspose1d(WindowedMixin, nn.ConvTranspose1d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            groups,
-            bias,
-            dilation,
-            padding_mode,
-            device,
-            dtype,
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """The transposed convolution of `input` with the effective weight."""
-        output_padding = self.resolve_output_padding(input, output_size)
-        return F.conv_transpose1d(
-            input,
-            self.effective_weight,
-            self.bias,
-            self.stride,
-            self.padding,  # pyright: ignore[reportArgumentType]
-            output_padding,
-            self.groups,
-            self.dilation,
-        )
+        sizes = in_channels, out_channels, kernel_size, stride, padding, output_padding
+        self._build(window, algorithm, *sizes, groups, bias, dilation, padding_mode, device, dtype)
 
 
-class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
+class WindowedConvTranspose2d(_ConvTranspose, nn.ConvTranspose2d):
     """`torch.nn.ConvTranspose2d` with the weight `weight * window`.
 
     Args:
@@ -246,48 +208,14 @@ class WindowedConvTranspose2d(WindowedMixin, nn.ConvTranspose2d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            groups,
-            bias,
-            dilation,
-            padding_mode,
-            device,
-            dtype,
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """The transposed convolution of `input` with the effective weight."""
-        output_padding = self.resolve_output_padding(input, output_size)
-        return F.conv_transpose2d(
-            input,
-            self.effective_weight,
-            self.bias,
-            self.stride,
-            self.padding,  # pyright: ignore[reportArgumentType]
-            output_padding,
-            self.groups,
-            self.dilation,
-        )
+        sizes = in_channels, out_channels, kernel_size, stride, padding, output_padding
+        self._build(window, algorithm, *sizes, groups, bias, dilation, padding_mode, device, dtype)
 
 
-class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
+class WindowedConvTranspose3d(_ConvTranspose, nn.ConvTranspose3d):
     """`torch.nn.ConvTranspose3d` with the weight `weight * window`.
 
-    Args:
-        window: as in `windowconv.as_window`, or a `LearnableWindow`; the rest is torch's.
-        algorithm: "auto" or "direct", which are the same here.
-
-    Raises:
-        InputError: a window or a size that does not work (see `windowconv.get_window`), or algorithm="fft".
+    `window`, `algorithm` and errors are as in `WindowedConvTranspose2d`.
     """
 
     def __init__(
@@ -308,37 +236,8 @@ class WindowedConvTranspose3d(WindowedMixin, nn.ConvTranspose3d):
         window: LayerWindow = "hamming",
         algorithm: Algorithm = "auto",
     ) -> None:
-        as_size(kernel_size)
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            groups,
-            bias,
-            dilation,
-            padding_mode,
-            device,
-            dtype,
-        )
-        self.set_window(window, stacklevel=4)
-        self.algorithm = algorithm
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """The transposed convolution of `input` with the effective weight."""
-        output_padding = self.resolve_output_padding(input, output_size)
-        return F.conv_transpose3d(
-            input,
-            self.effective_weight,
-            self.bias,
-            self.stride,
-            self.padding,  # pyright: ignore[reportArgumentType]
-            output_padding,
-            self.groups,
-            self.dilation,
-        )
+        sizes = in_channels, out_channels, kernel_size, stride, padding, output_padding
+        self._build(window, algorithm, *sizes, groups, bias, dilation, padding_mode, device, dtype)
 
 
 WINDOWED: dict[type[nn.Module], type[WindowedMixin]] = {

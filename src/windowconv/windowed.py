@@ -1,4 +1,4 @@
-"""The mixin that owns a layer's window and its `effective_weight`; fold, spectra and fast paths read that."""
+"""The mixin that owns a layer's window and its `effective_weight`, which folding, spectra and fast paths read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.fftconv.arguments import Algorithm, Geometry, check_algorithm, make_geometry
+from windowconv.fftconv.arguments import Algorithm, Geometry, check_algorithm, make_geometry, too_small
+from windowconv.functional import windowed_weight
 from windowconv.learnable import LearnableWindow, LearnableWindowModule
 from windowconv.windows import Window, WindowLike, advise, as_window, window_values
 
@@ -23,17 +24,17 @@ _geometry = lru_cache(maxsize=4096)(make_geometry)
 
 
 def window_from_json(text: str) -> Window | LearnableWindow:
-    """The window that a `to_json` wrote."""
+    """The window that `to_json` wrote."""
     return LearnableWindow.from_json(text) if '"learnable"' in text else Window.from_json(text)
 
 
 def same_window(a: Window | LearnableWindow, b: Window | LearnableWindow, size: tuple[int, ...]) -> bool:
-    """Whether two specifications mean the same values at this size."""
+    """Whether two specifications have the same values for a kernel of `size` taps."""
     if isinstance(a, LearnableWindow) or isinstance(b, LearnableWindow):
         return a == b
     try:
         return a == b or bool((window_values(a, size) == window_values(b, size)).all())
-    except InputError:  # the other cannot be made at this size
+    except InputError:  # one of them cannot be made at this size
         return False
 
 
@@ -49,16 +50,16 @@ class WindowedMixin(Convolution):
     """What the windowed layers add to torch's.
 
     The window is a non-persistent buffer, so that the state dict has the plain layer's keys; its specification
-    travels in the state dict's metadata. The buffer is built anew from the specification, in float64, whenever
-    the layer moves, changes dtype or loads: no rounding accumulates, and `to_empty` leaves no garbage.
+    travels in the state dict's metadata. The buffer is computed from the specification in float64 whenever the
+    layer moves, changes dtype or loads: rounding errors do not accumulate, and `to_empty` leaves no garbage.
     """
 
     window: Window | LearnableWindow
     window_values: Tensor | None
     learnable_window: LearnableWindowModule | None
     name_in_model: str | None
-    plain_class: type[nn.Module]  # what a conversion made this layer from; fold restores it
-    prepared: PreparedKernel | None = None  # a cache for inference, of `prepare_inference`
+    plain_class: type[nn.Module]  # the class before conversion, which fold restores
+    prepared: PreparedKernel | None = None  # set by `prepare_inference`, a cache
     ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model", "_algorithm", "prepared")
 
     def set_window(
@@ -69,8 +70,11 @@ class WindowedMixin(Convolution):
         Args:
             window: as in `windowconv.as_window`, or a `LearnableWindow`.
             name: the layer's name in its model, for error messages.
-            quiet: do not warn of a window that does not suit the kernel's size.
-            stacklevel: how far from the warning its cause is; 3 is the caller's line.
+            quiet: do not warn of a window that suits the kernel's size badly.
+            stacklevel: as in `warnings.warn`; 3 names the caller's line.
+
+        Raises:
+            InputError: a window that cannot be made for this kernel.
         """
         if len(self.kernel_size) != len(self.stride):
             raise InputError(f"kernel_size={self.kernel_size!r}; allowed: an int, or {len(self.stride)} ints")
@@ -92,48 +96,45 @@ class WindowedMixin(Convolution):
 
     @property
     def algorithm(self) -> Algorithm:
-        """How the layer convolves: "direct" (torch's own), "fft", or "auto": whichever is expected to be faster."""
-        return self.__dict__.get("_algorithm", "auto")  # a converted layer, or one pickled before, has none
+        """How the layer is computed: "direct" (torch's own), "fft", or "auto", the one expected to be faster."""
+        return self.__dict__.get("_algorithm", "auto")  # converted layers and old pickles have none
 
     @algorithm.setter
     def algorithm(self, algorithm: Algorithm) -> None:
         check_algorithm(algorithm)
         if self.transposed and algorithm == "fft":
-            raise InputError("algorithm='fft' is for convolutions; allowed for a transposed one: 'auto', 'direct'")
+            raise InputError("algorithm='fft' for a transposed convolution; allowed: 'auto', 'direct'")
         self.__dict__["_algorithm"] = algorithm
 
     @property
     def effective_weight(self) -> Tensor:
-        """The weight that convolves: the raw weight times the window, of the raw weight's shape."""
-        if self.learnable_window is not None:
-            return self.weight * self._by_channel(self.learnable_window())
-        if self.window_values is None:
-            return self.weight
-        return self.weight * self.window_values
+        """The raw weight times the window, in the raw weight's shape."""
+        learnable = self.learnable_window
+        return windowed_weight(self.weight, self.window_values if learnable is None else self._by_channel(learnable()))
 
     def weight_and_window(self) -> tuple[Tensor, Tensor | None]:
-        """Two factors of the effective weight: one to be trained, and a fixed window or None."""
+        """Two factors of the effective weight: one in its shape, to be trained, and a fixed window (*taps) or None."""
         return (self.weight, self.window_values) if self.learnable_window is None else (self.effective_weight, None)
 
-    def made_of(self) -> list[Tensor]:
-        """The tensors on whose values the effective weight depends."""
+    def weight_sources(self) -> list[Tensor]:
+        """The tensors that the effective weight is computed from."""
         parts = [self.weight] if self.window_values is None else [self.weight, self.window_values]
         return parts if self.learnable_window is None else [*parts, *self.learnable_window.parameters()]
 
     def train(self, mode: bool = True) -> Any:
-        """As torch's; training gives up what was prepared for inference."""
+        """Torch's; in training mode, a kernel prepared for inference is released."""
         if mode:
             self.prepared = None
         return super().train(mode)
 
     def geometry(self) -> Geometry:
-        """Stride, padding with zeros, dilation and groups; other padding goes into the input (`padded`)."""
+        """Stride, padding with zeros, dilation and groups; other padding is part of the input (`padded`)."""
         padding = self.padding if self.padding_mode == "zeros" else 0
-        make = make_geometry if torch.compiler.is_compiling() else _geometry  # a compiler sees through the cache
+        make = make_geometry if torch.compiler.is_compiling() else _geometry  # the compiler does not trace the cache
         return make(self.kernel_size, self.stride, padding, self.dilation, self.groups)
 
     def padded(self, input: Tensor) -> Tensor:
-        """The input, padded where the layer pads with anything but zeros."""
+        """The input (N, C, *sides) or (C, *sides), padded if the layer pads with anything but zeros."""
         if self.padding_mode == "zeros":
             return input
         return F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
@@ -143,12 +144,12 @@ class WindowedMixin(Convolution):
         return f"{super().extra_repr()}, window={self.window}{chosen}"
 
     def check_input(self, input: Tensor) -> None:
-        """An `InputError` for an input that is too small; torch's own messages name no layer."""
+        """Raise an `InputError` for an input that is too small; torch's own message names no layer."""
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() or not isinstance(input, Tensor):
             return
         axes = len(self.kernel_size)
         if input.ndim not in (axes + 1, axes + 2):
-            return  # torch says it well
+            return  # torch's own error is clear
         padding = self._reversed_padding_repeated_twice
         for axis, n in enumerate(input.shape[-axes:]):
             before, after = padding[2 * (axes - 1 - axis)], padding[2 * (axes - 1 - axis) + 1]
@@ -158,28 +159,25 @@ class WindowedMixin(Convolution):
             limit = {"reflect": n - 1, "circular": n}.get(self.padding_mode)
             if limit is not None and max(before, after) > limit:
                 raise InputError(
-                    f"{self.title()}: padding_mode={self.padding_mode!r} can pad a side of {n} by at most "
-                    f"{limit}, not {max(before, after)}; use a larger input, a smaller kernel or 'zeros'"
+                    f"{self.title()}: padding={max(before, after)} for input side={n}; allowed: at most {limit} with "
+                    f"padding_mode={self.padding_mode!r} (a larger input, a smaller kernel or 'zeros')"
                 )
             if n + before + after < reach:
-                raise InputError(
-                    f"{self.title()}: an input of {n} with padding {before} + {after} is smaller than the "
-                    f"kernel, which reaches over {reach}; use a larger input, more padding or a smaller kernel"
-                )
+                raise too_small(n, (before, after), reach, f"{self.title()}: ")
 
     def resolve_output_padding(self, input: Tensor, output_size: list[int] | None) -> list[int]:
-        """What a transposed layer pads its output with (torch's own rule)."""
+        """A transposed layer's output padding for each axis, by torch's own rule."""
         axes = len(self.kernel_size)
         return self._output_padding(  # pyright: ignore[reportCallIssue]
             input, output_size, self.stride, self.padding, self.kernel_size, axes, self.dilation
         )
 
     def title(self) -> str:
-        """What error messages call the layer."""
+        """The layer's name in error messages."""
         return f"layer {self.name_in_model!r}" if self.name_in_model else f"{self}"
 
     def _by_channel(self, window: Tensor) -> Tensor:
-        """(channels, *kernel) values broadcast to the weight, whose output channels a group may split."""
+        """Values (channels, *taps) in a shape that broadcasts to the weight; groups may split the output channels."""
         learnable = self.learnable_window
         if learnable is None or learnable.channels == 1:
             return window[0]
@@ -192,7 +190,7 @@ class WindowedMixin(Convolution):
 
     def _rebuild_window(self) -> None:
         if isinstance(self.window, LearnableWindow) or self.window.name == "boxcar":
-            return  # the one looks after itself, the other needs no values
+            return  # a learnable window rebuilds itself; a boxcar needs no values
         values = torch.tensor(window_values(self.window, self.kernel_size), device="cpu")
         weight = self.weight
         self.window_values = values.to(dtype=weight.dtype.to_real()).to(device=weight.device)
@@ -214,7 +212,7 @@ class WindowedMixin(Convolution):
         self.prepared = None
         learnable, weight = self.learnable_window, state_dict.get(prefix + "weight")
         if learnable is not None and isinstance(weight, Tensor):
-            # a plain checkpoint sets the start; torch hands the children's part of this dictionary on to them
+            # a plain checkpoint has no window: it gets the start; torch passes this dictionary on to the children
             start = learnable.start_raw().to(dtype=learnable.raw.dtype, device=weight.device)
             state_dict.setdefault(prefix + "learnable_window.raw", start)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
@@ -224,7 +222,7 @@ class WindowedMixin(Convolution):
                 layer = prefix[:-1] or self.name_in_model or type(self).__name__
                 warnings.warn(
                     f"layer {layer!r} has the window {self.window}, but the checkpoint was saved with "
-                    f"{saved}: this is another model; use layer.set_window to follow the checkpoint",
+                    f"{saved}: this is another model; layer.set_window follows the checkpoint",
                     WindowWarning,
                     stacklevel=2,
                 )

@@ -17,7 +17,7 @@ FACTORS = {"native float32": {"call": 1.25, "memory": 0.5, "arithmetic": 3.0}}
 
 @pytest.fixture
 def _measurable(monkeypatch, tmp_path):
-    monkeypatch.setattr(probes, "measure", lambda: FACTORS)
+    monkeypatch.setattr(probes, "measure", lambda _: FACTORS)
     monkeypatch.setattr(calibration, "_found", {})
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     monkeypatch.delenv(calibration.OFF)
@@ -69,7 +69,7 @@ def test_where_nothing_can_be_written(shell, monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("_measurable")
 def test_a_busy_machine(shell, monkeypatch):
-    monkeypatch.setattr(probes, "measure", lambda: None)
+    monkeypatch.setattr(probes, "measure", lambda _: None)
     assert "too busy to measure" in line(shell("info --calibrate")[1], "calibration")
     assert "too busy to measure" in line(shell("info")[1], "calibration")
 

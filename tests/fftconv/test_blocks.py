@@ -7,8 +7,8 @@ from tolerances import assert_close
 from windowconv.errors import WindowWarning
 from windowconv.fftconv import blocks, execution
 from windowconv.fftconv.blocks import divide, work_bytes
-from windowconv.fftconv.plan import make_plan
 from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.tile_plan import make_plan
 from windowconv.fftconv.workspace import set_workspace_limit, workspace_limit
 
 AXIS = Axis(9, 5, before=2, after=2)
@@ -50,8 +50,8 @@ def _smallest_limit(plan, itemsize):
 
 def _all(problem, tensors, window):
     x, w, b, g = tensors
-    y, spectrum = execution.convolve(problem, x, w, b, window, False)
-    for_input, for_weight = execution.gradients(problem, g, x, w, window, spectrum, (True, True))
+    y, spectrum = execution.forward_in_blocks(problem, x, w, b, window, False)
+    for_input, for_weight = execution.backward_in_blocks(problem, g, x, w, window, spectrum, (True, True))
     assert for_input is not None
     assert for_weight is not None
     return y, for_input, for_weight
@@ -94,7 +94,7 @@ def test_blocks_cover_everything_once_and_fit():
 
 
 def test_what_does_not_fit_goes_directly_and_says_so_once(monkeypatch):
-    monkeypatch.setattr(blocks, "_told", False)
+    monkeypatch.setattr(blocks, "_warned", False)
     problem = PROBLEMS["dense"]
     tensors = _tensors(problem, torch.float32)
     whole = _all(problem, tensors, None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
 
 from windowconv.fftconv import calibration, probes
 from windowconv.fftconv.calibration import BUILT_IN, cache_file, calibrate, enabled, kept, key, rates, read
@@ -31,7 +32,7 @@ class Machine:
         self.threads: list[int] = []
         self.busy = False
 
-    def measure(self) -> dict[str, dict[str, float]] | None:
+    def measure(self, _: object) -> dict[str, dict[str, float]] | None:
         assert torch.is_grad_enabled()
         assert not torch.is_inference_mode_enabled()
         self.times += 1
@@ -63,11 +64,11 @@ def file() -> Path:
 
 
 def test_measured_once_and_kept(machine):
-    first = rates()
+    first = rates(F.conv2d)
     assert first.factors == FACTORS
-    assert rates() is first
+    assert rates(F.conv2d) is first
     forget()
-    assert rates().factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
     assert machine.times == 1
     content = json.loads(file().read_text())
     assert content["key"] == key()
@@ -96,7 +97,7 @@ def test_an_unreadable_or_foreign_file_is_measured_anew(machine, content):
     file().parent.mkdir()
     file().write_text(content.replace("KEY", json.dumps(key())))
     assert read(file()) is None
-    assert rates().factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
     assert machine.times == 1
     assert read(file()) == FACTORS
 
@@ -104,8 +105,8 @@ def test_an_unreadable_or_foreign_file_is_measured_anew(machine, content):
 def test_an_unwritable_folder_is_no_error(machine, monkeypatch, tmp_path):
     (tmp_path / "taken").write_text("a file")
     monkeypatch.setenv(CACHE, str(tmp_path / "taken"))
-    assert rates().factors == FACTORS
-    assert rates().factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
     assert machine.times == 1
 
 
@@ -117,7 +118,7 @@ def test_a_user_without_a_home(machine, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert cache_file() is None
-    assert rates().factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
     assert machine.times == 1
 
 
@@ -135,29 +136,29 @@ def test_where_files_are_kept(monkeypatch, tmp_path):
 def test_turned_off(machine, monkeypatch):
     monkeypatch.setenv(calibration.OFF, "0")
     assert not enabled()
-    assert rates() is BUILT_IN
+    assert rates(F.conv2d) is BUILT_IN
     assert machine.times == 0
-    assert calibrate().factors == FACTORS  # asked for explicitly
-    assert rates() is BUILT_IN
+    assert calibrate(F.conv2d).factors == FACTORS  # asked for explicitly
+    assert rates(F.conv2d) is BUILT_IN
 
 
 def test_calibrate_measures_anew(machine):
-    rates()
-    calibrate()
+    rates(F.conv2d)
+    calibrate(F.conv2d)
     assert machine.times == 2
-    rates()
+    rates(F.conv2d)
     assert machine.times == 2
 
 
 def test_a_busy_machine_is_not_kept(machine):
     machine.busy = True
-    assert rates().factors == {}
-    assert rates().factors == {}
+    assert rates(F.conv2d).factors == {}
+    assert rates(F.conv2d).factors == {}
     assert machine.times == 1
     assert not file().exists()
     forget()
     machine.busy = False
-    assert rates().factors == FACTORS
+    assert rates(F.conv2d).factors == FACTORS
 
 
 def test_each_number_of_threads_is_measured(machine):
@@ -165,7 +166,7 @@ def test_each_number_of_threads_is_measured(machine):
     try:
         for count in (1, 2, 1):
             torch.set_num_threads(count)
-            rates()
+            rates(F.conv2d)
     finally:
         torch.set_num_threads(before)
     assert machine.threads == [1, 2]
@@ -191,7 +192,7 @@ def test_many_threads_measure_once(machine):
 
     def ask() -> None:
         barrier.wait()
-        found.append(rates())
+        found.append(rates(F.conv2d))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -205,21 +206,21 @@ def test_many_threads_measure_once(machine):
 
 def test_the_callers_modes_do_not_reach_the_measurement(machine):
     with torch.inference_mode():
-        assert rates().factors == FACTORS
+        assert rates(F.conv2d).factors == FACTORS
 
 
 def test_not_measured_with_fake_tensors(machine):
     with FakeTensorMode():
-        assert rates() is BUILT_IN
+        assert rates(F.conv2d) is BUILT_IN
     assert machine.times == 0
-    rates()
+    rates(F.conv2d)
     with FakeTensorMode():
-        assert rates().factors == FACTORS
+        assert rates(F.conv2d).factors == FACTORS
 
 
 def test_not_measured_in_a_workers_process(machine, monkeypatch):
     monkeypatch.setattr(calibration, "get_worker_info", lambda: object())
-    assert rates() is BUILT_IN
+    assert rates(F.conv2d) is BUILT_IN
     monkeypatch.undo()
     assert machine.times == 0
 
@@ -229,10 +230,10 @@ def test_not_measured_after_a_fork():
     script = """
 import os, torch
 from windowconv.fftconv import calibration, probes
-probes.measure = lambda: os._exit(3)
+probes.measure = lambda _: os._exit(3)
 child = os.fork()
 if child == 0:
-    os._exit(0 if calibration.rates() is calibration.BUILT_IN else 1)
+    os._exit(0 if calibration.rates(torch.conv2d) is calibration.BUILT_IN else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     environment = {**os.environ, "WINDOWCONV_CALIBRATION": "1", "WINDOWCONV_CACHE": "/nowhere"}
@@ -242,7 +243,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_kept_measures_nothing(machine):
     assert kept() is None
-    rates()
+    rates(F.conv2d)
     forget()
     found = kept()
     assert found is not None
@@ -287,7 +288,7 @@ def test_rates_are_multiplied_by_the_factors_of_their_group():
 
 
 def test_a_machine_is_steady_if_times_can_be_had_again():
-    run = next(_runs(PROBLEMS[0], torch.float32))
+    run = next(_runs(PROBLEMS[0], torch.float32, F.conv2d))
     run.seconds = {"forward": [1.0, 1.02, 5.0], "step": [3.0, 2.0, 2.1]}
     assert _steady([run])
     run.seconds = {"forward": [1.0, 1.3, 5.0], "step": [3.0, 2.0, 2.4]}
@@ -300,7 +301,7 @@ def test_measuring_tiny_problems(monkeypatch):
     monkeypatch.setattr(probes, "SECONDS", 0.0)
     monkeypatch.setattr(probes, "UNSTEADY", 1e9)
     state = torch.get_rng_state()
-    found = probes.measure()
+    found = probes.measure(F.conv2d)
     assert torch.equal(torch.get_rng_state(), state)  # the user's random numbers are left alone
     assert found is not None
     assert {name.split()[0] for name in found} <= {"direct", "native", "reference"}
@@ -312,5 +313,5 @@ def test_measuring_gives_up(monkeypatch):
     calls: list[_Run] = []
     monkeypatch.setattr(probes, "GIVE_UP", 0.0)
     monkeypatch.setattr(_Run, "time", lambda run: calls.append(run))
-    assert probes.measure() is None
+    assert probes.measure(F.conv2d) is None
     assert len(calls) == 1

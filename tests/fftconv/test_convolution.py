@@ -17,7 +17,7 @@ import windowconv
 from cases import CASES, Case
 from tolerances import assert_close
 from windowconv.errors import InputError
-from windowconv.fftconv import backend, convolution, fft_conv1d, fft_conv2d, fft_conv3d, set_keep_spectra, settings
+from windowconv.fftconv import choice, fft_conv1d, fft_conv2d, fft_conv3d, rewriting, set_keep_spectra, settings
 from windowconv.fftconv.arguments import make_geometry
 from windowconv.fftconv.problem import Axis, Problem
 
@@ -329,7 +329,7 @@ def test_nothing_is_held_longer_than_by_torchs(recompute):
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_auto_is_decided_before_the_operator(axes, answer, monkeypatch):
     asked = []
-    monkeypatch.setattr(convolution, "choose", lambda *args: (asked.append(args), answer)[1])
+    monkeypatch.setattr(choice, "choose", lambda *args: (asked.append(args), answer)[1])
     x, w = torch.rand(2, 4, *[9, 8, 7][:axes]), torch.rand(6, 2, *[5] * axes).requires_grad_()
     with torch.profiler.profile() as profile:
         got = OURS[axes](x, w, stride=2, padding=2, groups=2, algorithm="auto")
@@ -355,14 +355,14 @@ def test_auto_is_decided_before_the_operator(axes, answer, monkeypatch):
     ids=["one-tap", "complex", "integers"],
 )
 def test_auto_is_direct_where_nothing_is_to_gain(x, w, monkeypatch):
-    monkeypatch.setattr(convolution, "choose", lambda *args: pytest.fail("asked"))
+    monkeypatch.setattr(choice, "choose", lambda *args: pytest.fail("asked"))
     assert torch.equal(fft_conv2d(x, w, algorithm="auto"), F.conv2d(x, w))
 
 
 def test_spectra_are_kept_where_they_are_used(monkeypatch):
     kept = []
-    original = backend.convolve
-    monkeypatch.setattr(backend, "convolve", lambda *args: (kept.append(args[-1]), original(*args))[1])
+    original = rewriting.forward_rewritten
+    monkeypatch.setattr(rewriting, "forward_rewritten", lambda *args: (kept.append(args[-1]), original(*args))[1])
     x, w = torch.rand(1, 2, 6, 6), torch.rand(3, 2, 3, 3)
     trained = w.clone().requires_grad_()
 
@@ -393,30 +393,30 @@ def test_spectra_are_kept_where_they_are_used(monkeypatch):
 
 X, W = torch.rand(2, 4, 9, 9), torch.rand(6, 4, 3, 3)
 WRONG = {
-    "rank-of-input": ((X[0, 0], W), {}, r"input of shape \(9, 9\); allowed: \(N, C, H, W\) or \(C, H, W\)"),
-    "rank-of-weight": ((X, W[0]), {}, r"weight of shape \(4, 3, 3\); allowed: \(out, in / groups, h, w\)"),
-    "no-channels": ((X[:, :0], W[:, :0]), {}, r"weight of shape \(6, 0, 3, 3\)"),
-    "no-sides": ((X[..., :0], W), {}, r"input of shape \(2, 4, 9, 0\)"),
-    "no-tensor": (([1.0], W), {}, "input is a list; allowed: a tensor"),
-    "channels": ((X[:, :3], W), {}, r"input has 3 channels, but a weight of shape \(6, 4, 3, 3\) .* takes 4"),
-    "channels-of-groups": ((X, W), {"groups": 2}, "input has 4 channels.* groups=2 takes 8"),
-    "groups-of-outputs": ((X, W[:5, :2]), {"groups": 2}, "groups=2 does not divide the weight's 5 output channels"),
+    "rank-of-input": ((X[0, 0], W), {}, r"input.shape=\(9, 9\); allowed: \(N, C, H, W\) or \(C, H, W\)"),
+    "rank-of-weight": ((X, W[0]), {}, r"weight.shape=\(4, 3, 3\); allowed: \(out, in / groups, h, w\)"),
+    "no-channels": ((X[:, :0], W[:, :0]), {}, r"weight.shape=\(6, 0, 3, 3\); allowed"),
+    "no-sides": ((X[..., :0], W), {}, r"input.shape=\(2, 4, 9, 0\); allowed"),
+    "no-tensor": (([1.0], W), {}, "input=list; allowed: a tensor"),
+    "channels": ((X[:, :3], W), {}, r"input.shape=.* has 3 channels; allowed: 4, for weight.shape=\(6, 4, 3, 3\)"),
+    "channels-of-groups": ((X, W), {"groups": 2}, "has 4 channels; allowed: 8, .* groups=2"),
+    "groups-of-outputs": ((X, W[:5, :2]), {"groups": 2}, "groups=2; allowed: a divisor of the weight's 5 output"),
     "groups-0": ((X, W), {"groups": 0}, "groups=0; allowed"),
-    "bias": ((X, W, torch.rand(5)), {}, r"bias of shape \(5,\); allowed: \(6,\)"),
-    "kernel-above-input": ((X[..., :2], W), {"padding": (1, 0)}, "an input of 2 with padding 0 \\+ 0 is smaller than"),
-    "dilated-above-input": ((X, W), {"dilation": 5}, "which reaches over 11"),
+    "bias": ((X, W, torch.rand(5)), {}, r"bias.shape=\(5,\); allowed: \(6,\)"),
+    "kernel-above-input": ((X[..., :2], W), {"padding": (1, 0)}, "input side=2 with padding=0 \\+ 0 is smaller than"),
+    "dilated-above-input": ((X, W), {"dilation": 5}, "allowed: 11 or more in all"),
     "padding-negative": ((X, W), {"padding": (1, -1)}, r"padding=\(1, -1\); allowed: an int of 0 or more, or 2"),
     "padding-float": ((X, W), {"padding": 1.0}, "padding=1.0; allowed"),
     "padding-word": ((X, W), {"padding": "sane"}, "padding='sane'; allowed: .*did you mean 'same'"),
-    "same-with-stride": ((X, W), {"padding": "same", "stride": 2}, "padding='same' with stride=2; allowed: stride 1"),
+    "same-with-stride": ((X, W), {"padding": "same", "stride": 2}, "padding='same' with stride=2; allowed: stride=1"),
     "stride-0": ((X, W), {"stride": 0}, "stride=0; allowed: an int of 1 or more"),
     "stride-axes": ((X, W), {"stride": (1, 1, 1)}, r"stride=\(1, 1, 1\); allowed"),
     "dilation-0": ((X, W), {"dilation": (0, 1)}, r"dilation=\(0, 1\)"),
-    "dtypes": ((X, W.double()), {}, "weight is torch.float64, but the input torch.float32"),
-    "dtype-of-bias": ((X, W, torch.rand(6).double()), {}, "bias is torch.float64"),
-    "devices": ((X, W.to("meta")), {}, "weight is on meta, but the input on cpu"),
-    "integers": ((X.long(), W.long()), {}, "input is torch.int64; allowed: .*use algorithm='direct'"),
-    "complex": ((X.to(torch.complex64), W.to(torch.complex64)), {}, "input is torch.complex64; .*algorithm='direct'"),
+    "dtypes": ((X, W.double()), {}, "weight.dtype=torch.float64; allowed: the input's, torch.float32"),
+    "dtype-of-bias": ((X, W, torch.rand(6).double()), {}, "bias.dtype=torch.float64; allowed"),
+    "devices": ((X, W.to("meta")), {}, "weight.device=meta; allowed: the input's, cpu"),
+    "integers": ((X.long(), W.long()), {}, "input.dtype=torch.int64; allowed: .*or algorithm='direct'"),
+    "complex": ((X.to(torch.complex64), W.to(torch.complex64)), {}, "input.dtype=torch.complex64; .*='direct'"),
     "algorithm": ((X, W), {"algorithm": "ftt"}, "algorithm='ftt'; allowed: .*did you mean 'fft'"),
     "window": ((X, W), {"window": "haming"}, "did you mean 'hamming'"),
     "window-shape": ((X, W), {"window": torch.rand(5, 5)}, r"window\.shape=\(5, 5\); allowed: \(3, 3\)"),

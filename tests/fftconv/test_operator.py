@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from conv_problems import CONTIGUOUS, LAST, PROBLEMS, Tensors, tensors, truth
 from tolerances import assert_close
-from windowconv.fftconv import backend, operator
-from windowconv.fftconv.function import Convolution, Gradients
+from windowconv.fftconv import choice, operator, rewriting
+from windowconv.fftconv.autograd import Conv2d, Conv2dBackward
 from windowconv.fftconv.problem import Problem
 
 NAMES = ["same-7x7", "stride-2-3", "groups-stride", "depthwise-double", "no-image"]
@@ -51,7 +51,7 @@ def torchs(x: Tensor, w: Tensor, bias: Tensor | None = None, window: Tensor | No
 
 
 def ours(x: Tensor, w: Tensor, bias: Tensor | None = None, window: Tensor | None = None) -> Tensor:
-    return Convolution.apply(x, w, bias, window, *ONE, "fft", True, False)[0]
+    return Conv2d.apply(x, w, bias, window, *ONE, "fft", True, False)[0]
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -99,7 +99,7 @@ def test_the_compiler_is_told_the_dtypes(name, algorithm, keep, dtype):
 # --- derivatives ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", [operator.conv2d, Convolution.apply], ids=["operator", "function"])
+@pytest.mark.parametrize("call", [operator.conv2d, Conv2d.apply], ids=["operator", "function"])
 @both
 def test_gradcheck(call, algorithm):
     given = tensors(SMALL)
@@ -168,8 +168,8 @@ def test_no_gradient_is_computed_that_nobody_needs(wanted, monkeypatch):
         asked.append(args[-1])
         return original(*args)
 
-    original = backend.gradients
-    monkeypatch.setattr(backend, "gradients", spy)
+    original = rewriting.backward_rewritten
+    monkeypatch.setattr(rewriting, "backward_rewritten", spy)
     leaves = [normal(2, 4, 9, 10), normal(6, 2, 5, 4), normal(6)]
     for i in wanted:
         leaves[i].requires_grad_()
@@ -183,8 +183,8 @@ def test_second_derivatives_skip_what_does_not_arrive(monkeypatch):
     x, w = normal(2, 4, 9, 10), normal(6, 2, 5, 4).requires_grad_()
     (grad,) = torch.autograd.grad(ours(x, w).square().sum(), w, create_graph=True)
     calls = []
-    original = backend.gradients
-    monkeypatch.setattr(backend, "gradients", lambda *args: (calls.append(args[-1]), original(*args))[1])
+    original = rewriting.backward_rewritten
+    monkeypatch.setattr(rewriting, "backward_rewritten", lambda *args: (calls.append(args[-1]), original(*args))[1])
     (again,) = torch.autograd.grad(grad.sum(), w)
     assert calls == [(False, True)]
     (first,) = torch.autograd.grad(torchs(x, w).square().sum(), w, create_graph=True)
@@ -202,8 +202,8 @@ WINDOWS = {"none": None, "shared": (5, 4), "each": (3, 5, 4), "outputs": (6, 1, 
 @pytest.mark.parametrize("call", [operator, None], ids=["operator", "function"])
 def test_vmap(images, kernels, window, call):
     """Any of the tensors may be batched, on any axis; a window for each kernel or each channel too."""
-    forward = Convolution.apply if call is None else call.conv2d
-    backward = Gradients.apply if call is None else call.conv2d_backward
+    forward = Conv2d.apply if call is None else call.conv2d
+    backward = Conv2dBackward.apply if call is None else call.conv2d_backward
     x = normal(2, 3, 4, 9, 10) if images else normal(2, 4, 9, 10)
     w = normal(6, 2, 5, 4, 3) if kernels else normal(6, 2, 5, 4)
     m = None if WINDOWS[window] is None else normal(*WINDOWS[window])
@@ -295,9 +295,9 @@ def test_operations_are_counted_as_the_direct_methods(name, algorithm):
 @pytest.mark.parametrize("answer", ["direct", "fft"])
 def test_auto_is_decided_at_every_call(answer, monkeypatch):
     given, asked, done = tensors(SMALL), [], []
-    original = backend.convolve
-    monkeypatch.setattr(operator, "choose", lambda *args: (asked.append(args), answer)[1])
-    monkeypatch.setattr(backend, "convolve", lambda *args: (done.append(args), original(*args))[1])
+    original = rewriting.forward_rewritten
+    monkeypatch.setattr(choice, "choose", lambda *args: (asked.append(args), answer)[1])
+    monkeypatch.setattr(rewriting, "forward_rewritten", lambda *args: (done.append(args), original(*args))[1])
     output, _ = operator.conv2d(*forward_arguments(SMALL, given, "auto"))
     assert_close(output, truth(SMALL, given)[0])
     assert asked == [(SMALL, torch.float64, torch.device("cpu"), True)]
@@ -311,8 +311,8 @@ def test_autocast_does_not_change_what_the_operators_compute_in(monkeypatch):
     def spied(call):
         return lambda *args: (seen.append(torch.is_autocast_enabled("cpu")), call(*args))[1]
 
-    monkeypatch.setattr(backend, "convolve", spied(backend.convolve))
-    monkeypatch.setattr(backend, "gradients", spied(backend.gradients))
+    monkeypatch.setattr(rewriting, "forward_rewritten", spied(rewriting.forward_rewritten))
+    monkeypatch.setattr(rewriting, "backward_rewritten", spied(rewriting.backward_rewritten))
     with torch.autocast("cpu", torch.bfloat16):
         output, _ = operator.conv2d(*forward_arguments(SMALL, given))
         grads = operator.conv2d_backward(*backward_arguments(SMALL, given, (True, True)))
@@ -320,11 +320,11 @@ def test_autocast_does_not_change_what_the_operators_compute_in(monkeypatch):
     assert_close((output, *grads), truth(SMALL, given), torch.float32)
 
 
-@pytest.mark.parametrize("call", [operator.conv2d, Convolution.apply], ids=["operator", "function"])
+@pytest.mark.parametrize("call", [operator.conv2d, Conv2d.apply], ids=["operator", "function"])
 def test_a_kept_spectrum_serves_the_weights_gradient_and_no_other(call, monkeypatch):
     problem = PROBLEMS["same-7x7"]
     given, seen, spectrum = tensors(problem), [], torch.rand(5)
-    convolve, gradients = backend.convolve, backend.gradients
+    convolve, gradients = rewriting.forward_rewritten, rewriting.backward_rewritten
 
     def keeping(problem, x, w, bias, window, keep):
         output, _ = convolve(problem, x, w, bias, window, False)
@@ -334,8 +334,8 @@ def test_a_kept_spectrum_serves_the_weights_gradient_and_no_other(call, monkeypa
         seen.append(kept)
         return gradients(problem, gy, x, w, window, kept.new_empty(0), needs)
 
-    monkeypatch.setattr(backend, "convolve", keeping)
-    monkeypatch.setattr(backend, "gradients", spying)
+    monkeypatch.setattr(rewriting, "forward_rewritten", keeping)
+    monkeypatch.setattr(rewriting, "backward_rewritten", spying)
     x, w = given.input.requires_grad_(), given.weight.requires_grad_()
     output, kept = call(*forward_arguments(problem, given, keep=True))
     assert not kept.requires_grad

@@ -10,7 +10,7 @@ from conv_problems import IDS, LAST, PROBLEMS, problem, problems, tensors, truth
 from tolerances import assert_close
 from windowconv.fftconv import polyphase
 from windowconv.fftconv.problem import Problem
-from windowconv.fftconv.samples import is_channels_last
+from windowconv.fftconv.tiling import is_channels_last
 
 PHASED = [name for name in IDS if polyphase.can_phase(PROBLEMS[name])]
 

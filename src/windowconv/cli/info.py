@@ -7,7 +7,7 @@ import platform
 import torch
 
 import windowconv
-from windowconv.fftconv import calibration
+from windowconv.fftconv import calibration, fft_conv2d
 from windowconv.fftconv.cost import SHARES
 from windowconv.fftconv.native import library
 from windowconv.fftconv.rates import Rates
@@ -17,7 +17,7 @@ from windowconv.tables import format_table
 
 def report(*, calibrate: bool = False) -> str:
     """The whole text; with `calibrate` the machine is measured first."""
-    measured = calibration.calibrate() if calibrate else None
+    measured = calibration.calibrate(fft_conv2d) if calibrate else None
     lines = [
         f"windowconv       {windowconv.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
         f"processor        {calibration.key()['processor']}; torch uses {torch.get_num_threads()} threads",

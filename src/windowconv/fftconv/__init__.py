@@ -1,4 +1,4 @@
-"""Large-kernel convolution through the frequency domain: exact, and cheaper than a small kernel's direct one."""
+"""Large-kernel convolution through the frequency domain: exact, at a cost that hardly depends on the kernel."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from windowconv.fftconv.convolution import fft_conv1d, fft_conv2d, fft_conv3d
     from windowconv.fftconv.settings import set_keep_spectra
+    from windowconv.fftconv.workspace import release_workspace, set_workspace_limit
 
 _HOME = {
     "fft_conv1d": "convolution",
     "fft_conv2d": "convolution",
     "fft_conv3d": "convolution",
+    "release_workspace": "workspace",
     "set_keep_spectra": "settings",
+    "set_workspace_limit": "workspace",
 }
-__all__ = ["fft_conv1d", "fft_conv2d", "fft_conv3d", "set_keep_spectra"]
+__all__ = [
+    "fft_conv1d",
+    "fft_conv2d",
+    "fft_conv3d",
+    "release_workspace",
+    "set_keep_spectra",
+    "set_workspace_limit",
+]
 
 
 def __getattr__(name: str) -> Any:

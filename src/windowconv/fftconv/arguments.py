@@ -1,4 +1,4 @@
-"""A convolution's arguments as torch spells them: made uniform, or refused with a reason."""
+"""A convolution's arguments as torch spells them: checked, and made uniform."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from windowconv.errors import InputError, unknown
 
 Ints = int | tuple[int, ...]
 Algorithm = Literal["auto", "direct", "fft"]
-DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)  # what the frequency domain takes
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)  # those of algorithm="fft"
 
 
 class Geometry(NamedTuple):
-    """Stride, padding (before, after) and dilation of each axis, and the groups."""
+    """Stride, zeros of padding (before, after) and dilation of each axis, in samples, and the number of groups."""
 
     stride: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
@@ -25,7 +25,7 @@ class Geometry(NamedTuple):
 
 
 def check_algorithm(algorithm: object) -> None:
-    """An `InputError` for anything but "auto", "direct" and "fft"."""
+    """Raise an `InputError` for anything but "auto", "direct" and "fft"."""
     if algorithm not in get_args(Algorithm):
         raise unknown("algorithm", algorithm, get_args(Algorithm))
 
@@ -33,7 +33,12 @@ def check_algorithm(algorithm: object) -> None:
 def make_geometry(
     kernel: Sequence[int], stride: Ints, padding: Ints | str, dilation: Ints, groups: int = 1
 ) -> Geometry:
-    """The geometry of a kernel's size and torch's arguments; one int stands for all axes.
+    """The geometry of torch's arguments.
+
+    Args:
+        kernel: taps of each axis.
+        stride, padding, dilation: samples, one int for all axes or one for each; `padding` may be "same" or "valid".
+        groups: as in torch.
 
     Raises:
         InputError: a stride or dilation below 1, negative padding, another number of axes, an unknown word, or
@@ -49,7 +54,7 @@ def make_geometry(
     if padding != "same":
         raise unknown("padding", padding, ["same", "valid"])
     if max(strides) > 1:
-        raise InputError(f"padding='same' with stride={stride}; allowed: stride 1, or padding in numbers")
+        raise InputError(f"padding='same' with stride={stride}; allowed: stride=1, or padding in samples")
     total = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
     return Geometry(strides, tuple((t // 2, t - t // 2) for t in total), dilations, groups)
 
@@ -64,60 +69,64 @@ def _each(name: str, value: Ints, axes: int, least: int) -> tuple[int, ...]:
 
 
 def check_tensors(axes: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
-    """Ranks, channels, groups, dtypes and devices of a convolution with `axes` axes.
+    """Check the ranks, channels, groups, dtypes and devices of a convolution with `axes` axes.
+
+    Args:
+        input: (N, C, *sides) or (C, *sides).
+        weight: (K, C / groups, *taps).
+        bias: (K,) or None.
 
     Raises:
-        InputError: one that does not fit, by name.
+        InputError: naming the argument that does not fit.
     """
     for name, tensor in (("input", input), ("weight", weight), ("bias", bias)):
         if not (isinstance(tensor, Tensor) or (name == "bias" and tensor is None)):
-            raise InputError(f"{name} is a {type(tensor).__name__}; allowed: a tensor")
+            raise InputError(f"{name}={type(tensor).__name__}; allowed: a tensor")
     sides = ", ".join(["D", "H", "W"][3 - axes :] if axes > 1 else ["L"])
     if weight.ndim != axes + 2 or 0 in weight.shape:
-        raise InputError(
-            f"weight of shape {_shape(weight)}; allowed: (out, in / groups, {sides.lower()}), none of them 0"
-        )
+        raise InputError(f"weight.shape={_shape(weight)}; allowed: (out, in / groups, {sides.lower()}), none of them 0")
     if input.ndim not in (axes + 1, axes + 2) or 0 in input.shape[-axes - 1 :]:
-        raise InputError(
-            f"input of shape {_shape(input)}; allowed: (N, C, {sides}) or (C, {sides}), none of them 0 but N"
-        )
+        raise InputError(f"input.shape={_shape(input)}; allowed: (N, C, {sides}) or (C, {sides}), none but N of them 0")
     if not isinstance(groups, int) or groups < 1:
         raise InputError(f"groups={groups!r}; allowed: an int of 1 or more")
     channels, expected = input.shape[-axes - 1], weight.shape[1] * groups
     if channels != expected:
         raise InputError(
-            f"input has {channels} channels, but a weight of shape {_shape(weight)} with groups={groups} "
-            f"takes {expected}"
+            f"input.shape={_shape(input)} has {channels} channels; allowed: {expected}, for "
+            f"weight.shape={_shape(weight)} and groups={groups}"
         )
     if weight.shape[0] % groups:
-        raise InputError(f"groups={groups} does not divide the weight's {weight.shape[0]} output channels")
+        raise InputError(f"groups={groups}; allowed: a divisor of the weight's {weight.shape[0]} output channels")
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
-        raise InputError(f"bias of shape {_shape(bias)}; allowed: ({weight.shape[0]},), one for each output channel")
+        raise InputError(f"bias.shape={_shape(bias)}; allowed: ({weight.shape[0]},), one for each output channel")
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor is not None and tensor.dtype != input.dtype:
-            raise InputError(f"{name} is {tensor.dtype}, but the input {input.dtype}; allowed: the same for both")
+            raise InputError(f"{name}.dtype={tensor.dtype}; allowed: the input's, {input.dtype}")
         if tensor is not None and tensor.device != input.device:
-            raise InputError(
-                f"{name} is on {tensor.device}, but the input on {input.device}; allowed: the same for both"
-            )
+            raise InputError(f"{name}.device={tensor.device}; allowed: the input's, {input.device}")
 
 
 def check_dtype(input: Tensor) -> None:
-    """An `InputError` for a dtype that the frequency domain does not take."""
+    """Raise an `InputError` for a dtype that algorithm="fft" does not support."""
     if input.dtype not in DTYPES:
         allowed = ", ".join(str(dtype) for dtype in DTYPES)
-        raise InputError(f"input is {input.dtype}; allowed: {allowed}; for another dtype use algorithm='direct'")
+        raise InputError(f"input.dtype={input.dtype}; allowed: {allowed}, or algorithm='direct'")
 
 
 def check_size(sides: Sequence[int], kernel: Sequence[int], geometry: Geometry) -> None:
-    """An `InputError` for an input smaller than the kernel."""
-    for n, k, (before, after), dilation in zip(sides, kernel, geometry.padding, geometry.dilation, strict=True):
+    """Raise an `InputError` for an input whose `sides`, padded, are shorter than the `kernel`, both in samples."""
+    for n, k, padding, dilation in zip(sides, kernel, geometry.padding, geometry.dilation, strict=True):
         reach = dilation * (k - 1) + 1
-        if n + before + after < reach:
-            raise InputError(
-                f"an input of {n} with padding {before} + {after} is smaller than the kernel, which reaches over "
-                f"{reach}; use a larger input, more padding or a smaller kernel"
-            )
+        if n + sum(padding) < reach:
+            raise too_small(n, padding, reach)
+
+
+def too_small(size: int, padding: tuple[int, int], reach: int, prefix: str = "") -> InputError:
+    """The error, after `prefix`, for a side of `size` samples and its padding below the kernel's `reach`."""
+    return InputError(
+        f"{prefix}input side={size} with padding={padding[0]} + {padding[1]} is smaller than the kernel; allowed: "
+        f"{reach} or more in all (a larger input, more padding or a smaller kernel)"
+    )
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

@@ -1,7 +1,11 @@
-"""`vmap` for the operators: one more axis goes into the batch, the output channels or the groups.
+"""`vmap` for the operators: the mapped axis joins the batch, the output channels or the groups.
 
-One kernel for all members: the axis joins the batch. One input for all, or, in the weight's gradient, one input under
-many gradients: it joins the output channels. Else it joins the groups, which makes a convolution for each member.
+- One kernel for all members: the axis joins the batch.
+- One input for all members (or, in the weight's gradient, one input and many output gradients): it joins the output
+  channels.
+- Otherwise it joins the groups, which makes one convolution for each member.
+
+A mapped tensor has the shape documented in `operator`, with a members' axis moved to the front.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from torch import Tensor
 Pair = tuple[Tensor, Tensor]
 
 
-def convolve(
+def vmap_conv2d(
     op: Callable[..., Pair],
     info: Any,
     in_dims: Sequence[int | None],
@@ -30,7 +34,12 @@ def convolve(
     training: bool,
     keep: bool,
 ) -> tuple[Pair, tuple[int | None, None]]:
-    """The rule of `operator.conv2d`, that is `op`; no spectrum is kept."""
+    """The `vmap` rule of `operator.conv2d` (`op`): its outputs and their mapped axes; no spectrum is kept.
+
+    Args:
+        info: its `batch_size` is the number of members.
+        in_dims: the mapped axis of each tensor; None for one that all members share.
+    """
     many, x_many, w_many, bias_many, m_many = info.batch_size, *(dim is not None for dim in in_dims[:4])
     x, w, m = _front(input, in_dims[0]), _front(weight, in_dims[1]), _front_or_none(window, in_dims[3])
     added = _front_or_none(bias, in_dims[2])
@@ -57,7 +66,7 @@ def convolve(
     return (output, spectrum), (0, None)
 
 
-def gradients(
+def vmap_conv2d_backward(
     op: Callable[..., Pair],
     info: Any,
     in_dims: Sequence[int | None],
@@ -74,7 +83,10 @@ def gradients(
     needs_input: bool,
     needs_weight: bool,
 ) -> tuple[Pair, tuple[int | None, int | None]]:
-    """The rule of `operator.conv2d_backward`, that is `op`: each gradient is folded in the cheapest way."""
+    """The `vmap` rule of `operator.conv2d_backward` (`op`); each gradient takes the cheapest way of its own.
+
+    Args: as in `vmap_conv2d`.
+    """
     many, gy_many, x_many, w_many, m_many = info.batch_size, *(dim is not None for dim in in_dims[:4])
     gy, x, w = [_front(t, d) for t, d in zip((grad_output, input, weight), in_dims, strict=False)]
     m, nothing = _front_or_none(window, in_dims[3]), spectrum.new_empty(0)
@@ -94,7 +106,7 @@ def gradients(
             grad_input, input_dim = _from_channels(grads[0], many), 0
         if weight_by_groups:
             grad_weight, weight_dim = grads[1].unflatten(0, (many, -1)), 0
-    x, w = x[0] if x_many else x, w[0] if w_many else w  # of what differs between members, only the shape matters now
+    x, w = x[0] if x_many else x, w[0] if w_many else w  # from here on only the shape of a mapped tensor matters
     if needs_input and not input_by_groups:
         if gy_many:
             shape = x.new_empty(()).expand(many * x.shape[0], *x.shape[1:])
@@ -132,6 +144,7 @@ def _to_channels(tensor: Tensor) -> Tensor:
 
 
 def _from_channels(tensor: Tensor, many: int) -> Tensor:
+    """(N, members * C, H, W) -> (members, N, C, H, W)."""
     return tensor.unflatten(1, (many, -1)).movedim(1, 0)
 
 
@@ -153,7 +166,13 @@ def _kernels(
     many: int,
     fold: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor | None]:
-    """All members' weights and windows as one weight and one window; a window that all kernels share stays as it is."""
+    """All members' weights and windows as one weight and one window; a window shared by all kernels is kept.
+
+    Args:
+        weight: (K, C / groups, kh, kw), with members in front if `weight_batched`.
+        window: broadcasts to one member's weight, with members in front if `window_batched`.
+        fold: joins the members of (members, K, ...) to K.
+    """
     weights = _every(weight, weight_batched, many)
     if window is None:
         return fold(weights), None

@@ -1,4 +1,4 @@
-"""Large convolutions in blocks of images and of output channels (or groups), so that work space stays bounded."""
+"""Large convolutions in blocks of images and of output channels (or groups), which bound their work space."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import WindowWarning
-from windowconv.fftconv.plan import Plan
 from windowconv.fftconv.problem import Problem
+from windowconv.fftconv.tile_plan import TilePlan
 
-LANES = 32  # channels come in blocks of at most this many
-_told = False
+LANES = 32  # the most channels in a block of an implementation
+_warned = False
 
 
 @dataclass(frozen=True)
 class Block:
-    """Images `first ... last - 1` and, of every channel-wise thing, the parts that belong together."""
+    """A part of a problem: slices of the images, of the input channels and of the output channels, and its problem."""
 
     images: slice
     inputs: slice
@@ -29,13 +29,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Division:
-    """How many images, and how many output channels (or groups, where there are several), go together."""
+    """The images of a block, and its output channels (or its groups, if there are several)."""
 
     images: int
     outputs: int
 
     def blocks(self, problem: Problem) -> Iterator[Block]:
-        """The blocks of a problem, all output channels of some images first."""
+        """The blocks of a problem: all output channels of the first images, then those of the next."""
         for first in range(0, problem.batch, self.images):
             images = slice(first, min(first + self.images, problem.batch))
             count = problem.groups if problem.groups > 1 else problem.out_channels
@@ -55,8 +55,12 @@ def _block(problem: Problem, images: slice, start: int, stop: int) -> Block:
     return Block(images, inputs, outputs, part)
 
 
-def work_bytes(plan: Plan, itemsize: int = 4) -> int:
-    """What the spectra of an input, its kernel and its output take: complex, in whole blocks of channels."""
+def work_bytes(plan: TilePlan, itemsize: int = 4) -> int:
+    """Bytes of the complex spectra of input, kernel and output, in whole blocks of channels.
+
+    Args:
+        itemsize: bytes of a real number in the spectra.
+    """
     p = plan.problem
     groups = 1 if p.depthwise else p.groups
     each_in, each_out = (_padded(channels // groups) for channels in (p.in_channels, p.out_channels))
@@ -69,10 +73,10 @@ def _padded(channels: int) -> int:
     return -(-channels // LANES) * LANES
 
 
-def divide(plan: Plan, limit: int, itemsize: int = 4) -> Division | None:
-    """The largest blocks whose spectra fit into `limit` bytes; None if not even one image and few channels do.
+def divide(plan: TilePlan, limit: int, itemsize: int = 4) -> Division | None:
+    """The largest blocks whose spectra fit into `limit` bytes; None if the smallest do not.
 
-    Output channels are halved first: a batch in parts has its kernels transformed for each.
+    Output channels are halved first: dividing the batch transforms all kernels again for each part.
     """
     p = plan.problem
     whole = p.groups if p.groups > 1 else p.out_channels
@@ -90,30 +94,30 @@ def divide(plan: Plan, limit: int, itemsize: int = 4) -> Division | None:
             return None
 
 
-def tell_too_large(plan: Plan, limit: int) -> None:
-    """Say once that a convolution goes directly because its work space is not allowed."""
-    global _told
-    if not _told:
-        _told = True
+def warn_too_large(plan: TilePlan, limit: int) -> None:
+    """Warn, once a process, that a convolution is computed directly for want of work space."""
+    global _warned
+    if not _warned:
+        _warned = True
         warnings.warn(
-            f"a convolution ({plan}) needs more work space than the {limit / 2**20:.0f} MiB allowed, so it is computed "
-            "directly (and so are others like it); windowconv.fftconv.set_workspace_limit allows more",
+            f"a convolution ({plan}) needs more work space than the {limit / 2**20:.0f} MiB allowed and is computed "
+            "directly, like others of its size; windowconv.fftconv.set_workspace_limit(bytes) allows more",
             WindowWarning,
             stacklevel=2,
         )
 
 
-class Sum:
-    """A gradient that comes in parts, summed in float32 or better."""
+class GradientSum:
+    """A gradient of the shape and dtype of `like`, summed from parts in float32 or float64."""
 
     def __init__(self, like: Tensor) -> None:
         self.like = like
         self.total = torch.zeros_like(like, dtype=torch.promote_types(like.dtype, torch.float32))
 
-    def add(self, place: tuple[slice, ...], part: Tensor) -> None:
-        """Add to some channels or images."""
-        self.total[place] += part
+    def add(self, index: tuple[slice, ...], part: Tensor) -> None:
+        """Add a part at `index`: slices of the images and channels."""
+        self.total[index] += part
 
     def result(self) -> Tensor:
-        """The sum in the precision of what it is the gradient of."""
+        """The sum in the dtype of `like`."""
         return self.total.to(self.like.dtype)

@@ -1,8 +1,8 @@
-"""How much work either algorithm does for a problem: counts of a few kinds of work, for `rates` to price.
+"""The work of either algorithm for a problem: counts of a few kinds of work, for `rates` to price.
 
-Torch's direct convolution is counted as oneDNN does it: blocks of 16 channels, and rows of taps that meet only
-padding skipped. The other goes by its plan, after what `backend.rewrite` does, block by block where work space bounds
-it. A training step is forward and both gradients.
+Torch's direct convolution is counted as oneDNN computes it: in blocks of 16 channels, without rows of taps that only
+multiply padding. "fft" is counted from the plan of the rewritten problem, block by block if work space bounds it. A
+training step is the forward pass and both gradients.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from windowconv.fftconv import backend
 from windowconv.fftconv.blocks import divide
-from windowconv.fftconv.plan import Plan, make_plan, product_macs, transform_macs
 from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.rewriting import rewrite, rewritten
+from windowconv.fftconv.tile_plan import TilePlan, make_plan, product_macs, transform_macs
 
 Counts = Mapping[str, float]
 Family = Literal["dense", "strided", "grouped", "depthwise"]
@@ -95,9 +95,8 @@ def fft_counts(problem: Problem, itemsize: int, training: bool, lanes: int, limi
     Returns:
         The counts; None if not even a small part of the problem fits into the work space.
     """
-    steps = backend.rewrite(problem)
-    inner = steps[-1].after if steps else problem
-    copies = sum(_copied(step.before, step.after) for step in steps)
+    inner = rewritten(problem)
+    copies = sum(_copied(step.before, step.after) for step in rewrite(problem))
     plan = make_plan(inner)
     division = divide(plan, limit, itemsize)
     if division is None:
@@ -121,7 +120,7 @@ def _copied(before: Problem, after: Problem) -> int:
     return weight + (0 if same else before.batch * before.in_channels * before.axes[0].size * before.axes[1].size)
 
 
-def _plan_counts(plan: Plan, training: bool, lanes: int) -> dict[str, float]:
+def _plan_counts(plan: TilePlan, training: bool, lanes: int) -> dict[str, float]:
     """The passes of `native.convolution`: forward transforms x, w and inverts y; back gy, w, x and gx, gw."""
     p, height, width = plan.problem, plan.height, plan.width
     groups = 1 if p.depthwise else p.groups

@@ -1,66 +1,75 @@
-"""Torch's own convolution with what the operators have more: a window, and padding that differs between two sides."""
+"""Torch's own convolution, with what the operators add to it: a window, and padding that differs between two ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from windowconv.fftconv.arguments import Geometry
+from windowconv.functional import windowed_weight
+
 aten: Any = torch.ops.aten
+TORCH: Any = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
-def convolve(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    window: Tensor | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+def direct_forward(
+    input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, geometry: Geometry
 ) -> Tensor:
-    """The output of `operator.conv2d`, whose arguments these are."""
-    input, sides = _padded(input, padding)
-    weight = windowed(weight, window)
-    return aten.convolution(input, weight, bias, stride, sides, dilation, False, [0, 0], groups)
+    """The output (N, K, *outputs), or (K, *outputs) for an unbatched input.
+
+    Args:
+        input: (N, C, *sides) or (C, *sides), with one to three axes.
+        weight: (K, C / groups, *taps).
+        bias: (K,).
+        window: broadcasts to the weight.
+    """
+    padded, padding = _pad_unevenly(input, geometry)
+    stride, _, dilation, groups = geometry
+    return TORCH[len(stride)](padded, windowed_weight(weight, window), bias, stride, padding, dilation, groups)
 
 
-def gradients(
+def direct_backward(
     grad_output: Tensor,
     input: Tensor,
     weight: Tensor,
     window: Tensor | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    geometry: Geometry,
     needs: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The gradients of `operator.conv2d_backward`, whose arguments these are; None where not needed."""
-    padded, sides = _padded(input, padding)
-    effective = windowed(weight, window)
+    """The gradients of a 2-D input and of the raw weight, in their shapes; None where not needed.
+
+    Args:
+        grad_output: (N, K, H, W).
+        input, weight, window: as in `direct_forward`, with a batch and two axes.
+        needs: whether the gradients of (input, weight) are needed.
+    """
+    padded, padding = _pad_unevenly(input, geometry)
+    stride, uneven, dilation, groups = geometry
     grad_input, grad_weight, _ = aten.convolution_backward(
-        grad_output, padded, effective, None, stride, sides, dilation, False, [0, 0], groups, [*needs, False]
+        grad_output,
+        padded,
+        windowed_weight(weight, window),
+        None,
+        stride,
+        padding,
+        dilation,
+        False,
+        [0, 0],
+        groups,
+        [*needs, False],
     )
     if needs[0] and padded is not input:
-        top, bottom, left, right = padding
+        (top, bottom), (left, right) = uneven
         grad_input = F.pad(grad_input, (-left, -right, -top, -bottom))
-    if needs[1]:
-        grad_weight = windowed(grad_weight, window)
-    return grad_input, grad_weight
+    return grad_input, windowed_weight(grad_weight, window) if needs[1] else None
 
 
-def windowed(weight: Tensor, window: Tensor | None) -> Tensor:
-    """`weight * window` in the weight's precision, rounded once."""
-    return weight if window is None else (weight * window).to(weight.dtype)
-
-
-def _padded(input: Tensor, padding: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """The input, and its padding on both sides of each axis: uneven padding goes into the input."""
-    top, bottom, left, right = padding
-    if top == bottom and left == right:
-        return input, [top, left]
-    return F.pad(input, (left, right, top, bottom)), [0, 0]
+def _pad_unevenly(input: Tensor, geometry: Geometry) -> tuple[Tensor, list[int]]:
+    """The input and the zeros at both ends of each axis; where the two ends differ, the zeros join the input."""
+    padding = geometry.padding
+    if all(before == after for before, after in padding):
+        return input, [before for before, _ in padding]
+    return F.pad(input, [end for pair in reversed(padding) for end in pair]), [0] * len(padding)

@@ -1,7 +1,7 @@
-"""The convolution as two operators that torch knows: `windowconv::conv2d` and its gradients.
+"""The convolution as two operators that torch knows: `windowconv::conv2d` and `windowconv::conv2d_backward`.
 
-Registered with shapes for the compiler, derivatives to any order, `vmap` and the direct method's count of operations.
-`torch.func.grad` and forward-mode derivatives do not reach a registered operator: see `function.py`.
+Registered with output shapes for the compiler, derivatives of any order, `vmap` and the direct method's operation
+count. `torch.func.grad` and forward-mode derivatives do not reach a registered operator: see `autograd`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch._prims_common import suggest_memory_format
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-from windowconv.fftconv import backend, batching, derivatives, direct
-from windowconv.fftconv.choice import choose
-from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv import batching, choice, derivatives, rewriting
+from windowconv.fftconv.direct import direct_backward, direct_forward
+from windowconv.fftconv.execution import geometry_of
+from windowconv.fftconv.problem import Problem, cached_problem, make_problem
 from windowconv.fftconv.reference import compute_dtype
 
 aten: Any = torch.ops.aten
@@ -38,28 +39,31 @@ def conv2d(
     training: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The convolution of (N, C, H, W) with (K, C / groups, kh, kw), times a window that broadcasts to the weight.
+    """The convolution of (N, C, H, W) with the windowed weight.
 
     Args:
-        window: fixed; no gradient flows to it.
-        stride, dilation: (height, width).
+        input: (N, C, H, W).
+        weight: (K, C / groups, kh, kw).
+        bias: (K,).
+        window: broadcasts to the weight; no gradient flows to it.
+        stride, dilation: samples along (height, width).
         padding: zeros (above, below, left, right).
-        algorithm: "fft", "direct" (torch's own), or "auto": whichever `choose` expects to be faster, decided at
-            every call, for compiled code whose shapes are not known before.
-        training: whether a backward pass will follow, for that choice.
+        algorithm: "fft", "direct", or "auto": `choice.choose` decides at every call, for compiled code that does not
+            know its shapes in advance.
+        training: whether a backward pass follows; only "auto" asks.
         keep: return the input's spectrum for the backward pass.
 
     Returns:
-        The output, and the spectrum: empty unless kept.
+        The output (N, K, H', W') and the spectrum, flat: empty unless kept.
     """
-    geometry = (stride, padding, dilation, groups)
-    problem = make_problem(input.shape, weight.shape, *geometry)
-    with _plain(input):
-        if _resolve(algorithm, problem, input, training) == "direct":
-            output, spectrum = direct.convolve(input, weight, bias, window, *geometry), input.new_empty(0)
+    problem = _problem(input, weight, stride, padding, dilation, groups)
+    with _without_autocast(input):
+        if _chosen(algorithm, problem, input, training) == "direct":
+            output = direct_forward(input, weight, bias, window, geometry_of(problem))
+            spectrum = input.new_empty(0)
         else:
-            output, spectrum = backend.convolve(problem, input, weight, bias, window, keep)
-        # the compiler expects the dtype of spectra, whichever implementation found nothing to keep
+            output, spectrum = rewriting.forward_rewritten(problem, input, weight, bias, window, keep)
+        # the compiler expects the dtype of spectra of an empty one too
         return output.contiguous(memory_format=_format(input, weight)), spectrum.to(compute_dtype(input.dtype))
 
 
@@ -78,58 +82,60 @@ def conv2d_backward(
     needs_input: bool,
     needs_weight: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of `conv2d` for the input and the raw weight; empty where they are not needed.
+    """The gradients of `conv2d` for the input and the raw weight, in their shapes; empty where not needed.
 
-    Where only the input's gradient is needed, of `input` only the shape is looked at; the same holds for `weight`.
+    If only the input's gradient is needed, only the shape of `input` matters, not its values; the same for `weight`.
+
+    Args:
+        grad_output: (N, K, H', W').
+        spectrum: what `conv2d` returned, or an empty tensor.
+        needs_input, needs_weight: which gradients to compute.
     """
-    geometry = (stride, padding, dilation, groups)
-    problem = make_problem(input.shape, weight.shape, *geometry)
+    problem = _problem(input, weight, stride, padding, dilation, groups)
     needs = (needs_input, needs_weight)
     grad_input, grad_weight = None, None
-    with _plain(input):
-        if _resolve(algorithm, problem, input, True) == "direct":
-            grad_input, grad_weight = direct.gradients(grad_output, input, weight, window, *geometry, needs)
+    with _without_autocast(input):
+        if _chosen(algorithm, problem, input, True) == "direct":
+            grad_input, grad_weight = direct_backward(grad_output, input, weight, window, geometry_of(problem), needs)
         elif any(needs):
-            grad_input, grad_weight = backend.gradients(problem, grad_output, input, weight, window, spectrum, needs)
+            operands = grad_output, input, weight, window, spectrum
+            grad_input, grad_weight = rewriting.backward_rewritten(problem, *operands, needs)
         return (
             input.new_empty(0) if grad_input is None else grad_input.contiguous(memory_format=_format(input)),
             weight.new_empty(0) if grad_weight is None else grad_weight.contiguous(memory_format=_format(weight)),
         )
 
 
-def make_problem(
-    input: Sequence[int],
-    weight: Sequence[int],
+def _problem(
+    input: Tensor,
+    weight: Tensor,
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
     groups: int,
 ) -> Problem:
-    """The problem of shapes (N, C, H, W) and (K, C / groups, kh, kw), the rest as in `conv2d`."""
-    axes = (
-        Axis(input[2], weight[2], stride[0], dilation[0], padding[0], padding[1]),
-        Axis(input[3], weight[3], stride[1], dilation[1], padding[2], padding[3]),
-    )
-    return Problem(input[0], input[1], weight[0], groups, axes)
+    """The problem of a call's arguments, built once for all calls of these sizes."""
+    shapes = tuple(input.shape), tuple(weight.shape)
+    return cached_problem(*shapes, tuple(stride), tuple(padding), tuple(dilation), groups)
 
 
-def _resolve(algorithm: str, problem: Problem, input: Tensor, training: bool) -> str:
-    return choose(problem, input.dtype, input.device, training) if algorithm == "auto" else algorithm
+def _chosen(algorithm: str, problem: Problem, input: Tensor, training: bool) -> str:
+    return choice.choose(problem, input.dtype, input.device, training) if algorithm == "auto" else algorithm
 
 
-def _plain(input: Tensor) -> Any:
-    """Without autocast, which would change the precision of what an implementation computes with."""
+def _without_autocast(input: Tensor) -> Any:
+    """A context without autocast, which would lower the precision of an implementation's own products."""
     kind = input.device.type
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def _format(*tensors: Tensor) -> torch.memory_format:
-    """Channels-last if one of them is, as torch's convolution does."""
+    """Channels-last if one of them is, as in torch's convolution."""
     last = any(suggest_memory_format(tensor) == torch.channels_last for tensor in tensors)
     return torch.channels_last if last else torch.contiguous_format
 
 
-# --- what torch wants to know -----------------------------------------------------------------------------------------
+# --- registration with torch ------------------------------------------------------------------------------------------
 
 
 @conv2d.register_fake
@@ -146,8 +152,8 @@ def _conv2d_fake(
     training: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor]:
-    outputs = [axis.outputs for axis in make_problem(input.shape, weight.shape, stride, padding, dilation, groups).axes]
-    shape = (input.shape[0], weight.shape[0], *outputs)
+    # built anew: sizes may be symbols here, which no cache takes
+    shape = make_problem(input.shape, weight.shape, stride, padding, dilation, groups).outputs
     length = torch.library.get_ctx().new_dynamic_size() if keep else 0
     return _empty(input, shape, _format(input, weight)), input.new_empty(length, dtype=compute_dtype(input.dtype))
 
@@ -165,17 +171,17 @@ def _empty(like: Tensor, shape: Sequence[int], memory_format: torch.memory_forma
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=memory_format)
 
 
-conv2d.register_autograd(partial(derivatives.backward, conv2d_backward), setup_context=derivatives.save)
+conv2d.register_autograd(partial(derivatives.conv2d_vjp, conv2d_backward), setup_context=derivatives.save_for_conv2d)
 conv2d_backward.register_autograd(
-    partial(derivatives.double_backward, conv2d, conv2d_backward), setup_context=derivatives.save_gradients
+    partial(derivatives.backward_vjp, conv2d, conv2d_backward), setup_context=derivatives.save_for_backward
 )
-conv2d.register_vmap(partial(batching.convolve, conv2d))
-conv2d_backward.register_vmap(partial(batching.gradients, conv2d_backward))
+conv2d.register_vmap(partial(batching.vmap_conv2d, conv2d))
+conv2d_backward.register_vmap(partial(batching.vmap_conv2d_backward, conv2d_backward))
 
 
 @register_flop_formula(torch.ops.windowconv.conv2d)
 def _flops(input: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Any, **__: Any) -> int:
-    """The direct method's count, whatever the algorithm."""
+    """The direct method's operations, whatever the algorithm."""
     return flop_registry[aten.convolution](input, weight, None, None, None, None, False, out_val=out_shape[0])
 
 

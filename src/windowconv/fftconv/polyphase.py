@@ -12,9 +12,9 @@ from dataclasses import replace
 from torch import Tensor
 from torch.nn import functional as F
 
-from windowconv.fftconv.plan import BYTE_COST, make_plan, training_cost
 from windowconv.fftconv.problem import Axis, Problem
-from windowconv.fftconv.samples import is_channels_last
+from windowconv.fftconv.tile_plan import BYTE_COST, make_plan, training_cost
+from windowconv.fftconv.tiling import is_channels_last
 
 
 def can_phase(problem: Problem) -> bool:

@@ -1,4 +1,4 @@
-"""A kernel made ready for inference: its spectrum, packed once, for inputs of one size."""
+"""A kernel prepared for inference: its spectrum, packed once, for images of one size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from windowconv.fftconv import backend
+from windowconv.fftconv import rewriting
 from windowconv.fftconv.blocks import divide
 from windowconv.fftconv.native import convolution as native
-from windowconv.fftconv.plan import Plan, make_plan, training_cost
 from windowconv.fftconv.problem import Problem
-from windowconv.fftconv.samples import is_channels_last
+from windowconv.fftconv.tile_plan import TilePlan, make_plan, training_cost
+from windowconv.fftconv.tiling import is_channels_last
 from windowconv.fftconv.workspace import workspace_limit
 
 CPU = torch.device("cpu")
@@ -22,66 +22,77 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Preparation:
-    """What preparing a convolution's kernel would take and save."""
+    """The cost and gain of preparing a convolution's kernel.
+
+    Args:
+        plan: of the rewritten problem.
+        bytes: what the packed kernel takes.
+        gain: the time that each call saves, in multiply-adds.
+    """
 
     problem: Problem
-    plan: Plan  # of the problem as it is carried out
+    plan: TilePlan
     bytes: int
-    gain: float  # multiply-adds' worth of time that a call saves
+    gain: float
 
 
-def preparation(problem: Problem, dtype: torch.dtype) -> Preparation | None:
-    """How a kernel would be prepared; None where the native operator does not take it in one piece."""
+def plan_preparation(problem: Problem, dtype: torch.dtype) -> Preparation | None:
+    """How to prepare a kernel; None where the native operator does not compute the problem in one block.
+
+    Args:
+        problem: with the batch size of an example.
+        dtype: the input's and the weight's.
+    """
     if not native.supports(CPU, dtype) or problem.batch == 0:
         return None
-    steps = backend.rewrite(problem)
-    plan = make_plan(steps[-1].after if steps else problem)
-    if not all(axis.touching for axis in plan.problem.axes):
+    plan = make_plan(rewriting.rewritten(problem))
+    if plan.problem.empty:
         return None
     division = divide(plan, workspace_limit())
     if division is None or len(list(division.blocks(plan.problem))) != 1:
         return None
-    without = replace(plan, problem=replace(plan.problem, batch=0))
-    return Preparation(problem, plan, native.packed_bytes(plan), training_cost(without) / 3)
+    kernels_only = replace(plan, problem=replace(plan.problem, batch=0))
+    return Preparation(problem, plan, native.packed_bytes(plan), training_cost(kernels_only) / 3)
 
 
 class PreparedKernel:
-    """A packed kernel, and the tensors that it was made of: it is out of date when one of them changes.
+    """A packed kernel and the tensors it was computed from; if one of them changes, it serves no more calls.
 
     It is a cache: copies and pickles of it are None.
     """
 
-    def __init__(self, how: Preparation, weight: Tensor, window: Tensor | None, made_of: Sequence[Tensor]) -> None:
-        """Pack `weight * window`, which was made of the tensors `made_of`."""
-        self.how = how
-        self.made_of = [(tensor, _version(tensor)) for tensor in made_of]
-        self.dtype, self.channels_last = weight.dtype, is_channels_last(weight)
-        self.steps = backend.rewrite(how.problem)
-        weight = weight.detach()
-        if self.steps:
-            weight = weight if window is None else (weight * window).to(weight.dtype)
-            window = None
-            for step in self.steps:
-                weight = step.weight(weight, step.before)
-        self.packed = native.pack(how.plan, weight, window)
+    def __init__(
+        self, preparation: Preparation, weight: Tensor, window: Tensor | None, sources: Sequence[Tensor]
+    ) -> None:
+        """Transform and pack `weight * window`.
 
-    def fits(self, problem: Problem, input: Tensor, made_of: Sequence[Tensor]) -> bool:
-        """Whether it serves such a call: the same sizes but for the batch, made of the same unchanged tensors."""
-        if problem.batch == 0 or input.dtype != self.dtype or len(made_of) != len(self.made_of):
+        Args:
+            weight: (K, C / groups, kh, kw).
+            window: broadcasts to the weight.
+            sources: the tensors that `weight` and `window` were computed from.
+        """
+        self.preparation = preparation
+        self.sources = [(tensor, _version(tensor)) for tensor in sources]
+        self.dtype, self.channels_last = weight.dtype, is_channels_last(weight)
+        kernels, factor = rewriting.rewrite_weight(weight.detach(), window, preparation.problem)
+        self.packed = native.pack(preparation.plan, kernels, factor)
+
+    def serves(self, problem: Problem, input: Tensor, sources: Sequence[Tensor]) -> bool:
+        """Whether it serves a call: of the same sizes but for the batch, with the same unchanged sources."""
+        if problem.batch == 0 or input.dtype != self.dtype or len(sources) != len(self.sources):
             return False
-        if replace(problem, batch=self.how.problem.batch) != self.how.problem:
+        if replace(problem, batch=self.preparation.problem.batch) != self.preparation.problem:
             return False
-        pairs = zip(made_of, self.made_of, strict=True)
+        pairs = zip(sources, self.sources, strict=True)
         return all(now is then and _version(now) == version for now, (then, version) in pairs)
 
-    def convolve(self, input: Tensor, bias: Tensor | None) -> Tensor:
-        """The convolution of (N, C, H, W), without gradients."""
+    def forward(self, input: Tensor, bias: Tensor | None) -> Tensor:
+        """The output (N, K, H', W') for an input (N, C, H, W) and a bias (K,), without gradients."""
         last = is_channels_last(input) or self.channels_last
-        batch = input.shape[0]
-        for step in self.steps:
-            input = step.input(input, replace(step.before, batch=batch))
-        plan = replace(self.how.plan, problem=replace(self.how.plan.problem, batch=batch))
-        return native.convolve_packed(plan, input, self.packed, bias, last)
+        prepared, batch = self.preparation, input.shape[0]
+        images = rewriting.rewrite_input(input, prepared.problem)
+        plan = replace(prepared.plan, problem=replace(prepared.plan.problem, batch=batch))
+        return native.forward_packed(plan, images, self.packed, bias, last)
 
     def __deepcopy__(self, memo: Any) -> None:
         return None
@@ -90,5 +101,6 @@ class PreparedKernel:
         return type(None), ()
 
 
-def _version(weight: Tensor) -> int:
-    return -1 if weight.is_inference() else weight._version
+def _version(tensor: Tensor) -> int:
+    """Torch's count of in-place changes; inference tensors have none."""
+    return -1 if tensor.is_inference() else tensor._version

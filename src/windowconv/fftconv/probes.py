@@ -1,9 +1,9 @@
-"""The convolutions that a machine is measured with: small, each dominated by another kind of work."""
+"""The convolutions that a machine is measured with: small ones, each dominated by another kind of work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from statistics import median
 
 import torch
@@ -14,21 +14,23 @@ from windowconv.fftconv.cost import family
 from windowconv.fftconv.problem import Axis, Problem
 from windowconv.fftconv.rates import (
     Factors,
+    Method,
     Phase,
     Probe,
     Rates,
-    Way,
     counts_of,
     fit_factors,
     group,
+    implementation_name,
     name_of,
-    way_of,
 )
 
-SECONDS = 1.5  # rounds stop then, but not before FEWEST, and go on to GIVE_UP while times are not steady
+Convolution = Callable[..., Tensor]  # with the arguments of `torch.nn.functional.conv2d`
+
+SECONDS = 1.5  # when rounds end, but not before FEWEST; while times are not steady they continue until GIVE_UP
 GIVE_UP = 5.0
 FEWEST = 3
-UNSTEADY = 0.1  # by how much the second shortest time exceeds the shortest: a few percent on a machine at rest
+UNSTEADY = 0.1  # how far the second shortest time may exceed the shortest: a few per cent on an idle machine
 DTYPES = (torch.float32, torch.bfloat16)
 PHASES: tuple[Phase, Phase] = ("forward", "step")
 
@@ -39,17 +41,21 @@ def _problem(batch: int, channels: int, pixels: int, taps: int, groups: int = 1)
 
 
 PROBLEMS = (
-    _problem(1, 64, 7, 3),  # calls
-    _problem(16, 64, 28, 3),  # samples and spectra
-    _problem(8, 128, 14, 5),  # products
-    _problem(4, 256, 7, 3),  # weights
+    _problem(1, 64, 7, 3),  # dominated by the call
+    _problem(16, 64, 28, 3),  # by samples and spectra
+    _problem(8, 128, 14, 5),  # by products
+    _problem(4, 256, 7, 3),  # by weights
     _problem(8, 128, 14, 7, groups=128),
 )
 
 
-def measure() -> Mapping[str, Factors] | None:
-    """The factors of this machine and thread count, by `rates.group`; None if it is too busy with other things."""
-    runs = [run for dtype in DTYPES for problem in PROBLEMS for run in _runs(problem, dtype)]
+def measure(convolution: Convolution) -> Mapping[str, Factors] | None:
+    """The factors of this machine and thread count, by `rates.group`; None if it is too busy to tell.
+
+    Args:
+        convolution: what is measured against `torch.nn.functional.conv2d`, whose arguments and gradients it has.
+    """
+    runs = [run for dtype in DTYPES for problem in PROBLEMS for run in _runs(problem, dtype, convolution)]
     start, rounds = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS or rounds <= FEWEST or not _steady(runs):
         for run in runs:
@@ -61,7 +67,7 @@ def measure() -> Mapping[str, Factors] | None:
 
 
 def _steady(runs: Iterable[_Run]) -> bool:
-    """Whether each group's shortest times can be had again: those of a machine that does nothing else."""
+    """Whether the two shortest times of each run nearly agree, as they do on an idle machine."""
     ratios: dict[str, list[float]] = {}
     for run in runs:
         for seconds in run.seconds.values():
@@ -71,12 +77,19 @@ def _steady(runs: Iterable[_Run]) -> bool:
 
 
 class _Run:
-    """One problem by one way in one layout."""
+    """One problem by one method in one memory format, with the seconds measured so far."""
 
-    def __init__(self, problem: Problem, dtype: torch.dtype, way: Way, layout: torch.memory_format) -> None:
-        self.problem, self.dtype = problem, dtype
-        self.way: Way = way
-        self.group = group(way, name_of(dtype), family(problem))
+    def __init__(
+        self,
+        problem: Problem,
+        dtype: torch.dtype,
+        method: Method,
+        layout: torch.memory_format,
+        convolution: Convolution,
+    ) -> None:
+        self.problem, self.dtype, self.convolution = problem, dtype, convolution
+        self.method: Method = method
+        self.group = group(method, name_of(dtype), family(problem))
         self.seconds: dict[Phase, list[float]] = {}
         generator = torch.Generator().manual_seed(0)  # not the user's
         height, width = problem.axes
@@ -91,39 +104,36 @@ class _Run:
         self.weight.requires_grad_()
 
     def time(self) -> None:
-        """Take the time of a forward pass without a graph, and of a training step: of several the shortest counts."""
+        """Measure a forward pass without a graph, and a training step; of several measurements the shortest counts."""
         for phase in PHASES:
             start = time.perf_counter()
             with torch.set_grad_enabled(phase == "step"):
-                output = self._convolve()
+                output = self._forward()
             if phase == "step":
                 torch.autograd.grad(output, (self.input, self.weight), self.gradient)
             self.seconds.setdefault(phase, []).append(time.perf_counter() - start)
 
-    def _convolve(self) -> Tensor:
-        # imported when used: that module imports `choice`, which imports this one
-        from windowconv.fftconv.convolution import fft_conv2d
-
-        convolve = F.conv2d if self.way == "direct" else fft_conv2d
+    def _forward(self) -> Tensor:
         height, width = self.problem.axes
-        return convolve(self.input, self.weight, padding=(height.before, width.before), groups=self.problem.groups)
+        padding, groups = (height.before, width.before), self.problem.groups
+        return self.convolution(self.input, self.weight, padding=padding, groups=groups)
 
     def probe(self, phase: Phase) -> Probe:
-        """What was measured, against what the built-in rates say."""
-        row = Rates().row(self.way, name_of(self.dtype), family(self.problem), phase)
-        counts = counts_of(self.problem, self.dtype, self.way, phase)
+        """The measured time beside the counts and rates that predict it."""
+        row = Rates().row(self.method, name_of(self.dtype), family(self.problem), phase)
+        counts = counts_of(self.problem, self.dtype, self.method, phase)
         assert counts is not None, "no limit was given"
         return Probe(counts, row, min(self.seconds[phase]))
 
 
-def _runs(problem: Problem, dtype: torch.dtype) -> Iterator[_Run]:
-    yield _Run(problem, dtype, way_of(dtype), torch.channels_last)
+def _runs(problem: Problem, dtype: torch.dtype, convolution: Convolution) -> Iterator[_Run]:
+    yield _Run(problem, dtype, implementation_name(dtype), torch.channels_last, convolution)
     for layout in (torch.channels_last, torch.contiguous_format):
-        yield _Run(problem, dtype, "direct", layout)
+        yield _Run(problem, dtype, "direct", layout, F.conv2d)
 
 
 def _factors(runs: Iterable[_Run]) -> Mapping[str, Factors]:
-    """Each group's factors; of torch's two layouts the faster one counts."""
+    """The factors of each group; of torch's two memory formats the faster one counts."""
     best: dict[str, dict[tuple[Problem, Phase], Probe]] = {}
     for run in runs:
         of_group = best.setdefault(run.group, {})

@@ -1,7 +1,7 @@
-"""A plan carried out with torch's own operations: every step is a matrix product, on any device, in either precision.
+"""The reference implementation of a plan in torch's own operations: matrix products, on any device.
 
-Frequencies are worked on in blocks of columns, so that spectra stay in the cache and little memory is needed: what is
-kept of each tensor is its transform along the width alone.
+It computes in float32 or float64. Frequencies are processed in blocks of columns, so that spectra stay in the cache:
+only the transforms along the width are kept whole.
 """
 
 from __future__ import annotations
@@ -10,20 +10,27 @@ import torch
 from torch import Tensor
 
 from windowconv.fftconv.pages import ready
-from windowconv.fftconv.plan import Plan
-from windowconv.fftconv.samples import image_view, is_channels_last, weight_view
+from windowconv.fftconv.tile_plan import TilePlan
+from windowconv.fftconv.tiling import image_view, is_channels_last, weight_view
 from windowconv.fftconv.transform import Columns, Transform, blocks
 from windowconv.fftconv.workspace import workspace
 
 
-def convolve(
-    plan: Plan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
+def forward(
+    plan: TilePlan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The output, and an empty tensor where the native operator gives the spectra that it keeps."""
+    """The output (N, K, H', W') and an empty tensor: this implementation keeps no spectrum.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (K, C / groups, kh, kw).
+        bias: (K,).
+        window: (kh, kw), the same for all kernels.
+        keep: ignored.
+    """
     dtype = compute_dtype(input.dtype)
-    shape = (plan.problem.batch, plan.problem.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
-    output = _new(shape, dtype, input.device, is_channels_last(input) or is_channels_last(weight))
-    if not _meets(plan):
+    output = _new(plan.problem.outputs, dtype, input.device, is_channels_last(input) or is_channels_last(weight))
+    if plan.problem.empty:
         output.zero_()
         if bias is not None:
             output.add_(bias.view(-1, 1, 1))
@@ -46,8 +53,8 @@ def convolve(
     return output.to(input.dtype), output.new_empty(0)
 
 
-def gradients(
-    plan: Plan,
+def backward(
+    plan: TilePlan,
     grad_output: Tensor,
     input: Tensor,
     weight: Tensor,
@@ -55,7 +62,14 @@ def gradients(
     spectrum: Tensor,
     needs: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The gradients of the input and of the weight before its window, each where needed."""
+    """The gradients of the input and of the raw weight, in their shapes; None where not needed.
+
+    Args:
+        grad_output: (N, K, H', W').
+        input, weight, window: as in `forward`.
+        spectrum: ignored.
+        needs: whether the gradients of (input, weight) are needed.
+    """
     dtype = compute_dtype(input.dtype)
     grads = [
         _new(tuple(tensor.shape), dtype, tensor.device, is_channels_last(tensor)) if needed else None
@@ -69,16 +83,21 @@ def gradients(
 
 
 def _fill_gradients(
-    plan: Plan,
+    plan: TilePlan,
     grads: tuple[Tensor | None, Tensor | None],
     grad_output: Tensor,
     input: Tensor,
     weight: Tensor,
     factor: Tensor | None,
 ) -> None:
-    """Compute those gradients that are not None; a factor whose values are not needed for that is not looked at."""
+    """Compute the gradients that are not None, into them.
+
+    Args:
+        grads: like the input and like the weight.
+        factor: the window in the view of the weight; it is only read if needed.
+    """
     for_input, for_weight = grads
-    if not _meets(plan):
+    if plan.problem.empty:
         for grad in grads:
             if grad is not None:
                 grad.zero_()
@@ -104,9 +123,15 @@ def _fill_gradients(
 
 
 def _gradient_block(
-    plan: Plan, x: Transform, w: Transform, g: Transform, columns: Columns, needs: tuple[bool, bool], take: workspace
+    plan: TilePlan,
+    x: Transform,
+    w: Transform,
+    g: Transform,
+    columns: Columns,
+    needs: tuple[bool, bool],
+    take: workspace,
 ) -> None:
-    """One block's products; they take the place of the factors, which are used up."""
+    """The products of one block of columns; `x`, `w` and `g` are overwritten with the results."""
     grad = g.spectrum(columns, take)
     kernel = w.spectrum(columns, take) if needs[0] else None
     if needs[1]:
@@ -119,15 +144,18 @@ def _gradient_block(
         x.collect(product, columns)
 
 
-def _product(plan: Plan, x: Tensor, w: Tensor, out: Tensor) -> None:
-    """output[n, k] = sum_c x[n, c] w[k, c], for every frequency and group."""
+def _product(plan: TilePlan, x: Tensor, w: Tensor, out: Tensor) -> None:
+    """output[n, k] = sum_c x[n, c] w[k, c] for every frequency f and group g.
+
+    x is (3, f, g, n, c), w is (3, f, g, k, c) and out is (3, f, g, n, k): see `Transform`.
+    """
     if plan.problem.depthwise:
         torch.mul(x, w, out=out)
     else:
         torch.bmm(x.flatten(0, 2), w.flatten(0, 2).transpose(1, 2), out=out.flatten(0, 2))
 
 
-def _input_product(plan: Plan, grad: Tensor, w: Tensor, out: Tensor) -> None:
+def _input_product(plan: TilePlan, grad: Tensor, w: Tensor, out: Tensor) -> None:
     """x[n, c] = sum_k grad[n, k] w[k, c]."""
     if plan.problem.depthwise:
         torch.mul(grad, w, out=out)
@@ -135,8 +163,8 @@ def _input_product(plan: Plan, grad: Tensor, w: Tensor, out: Tensor) -> None:
         torch.bmm(grad.flatten(0, 2), w.flatten(0, 2), out=out.flatten(0, 2))
 
 
-def _kernel_product(plan: Plan, grad: Tensor, x: Tensor, out: Tensor) -> None:
-    """w[k, c] = sum_n grad[n, k] x[n, c]; x is used up."""
+def _kernel_product(plan: TilePlan, grad: Tensor, x: Tensor, out: Tensor) -> None:
+    """w[k, c] = sum_n grad[n, k] x[n, c]; x is overwritten."""
     if plan.problem.depthwise:
         torch.sum(x.mul_(grad), dim=3, keepdim=True, out=out)
     else:
@@ -144,7 +172,7 @@ def _kernel_product(plan: Plan, grad: Tensor, x: Tensor, out: Tensor) -> None:
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What is computed in: half precisions in float32."""
+    """The dtype of spectra: float64, or float32 for everything else."""
     return dtype if dtype == torch.float64 else torch.float32
 
 
@@ -153,11 +181,6 @@ def _new(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, chann
     return ready(torch.empty(shape, dtype=dtype, device=device, memory_format=layout))
 
 
-def _factor(window: Tensor | None, weight: Tensor, plan: Plan, dtype: torch.dtype) -> Tensor | None:
-    """The window, seen as the weight is."""
+def _factor(window: Tensor | None, weight: Tensor, plan: TilePlan, dtype: torch.dtype) -> Tensor | None:
+    """The window (kh, kw) in the view of the weight (`weight_view`)."""
     return None if window is None else weight_view(window.to(dtype).expand_as(weight), plan)
-
-
-def _meets(plan: Plan) -> bool:
-    """Whether the output depends on anything but the bias."""
-    return plan.problem.batch > 0 and all(axis.touching for axis in plan.problem.axes)

@@ -1,4 +1,4 @@
-"""What holds for the whole process: whether spectra are kept for the backward pass."""
+"""A setting of the whole process: whether spectra are kept for the backward pass."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ _keep = False
 
 
 def set_keep_spectra(keep: bool) -> None:
-    """Whether a forward pass keeps its input's spectrum, for the weight's gradient.
+    """Set whether a forward pass keeps its input's spectrum for the weight's gradient.
 
-    Kept spectra save the backward pass one transform in five and cost memory, at 7x7 kernels one to two times the
-    input's; recomputed ones (the default) cost none. Results are the same.
+    A kept spectrum saves the backward pass one transform in five; with 7x7 kernels it takes one to two times the
+    input's memory. By default it is computed again. Results are the same.
+
+    Args:
+        keep: True keeps spectra, False computes them again.
 
     Raises:
-        InputError: `keep` is no bool.
+        InputError: `keep` is not a bool.
     """
     global _keep
     if not isinstance(keep, bool):
@@ -23,5 +26,5 @@ def set_keep_spectra(keep: bool) -> None:
 
 
 def keeps_spectra() -> bool:
-    """What `set_keep_spectra` was given last; False at first."""
+    """The last value given to `set_keep_spectra`; False at first."""
     return _keep

@@ -9,9 +9,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from windowconv.fftconv.plan import Plan
-from windowconv.fftconv.samples import Tiling
-from windowconv.fftconv.tables import Role, folds, half, make_tables
+from windowconv.fftconv.dft_tables import Role, folds, half, make_tables
+from windowconv.fftconv.tile_plan import TilePlan
+from windowconv.fftconv.tiling import Tiling
 from windowconv.fftconv.workspace import workspace
 
 CPU_BLOCK = 8 << 20  # bytes of one tensor's spectrum: several of them should share the cache
@@ -41,7 +41,7 @@ class Transform:
         Re(conj(x) w conj(g)) = xa wa (ga - gb) + xb wb (ga + gb) + (xa - xb) (wa + wb) gb
     """
 
-    def __init__(self, role: Role, plan: Plan, view: Tensor, dtype: torch.dtype, take: workspace) -> None:
+    def __init__(self, role: Role, plan: TilePlan, view: Tensor, dtype: torch.dtype, take: workspace) -> None:
         """For tensors seen as `view` is: (height, width, groups, images, channels)."""
         self.role: Role = role
         self.tiling = Tiling(getattr(plan.height, role), getattr(plan.width, role))

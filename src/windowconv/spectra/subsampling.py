@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]
 
 from windowconv.errors import InputError
-from windowconv.hooks import observe
+from windowconv.hooks import visit_calls
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.forward import device_and_dtype, run
 from windowconv.spectra.network import convolutions
@@ -113,7 +113,7 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
 
     runner = _Runner(model)
     for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2, 3)):
-        observe(runner, watched, [batch.to(device, dtype)], record)
+        visit_calls(runner, watched, [batch.to(device, dtype)], record)
     if not rows:
         raise InputError(
             f"model={type(model).__name__} calls none of {', '.join(watched)}; allowed: a model that subsamples"

@@ -13,7 +13,9 @@ from native_builds import EMULATED, FOLDER, available, by_each_set, compiled, li
 from windowconv.fftconv import probes
 from windowconv.fftconv.native import convolution as native
 from windowconv.fftconv.native import library as c
-from windowconv.fftconv.plan import make_plan
+from windowconv.fftconv.tile_plan import make_plan
+
+NATIVE = native.forward, native.backward
 
 SAME = (3, 3, 3, 3)
 # of enough rows (tiles of images), columns and depth; beyond that of whole and odd sizes, and of several chunks
@@ -50,7 +52,7 @@ def by_torch(problem, given) -> tuple[Tensor, ...]:
 def test_it_is_as_exact_as_torch(name):
     case = CASES[name]
     given, plan = tensors(case, torch.bfloat16, window=False), make_plan(case)
-    ours, avx512 = by_each_set(lambda: given.values(native, plan))
+    ours, avx512 = by_each_set(lambda: given.values(*NATIVE, plan))
     for one, other, own, true in zip(ours, avx512, by_torch(case, given), truth(case, given), strict=True):
         assert not torch.equal(one, other), "no tiles were used"
         assert (one - true).norm() <= 1.3 * (own - true).norm()
@@ -61,9 +63,9 @@ def test_it_is_as_exact_as_torch(name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_packed_kernel_gives_the_same_output(name):
     given, plan = tensors(CASES[name], torch.bfloat16), make_plan(CASES[name])
-    expected, _ = native.convolve(plan, given.input, given.weight, given.bias, given.window)
+    expected, _ = native.forward(plan, given.input, given.weight, given.bias, given.window)
     packed = native.pack(plan, given.weight, given.window)
-    assert torch.equal(native.convolve_packed(plan, given.input, packed, given.bias, False), expected)
+    assert torch.equal(native.forward_packed(plan, given.input, packed, given.bias, False), expected)
 
 
 @pytest.mark.usefixtures("amx")
@@ -73,7 +75,7 @@ def test_all_else_is_left_to_avx512(name):
     case = {**CASES, **TOO_SMALL}[name]
     dtype = torch.float32 if name in CASES else torch.bfloat16
     given, plan = tensors(case, dtype), make_plan(case)
-    for one, other in zip(*by_each_set(lambda: given.values(native, plan)), strict=True):
+    for one, other in zip(*by_each_set(lambda: given.values(*NATIVE, plan)), strict=True):
         assert torch.equal(one, other)
 
 
@@ -81,10 +83,10 @@ def test_all_else_is_left_to_avx512(name):
 def test_each_thread_has_its_tiles():
     """They must be configured and released by each: the emulation traps otherwise."""
     given, plan = tensors(CASES["odd"], torch.bfloat16), make_plan(CASES["odd"])
-    alone = given.values(native, plan)
+    alone = given.values(*NATIVE, plan)
     torch.set_num_threads(3)
     try:
-        together = given.values(native, plan)
+        together = given.values(*NATIVE, plan)
     finally:
         torch.set_num_threads(1)
     for one, other in zip(alone, together, strict=True):
@@ -96,9 +98,9 @@ def test_each_thread_has_its_tiles():
 def test_a_bad_sample_stays_in_its_image(bad):
     given, plan = tensors(CASES["odd"], torch.bfloat16), make_plan(CASES["odd"])
     assert plan.tiles == 1
-    output, for_input, for_weight = given.values(native, plan)
+    output, for_input, for_weight = given.values(*NATIVE, plan)
     given.input[7, 36, 4, 3] = bad
-    spoilt, same, spoilt_weight = given.values(native, plan)
+    spoilt, same, spoilt_weight = given.values(*NATIVE, plan)
     others = torch.arange(35) != 7
     assert not spoilt[7].isfinite().any()
     assert torch.equal(spoilt[others], output[others])

@@ -13,8 +13,11 @@ from torch.nn import functional as F
 from conv_problems import CONTIGUOUS, IDS, LAST, PROBLEMS, Tensors, axes, problem, tensors, truth
 from windowconv.fftconv import reference
 from windowconv.fftconv.native import convolution as native
-from windowconv.fftconv.plan import Plan, axis_plan, make_plan
 from windowconv.fftconv.problem import Problem
+from windowconv.fftconv.tile_plan import TilePlan, axis_plan, make_plan
+
+REFERENCE = reference.forward, reference.backward
+NATIVE = native.forward, native.backward
 
 pytestmark = pytest.mark.usefixtures("instructions")
 SAME = (3, 3, 3, 3)
@@ -70,12 +73,12 @@ def laid_out(tensors: Tensors, layout: str, weights: str | None = None) -> Tenso
     )
 
 
-def check(problem: Problem, tensors: Tensors, plan: Plan | None = None, like: Tensors | None = None) -> None:
+def check(problem: Problem, tensors: Tensors, plan: TilePlan | None = None, like: Tensors | None = None) -> None:
     """Output and both gradients, to 1e-6 of their norm; in bfloat16 besides the rounding of the result itself.
 
     The norm is that of the results of `like` if it is given.
     """
-    got, trues = tensors.values(native, plan or make_plan(problem)), truth(problem, tensors)
+    got, trues = tensors.values(*NATIVE, plan or make_plan(problem)), truth(problem, tensors)
     norms = [t.norm() for t in (truth(problem, like) if like else trues)]
     for name, one, true, norm in zip(("output", "input", "weight"), got, trues, norms, strict=True):
         assert one.dtype == tensors.input.dtype
@@ -98,7 +101,11 @@ def test_values(name, dtype):
 @pytest.mark.parametrize("name", IDS)
 def test_the_reference_agrees(name):
     given, plan = tensors(PROBLEMS[name], torch.float32), make_plan(PROBLEMS[name])
-    for one, other in zip(given.values(native, plan), given.values(reference, plan), strict=True):
+    for one, other in zip(
+        given.values(*NATIVE, plan),
+        given.values(*REFERENCE, plan),
+        strict=True,
+    ):
         assert one.stride() == other.stride()
         assert (one - other).norm() <= 1e-6 * other.norm()
 
@@ -117,7 +124,11 @@ def test_layouts(name, layout, dtype):
 @pytest.mark.parametrize("name", ["same-7x7", "one-channel", "one-pixel", "groups", "several-tiles"])
 def test_memory_formats_are_the_references(name, of_input, of_weight):
     given, plan = tensors(PROBLEMS[name], torch.float32, (of_input, of_weight)), make_plan(PROBLEMS[name])
-    for one, other in zip(given.values(native, plan), given.values(reference, plan), strict=True):
+    for one, other in zip(
+        given.values(*NATIVE, plan),
+        given.values(*REFERENCE, plan),
+        strict=True,
+    ):
         assert one.is_contiguous() == other.is_contiguous()
         assert one.is_contiguous(memory_format=LAST) == other.is_contiguous(memory_format=LAST)
 
@@ -141,14 +152,14 @@ def test_a_window_in_any_memory():
 def test_a_kept_spectrum_gives_the_same_gradients(name, dtype):
     given, plan = tensors(CASES[name], DTYPES[dtype]), make_plan(CASES[name])
     operands = given.input, given.weight, given.bias, given.window
-    output, nothing = native.convolve(plan, *operands)
-    again, spectrum = native.convolve(plan, *operands, keep=True)
+    output, nothing = native.forward(plan, *operands)
+    again, spectrum = native.forward(plan, *operands, keep=True)
     assert nothing.numel() == 0
     assert spectrum.numel() > 0
     assert torch.equal(output, again)
     operands = given.grad_output, given.input, given.weight, given.window
-    recomputed = native.gradients(plan, *operands, nothing, (True, True))
-    kept = native.gradients(plan, *operands, spectrum, (True, True))
+    recomputed = native.backward(plan, *operands, nothing, (True, True))
+    kept = native.backward(plan, *operands, spectrum, (True, True))
     for one, other in zip(recomputed, kept, strict=True):
         assert one is not None
         assert other is not None
@@ -160,10 +171,10 @@ def test_a_kept_spectrum_gives_the_same_gradients(name, dtype):
 @pytest.mark.parametrize("name", CASES)
 def test_a_packed_kernel_gives_the_same_output(name, dtype, channels_last):
     given, plan = tensors(CASES[name], DTYPES[dtype]), make_plan(CASES[name])
-    expected, _ = native.convolve(plan, given.input, given.weight, given.bias, given.window)
+    expected, _ = native.forward(plan, given.input, given.weight, given.bias, given.window)
     packed = native.pack(plan, given.weight, given.window)
     assert native.packed_bytes(plan) == packed.numel() * packed.itemsize
-    output = native.convolve_packed(plan, given.input, packed, given.bias, channels_last)
+    output = native.forward_packed(plan, given.input, packed, given.bias, channels_last)
     assert torch.equal(output, expected)
     assert output.is_contiguous(memory_format=LAST if channels_last else CONTIGUOUS)
 
@@ -173,15 +184,15 @@ def test_a_packed_kernel_gives_the_same_output(name, dtype, channels_last):
 def test_only_gradients_that_are_needed(name, needs):
     given, plan = tensors(PROBLEMS[name], torch.float32), make_plan(PROBLEMS[name])
     operands = given.grad_output, given.input, given.weight, given.window, torch.empty(0)
-    both = native.gradients(plan, *operands, (True, True))
-    some = native.gradients(plan, *operands, needs)
+    both = native.backward(plan, *operands, (True, True))
+    some = native.backward(plan, *operands, needs)
     for one, all_, needed in zip(some, both, needs, strict=True):
         assert torch.equal(one, all_) if needed else one is None
 
 
 def test_taps_that_meet_padding_only_have_no_gradient():
     case = PROBLEMS["kernel-above-image"]
-    *_, gradient = tensors(case, torch.float32).values(native, make_plan(case))
+    *_, gradient = tensors(case, torch.float32).values(*NATIVE, make_plan(case))
     unused = [tap for tap in range(9) if tap not in case.axes[0].touching]
     assert unused
     assert (gradient[:, :, unused] == 0).all()
@@ -190,7 +201,7 @@ def test_taps_that_meet_padding_only_have_no_gradient():
 def test_operands_are_not_written_to():
     case = PROBLEMS["same-7x7"]
     given, untouched = tensors(case, torch.float32), tensors(case, torch.float32)
-    given.values(native, make_plan(case))
+    given.values(*NATIVE, make_plan(case))
     for name, value in vars(given).items():
         assert torch.equal(value, getattr(untouched, name))
 
@@ -208,8 +219,8 @@ def test_memory_first_used_in_inference_mode():
     case = PROBLEMS["same-7x7"]
     given, plan = tensors(case, torch.float32), make_plan(case)
     with torch.inference_mode():
-        within = native.convolve(plan, given.input, given.weight, given.bias, given.window)[0]
-    assert torch.equal(given.values(native, plan)[0], within)
+        within = native.forward(plan, given.input, given.weight, given.bias, given.window)[0]
+    assert torch.equal(given.values(*NATIVE, plan)[0], within)
 
 
 @st.composite
@@ -239,7 +250,7 @@ def convolutions(draw):
         given = replace(given, window=None)
     elif window == "each" and given.input.dtype == torch.float32:
         given = replace(given, window=torch.rand(case.out_channels, 1, height.axis.taps, width.axis.taps))
-    return case, Plan(case, height, width), given
+    return case, TilePlan(case, height, width), given
 
 
 @settings(max_examples=200)

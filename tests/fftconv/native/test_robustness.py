@@ -19,7 +19,9 @@ from conv_problems import PROBLEMS, problem, tensors
 from windowconv.fftconv import workspace
 from windowconv.fftconv.native import convolution as native
 from windowconv.fftconv.native import library as c
-from windowconv.fftconv.plan import Plan, Side, axis_plan, make_plan
+from windowconv.fftconv.tile_plan import TensorTiles, TilePlan, axis_plan, make_plan
+
+NATIVE = native.forward, native.backward
 
 pytestmark = pytest.mark.skipif(c.library() is None, reason=c.why_not())
 each_set = pytest.mark.usefixtures("instructions")
@@ -35,7 +37,7 @@ WHOLE = {
 PLANS = {name: make_plan(case) for name, case in WHOLE.items()}
 for name, (down, across) in product(WHOLE, [(3, 2)]):
     height, width = WHOLE[name].axes
-    PLANS[f"{name}-tiles"] = Plan(WHOLE[name], axis_plan(height, down), axis_plan(width, across))
+    PLANS[f"{name}-tiles"] = TilePlan(WHOLE[name], axis_plan(height, down), axis_plan(width, across))
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BAD = {"nan": torch.nan, "inf": torch.inf, "-inf": -torch.inf}
 
@@ -53,7 +55,7 @@ def threads(count: int) -> Iterator[None]:
 # --- numbers that are not finite --------------------------------------------------------------------------------------
 
 
-def spread(plan: Plan, of: str, to: str, place: tuple[int, int]) -> tuple[slice, slice]:
+def spread(plan: TilePlan, of: str, to: str, place: tuple[int, int]) -> tuple[slice, slice]:
     """The samples of `to` ("input" or "output") on the tiles that hold the sample of `of` at `place`."""
     found = []
     for axis, sample in zip((plan.height, plan.width), place, strict=True):
@@ -64,12 +66,12 @@ def spread(plan: Plan, of: str, to: str, place: tuple[int, int]) -> tuple[slice,
     return found[0], found[1]
 
 
-def covered(side: Side, tile: int) -> range:
+def covered(side: TensorTiles, tile: int) -> range:
     start = side.first + tile * side.advance
     return range(max(0, start), min(side.size, start + side.length))
 
 
-def related(plan: Plan, channel: int, of: str, to: str) -> slice:
+def related(plan: TilePlan, channel: int, of: str, to: str) -> slice:
     """The channels of `to` in the group of a channel of `of`."""
     p = plan.problem
     each = {"input": p.in_channels // p.groups, "output": p.out_channels // p.groups}
@@ -94,10 +96,10 @@ def check_spoilt(clean: Tensor, got: Tensor, place: tuple[slice | int, ...], bad
 def test_a_bad_sample_spoils_its_tiles_only(name, dtype, bad):
     """In its image: all samples of the tiles that hold it, in all channels that it is summed into. No other image."""
     plan, given = PLANS[name], tensors(WHOLE[name.removesuffix("-tiles")], DTYPES[dtype])
-    output, for_input, for_weight = given.values(native, plan)
+    output, for_input, for_weight = given.values(*NATIVE, plan)
     channel, place = plan.problem.in_channels - 2, (4, 3)
     given.input[1, channel, *place] = BAD[bad]
-    spoilt_output, same, spoilt_weight = given.values(native, plan)
+    spoilt_output, same, spoilt_weight = given.values(*NATIVE, plan)
     group = related(plan, channel, "input", "output")
     check_spoilt(output, spoilt_output, (1, group, *spread(plan, "input", "output", place)), BAD[bad])
     assert torch.equal(same, for_input)
@@ -111,10 +113,10 @@ def test_a_bad_sample_spoils_its_tiles_only(name, dtype, bad):
 @pytest.mark.parametrize("name", PLANS)
 def test_a_bad_gradient_spoils_its_tiles_only(name, dtype, bad):
     plan, given = PLANS[name], tensors(WHOLE[name.removesuffix("-tiles")], DTYPES[dtype])
-    _, for_input, for_weight = given.values(native, plan)
+    _, for_input, for_weight = given.values(*NATIVE, plan)
     channel, place = plan.problem.out_channels - 2, (4, 3)
     given.grad_output[1, channel, *place] = BAD[bad]
-    _, spoilt_input, spoilt_weight = given.values(native, plan)
+    _, spoilt_input, spoilt_weight = given.values(*NATIVE, plan)
     group = related(plan, channel, "output", "input")
     check_spoilt(for_input, spoilt_input, (1, group, *spread(plan, "output", "input", place)), BAD[bad])
     check_spoilt(for_weight, spoilt_weight, (channel,), BAD[bad])
@@ -125,10 +127,10 @@ def test_a_bad_gradient_spoils_its_tiles_only(name, dtype, bad):
 @pytest.mark.parametrize("name", PLANS)
 def test_a_bad_weight_spoils_its_channels_only(name, bad):
     plan, given = PLANS[name], tensors(WHOLE[name.removesuffix("-tiles")], torch.float32)
-    output, for_input, for_weight = given.values(native, plan)
+    output, for_input, for_weight = given.values(*NATIVE, plan)
     channel = plan.problem.out_channels - 2
     given.weight[channel, 0, 2, 3] = BAD[bad]
-    spoilt_output, spoilt_input, same = given.values(native, plan)
+    spoilt_output, spoilt_input, same = given.values(*NATIVE, plan)
     check_spoilt(output, spoilt_output, (slice(None), channel), BAD[bad])
     first = related(plan, channel, "output", "input").start
     check_spoilt(for_input, spoilt_input, (slice(None), first), BAD[bad])
@@ -155,10 +157,10 @@ def equal(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
 def test_the_number_of_threads_changes_nothing(name, dtype):
     plan = SEVERAL[name]
     given = tensors(plan.problem, DTYPES[dtype])
-    alone = given.values(native, plan)
+    alone = given.values(*NATIVE, plan)
     for count in (2, 3, 7):
         with threads(count):
-            assert equal(given.values(native, plan), alone), count
+            assert equal(given.values(*NATIVE, plan), alone), count
 
 
 @each_set
@@ -168,13 +170,13 @@ def test_what_memory_held_before_changes_nothing(name, dtype):
     """Work space and fresh tensors are full of NaN here."""
     plan = SEVERAL[name]
     given = tensors(plan.problem, DTYPES[dtype])
-    before = given.values(native, plan)
+    before = given.values(*NATIVE, plan)
     for buffer in workspace._pool.idle:
         buffer.fill_(255)
     torch.use_deterministic_algorithms(True)  # which fills what `torch.empty` gives with NaN
     try:
         assert torch.empty(1).isnan()
-        assert equal(given.values(native, plan), before)
+        assert equal(given.values(*NATIVE, plan), before)
     finally:
         torch.use_deterministic_algorithms(False)
 
@@ -184,13 +186,13 @@ def test_what_memory_held_before_changes_nothing(name, dtype):
 def test_threads_convolve_different_problems_at_once(count):
     plans = list(SEVERAL.values())[-8:]
     given = [tensors(plan.problem, torch.float32) for plan in plans]
-    alone = [one.values(native, plan) for one, plan in zip(given, plans, strict=True)]
+    alone = [one.values(*NATIVE, plan) for one, plan in zip(given, plans, strict=True)]
     wrong, start = [], threading.Barrier(len(plans))
 
     def work(index: int) -> None:
         with threads(count):
             start.wait(60)
-            again = [given[index].values(native, plans[index]) for _ in range(5)]
+            again = [given[index].values(*NATIVE, plans[index]) for _ in range(5)]
         wrong.extend(index for one in again if not equal(one, alone[index]))
 
     workers = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(plans))]
@@ -224,7 +226,7 @@ def test_parent_and_child_after_a_fork():
     given = tensors(plan.problem, torch.float32)
 
     def same() -> bool:
-        return equal(given.values(native, plan), expected)
+        return equal(given.values(*NATIVE, plan), expected)
 
     def in_two_threads() -> bool:
         torch.set_num_threads(2)
@@ -235,7 +237,7 @@ def test_parent_and_child_after_a_fork():
         return in_two_threads()
 
     with threads(2):
-        expected = given.values(native, plan)
+        expected = given.values(*NATIVE, plan)
         in_child(in_two_threads)
         assert same()
         in_child(in_a_grandchild)
@@ -248,7 +250,7 @@ def in_new_process(code: str) -> str:
         import os, sys, torch
         from conv_problems import problem, tensors
         from windowconv.fftconv.native import convolution as native
-        from windowconv.fftconv.plan import make_plan
+        from windowconv.fftconv.tile_plan import make_plan
         plan = make_plan(problem((8, 8), (7, 7), batch=19, channels=(9, 17), padding=(3, 3, 3, 3)))
         given = tensors(plan.problem, torch.float32)
     """
@@ -273,7 +275,7 @@ def test_a_child_of_a_parent_that_used_torchs_threads_only():
         torch.ones(1 << 20).sum()
         child = os.fork()
         if not child:
-            given.values(native, plan)
+            given.values(*NATIVE, plan)
             os._exit(0)
         print(os.waitpid(child, 0)[1])
     """)
@@ -287,10 +289,10 @@ def test_as_many_threads_as_torch_is_told():
             return len(os.listdir("/proc/self/task"))
         torch.set_num_threads(1)
         before = threads()
-        given.values(native, plan)
+        given.values(*NATIVE, plan)
         print(threads() - before)
         torch.set_num_threads(3)
-        given.values(native, plan)
+        given.values(*NATIVE, plan)
         print(threads() - before)
     """)
     assert said.split() == ["0", "2"]
@@ -308,7 +310,7 @@ def test_ten_thousand_calls_leak_nothing():
 
     def call(count: int) -> None:
         for _ in range(count // 2):
-            given.values(native, plan)  # two calls: the output, and the gradients
+            given.values(*NATIVE, plan)  # two calls: the output, and the gradients
 
     call(1000)
     before = resident()

@@ -1,4 +1,4 @@
-"""A plan carried out by the native operator: the same two functions as the reference's."""
+"""The native implementation of a plan: the two functions of `reference`, and two for packed kernels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor
 from windowconv.fftconv.native import library as c
 from windowconv.fftconv.native.spectra import Runner, Spectrum, depthwise_tensor, image_tensor, kernel_tensor
 from windowconv.fftconv.pages import ready
-from windowconv.fftconv.plan import Plan
+from windowconv.fftconv.tile_plan import TilePlan
 from windowconv.fftconv.workspace import workspace
 
 
 def supports(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the native operator takes such tensors here."""
+    """Whether the native operator is here and takes tensors of this kind."""
     return device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and c.library() is not None
 
 
-class _Convolution:
-    """One plan's tensors as spectra, within one loan of work space."""
+class _Passes:
+    """The passes of one plan: transforms, products and inverse transforms, in work space lent for one call."""
 
-    def __init__(self, plan: Plan, runner: Runner, window: Tensor | None) -> None:
+    def __init__(self, plan: TilePlan, runner: Runner, window: Tensor | None) -> None:
         self.plan, self.runner, self.window = plan, runner, window
         p = self.problem = plan.problem
         self.groups = 1 if p.depthwise else p.groups
@@ -64,18 +64,24 @@ class _Convolution:
         self.runner.multiply(a, b, out, mode, dtype, depthwise=self.problem.depthwise)
 
 
-def convolve(
-    plan: Plan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
+def forward(
+    plan: TilePlan, input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, keep: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The convolution, and the input's spectrum if it is to be kept (else an empty tensor)."""
-    weight, window = _fixed(weight, window)
-    shape = _output_shape(plan)
-    if _sees_nothing(plan):
+    """The output (N, K, H', W') and, if `keep`, the input's spectrum (flat, float32); else an empty tensor.
+
+    Args:
+        input: (N, C, H, W), in float32 or bfloat16 like the weight.
+        weight: (K, C / groups, kh, kw).
+        bias: (K,).
+        window: (kh, kw), the same for all kernels.
+    """
+    shape = plan.problem.outputs
+    if plan.problem.empty:
         output = _empty(shape, input, weight, zero=True)
         return (output if bias is None else output.add_(bias[:, None, None])), input.new_empty(0)
     output = _empty(shape, input, weight)
     with workspace() as take:
-        work = _Convolution(plan, Runner(take), window)
+        work = _Passes(plan, Runner(take), _float_window(window))
         x, w, y = work.input_spectrum(), work.kernel_spectrum().taken(take), work.output_spectrum().taken(take)
         kept = ready(torch.empty(x.numel if keep else 0, dtype=torch.float32))
         x = x.put(kept) if keep else x.taken(take)
@@ -86,11 +92,15 @@ def convolve(
     return output, kept
 
 
-def pack(plan: Plan, weight: Tensor, window: Tensor | None) -> Tensor:
-    """The kernel's spectrum, as `convolve_packed` multiplies it: three panels for a complex matrix."""
-    weight, window = _fixed(weight.detach(), window)
+def pack(plan: TilePlan, weight: Tensor, window: Tensor | None) -> Tensor:
+    """The spectrum of `weight * window`, flat, as `forward_packed` takes it: three panels for a complex matrix.
+
+    Args:
+        weight: (K, C / groups, kh, kw).
+        window: (kh, kw), the same for all kernels.
+    """
     with workspace() as take:
-        work = _Convolution(plan, Runner(take), window)
+        work = _Passes(plan, Runner(take), _float_window(window))
         w = work.kernel_spectrum()
         if plan.problem.depthwise:
             packed = ready(torch.empty(w.numel, dtype=torch.float32))
@@ -100,20 +110,20 @@ def pack(plan: Plan, weight: Tensor, window: Tensor | None) -> Tensor:
         return work.runner.pack(w)
 
 
-def packed_bytes(plan: Plan) -> int:
-    """The size of what `pack` returns."""
+def packed_bytes(plan: TilePlan) -> int:
+    """The bytes of what `pack` returns."""
     with workspace() as take:
-        work = _Convolution(plan, Runner(take), None)
+        work = _Passes(plan, Runner(take), None)
         w = work.kernel_spectrum()
         return 4 * (w.numel if plan.problem.depthwise else work.runner.packed_size(w))
 
 
-def convolve_packed(plan: Plan, input: Tensor, packed: Tensor, bias: Tensor | None, channels_last: bool) -> Tensor:
-    """The convolution with a packed kernel, for inference."""
+def forward_packed(plan: TilePlan, input: Tensor, packed: Tensor, bias: Tensor | None, channels_last: bool) -> Tensor:
+    """The output (N, K, H', W') of an input (N, C, H, W), a packed kernel and a bias (K,), for inference."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    output = ready(torch.empty(_output_shape(plan), dtype=input.dtype, memory_format=layout))
+    output = ready(torch.empty(plan.problem.outputs, dtype=input.dtype, memory_format=layout))
     with workspace() as take:
-        work = _Convolution(plan, Runner(take), None)
+        work = _Passes(plan, Runner(take), None)
         x, y, w = work.input_spectrum().taken(take), work.output_spectrum().taken(take), work.kernel_spectrum()
         work.transform_input(input, x)
         depthwise = plan.problem.depthwise
@@ -123,8 +133,8 @@ def convolve_packed(plan: Plan, input: Tensor, packed: Tensor, bias: Tensor | No
     return output
 
 
-def gradients(
-    plan: Plan,
+def backward(
+    plan: TilePlan,
     grad_output: Tensor,
     input: Tensor,
     weight: Tensor,
@@ -132,28 +142,32 @@ def gradients(
     spectrum: Tensor,
     needs: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The gradients of the input and of the raw weight."""
-    if _sees_nothing(plan):
+    """The gradients of the input and of the raw weight, in their shapes; None where not needed.
+
+    Args:
+        grad_output: (N, K, H', W').
+        input, weight, window: as in `forward`.
+        spectrum: what `forward` kept, or an empty tensor.
+        needs: whether the gradients of (input, weight) are needed.
+    """
+    if plan.problem.empty:
         zeros = tuple(
             _empty(tuple(t.shape), t, zero=True) if n else None for t, n in zip((input, weight), needs, strict=True)
         )
         return zeros[0], zeros[1]
-    raw, (weight, used) = weight, _fixed(weight, window)
     grad_input = grad_weight = None
     with workspace() as take:
-        work = _Convolution(plan, Runner(take), used)
+        work = _Passes(plan, Runner(take), _float_window(window))
         gy = work.output_spectrum().taken(take)
         work.transform_output(grad_output, gy)
         if needs[0]:
             grad_input = _input_gradient(work, gy, input, weight)
         if needs[1]:
-            grad_weight = _weight_gradient(work, gy, input, raw, spectrum)
-    if grad_weight is not None and window is not None and used is None:
-        grad_weight *= window.to(grad_weight.dtype)
+            grad_weight = _weight_gradient(work, gy, input, weight, spectrum)
     return grad_input, grad_weight
 
 
-def _input_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Tensor) -> Tensor:
+def _input_gradient(work: _Passes, gy: Spectrum, input: Tensor, weight: Tensor) -> Tensor:
     several = work.plan.tiles > 1
     covered = all(side.length == side.size for side in work.sides("input"))
     grad = _empty(tuple(input.shape), input, zero=several or not covered)
@@ -161,13 +175,13 @@ def _input_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Ten
         w, gx = work.kernel_spectrum().taken(take), work.input_spectrum().taken(take)
         work.transform_kernel(weight, w)
         work.multiply(gy, w, gx, c.GRADIENT_INPUT, input.dtype)
-        # tiles that overlap are summed in float32
+        # overlapping tiles are added in float32 (overlap-add)
         total = _wide(grad, take) if several else grad
         work.runner.invert(gx, work.sides("input"), 1, image_tensor(total, work.groups), accumulate=several)
         return grad if total is grad else grad.copy_(total)
 
 
-def _weight_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Tensor, spectrum: Tensor) -> Tensor:
+def _weight_gradient(work: _Passes, gy: Spectrum, input: Tensor, weight: Tensor, spectrum: Tensor) -> Tensor:
     covered = all(side.length == side.size for side in work.sides("kernel"))
     grad = _empty(tuple(weight.shape), weight, zero=not covered)
     with workspace() as take:
@@ -181,32 +195,18 @@ def _weight_gradient(work: _Convolution, gy: Spectrum, input: Tensor, weight: Te
     return grad
 
 
-def _output_shape(plan: Plan) -> tuple[int, int, int, int]:
-    p = plan.problem
-    return (p.batch, p.out_channels, plan.height.axis.outputs, plan.width.axis.outputs)
-
-
-def _sees_nothing(plan: Plan) -> bool:
-    """Whether there is no image, or every tap meets padding only: exact zeros then."""
-    return plan.problem.batch == 0 or not all(axis.touching for axis in plan.problem.axes)
-
-
-def _fixed(weight: Tensor, window: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The weight and the window as the library takes them: one window of the kernel's size, or multiplied in."""
-    if window is None:
-        return weight, None
-    if tuple(window.shape) == tuple(weight.shape[2:]):
-        return weight, _written(window.detach().to(torch.float32).contiguous())
-    return weight * window.to(weight.dtype), None
+def _float_window(window: Tensor | None) -> Tensor | None:
+    """The window (kh, kw) as the library reads it: in float32, row by row."""
+    return None if window is None else _written(window.detach().to(torch.float32).contiguous())
 
 
 def _written(tensor: Tensor) -> Tensor:
-    """With the sign that torch may have left to whoever reads it (`Tensor.is_neg`): a pointer would not see it."""
+    """The tensor with its sign written to memory: torch may leave a negation to the reader (`Tensor.is_neg`)."""
     return tensor.resolve_neg()
 
 
 def _wide(tensor: Tensor, take: workspace) -> Tensor:
-    """Zeros in float32 of the same shape and layout; the tensor itself if it is float32 (and zero by now)."""
+    """Zeros in float32 of the same shape and strides; a float32 tensor itself, which is zero already."""
     if tensor.dtype == torch.float32:
         return tensor
     flat = take((tensor.numel(),), torch.float32, tensor.device).zero_()
@@ -214,7 +214,7 @@ def _wide(tensor: Tensor, take: workspace) -> Tensor:
 
 
 def _empty(shape: tuple[int, ...], *like: Tensor, zero: bool = False) -> Tensor:
-    """A tensor in channels-last memory if one of `like` is."""
+    """An empty tensor, in channels-last memory if one of `like` is."""
     last = any(t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous() for t in like)
     layout = torch.channels_last if last else torch.contiguous_format
     tensor = ready(torch.empty(shape, dtype=like[0].dtype, memory_format=layout))

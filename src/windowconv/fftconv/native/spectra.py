@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from windowconv.fftconv.native import library as c
-from windowconv.fftconv.native.tables import forward_tables, inverse_tables
+from windowconv.fftconv.native.dft_tables import forward_tables, inverse_tables
 from windowconv.fftconv.pages import ready
-from windowconv.fftconv.plan import Side
+from windowconv.fftconv.tile_plan import TensorTiles
 from windowconv.fftconv.workspace import workspace
 
 TYPES = {torch.float32: c.FLOAT32, torch.bfloat16: c.BFLOAT16}
@@ -73,16 +73,16 @@ def depthwise_tensor(weight: Tensor) -> c.Tensor:
 
 
 @lru_cache(maxsize=512)
-def _forward_axis(side: Side, sign: int) -> c.Axis:
+def _forward_axis(side: TensorTiles, sign: int) -> c.Axis:
     return _axis(side, forward_tables(side, sign))
 
 
 @lru_cache(maxsize=512)
-def _inverse_axis(side: Side, sign: int, half: bool) -> c.Axis:
+def _inverse_axis(side: TensorTiles, sign: int, half: bool) -> c.Axis:
     return _axis(side, inverse_tables(side, sign, half))
 
 
-def _axis(side: Side, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
+def _axis(side: TensorTiles, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
     """The structure, which the library only reads; it keeps the tables that it points to."""
     axis = c.Axis(
         side.size,
@@ -118,7 +118,7 @@ class Runner:
         return self.run
 
     def transform(
-        self, tensor: c.Tensor, sides: tuple[Side, Side], sign: int, window: Tensor | None, out: Spectrum
+        self, tensor: c.Tensor, sides: tuple[TensorTiles, TensorTiles], sign: int, window: Tensor | None, out: Spectrum
     ) -> None:
         """Tensor to spectrum; `sign` is the exponent's."""
         axes = [_forward_axis(side, sign) for side in sides]
@@ -130,7 +130,7 @@ class Runner:
     def invert(
         self,
         spectrum: Spectrum,
-        sides: tuple[Side, Side],
+        sides: tuple[TensorTiles, TensorTiles],
         sign: int,
         out: c.Tensor,
         *,

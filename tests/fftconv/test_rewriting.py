@@ -9,28 +9,30 @@ from hypothesis import given
 
 from conv_problems import IDS, LAST, PROBLEMS, problem, problems, tensors, truth
 from tolerances import assert_close
-from windowconv.fftconv import backend, grouping, polyphase
+from windowconv.fftconv import grouping, polyphase, rewriting
 from windowconv.fftconv.problem import Problem
+
+REWRITTEN = rewriting.forward_rewritten, rewriting.backward_rewritten
 
 
 def steps(case: Problem) -> list[Problem]:
-    return [step.after for step in backend.rewrite(case)]
+    return [step.after for step in rewriting.rewrite(case)]
 
 
 @pytest.fixture
 def _phases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Phases wherever they are possible."""
     monkeypatch.setattr(polyphase, "cheaper_phased", polyphase.can_phase)
-    backend.rewrite.cache_clear()
+    rewriting.rewrite.cache_clear()
     yield
-    backend.rewrite.cache_clear()
+    rewriting.rewrite.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", IDS)
 def test_values(name, dtype):
     given = tensors(PROBLEMS[name], dtype)
-    got = given.values(backend, PROBLEMS[name])
+    got = given.values(*REWRITTEN, PROBLEMS[name])
     assert {t.dtype for t in got} == {dtype}
     assert_close(got, truth(PROBLEMS[name], given), scale=2)
 
@@ -38,7 +40,7 @@ def test_values(name, dtype):
 @given(case=problems())
 def test_any_problem(case):
     given = tensors(case)
-    assert_close(given.values(backend, case), truth(case, given), scale=3)
+    assert_close(given.values(*REWRITTEN, case), truth(case, given), scale=3)
 
 
 @pytest.mark.usefixtures("_phases")
@@ -46,7 +48,11 @@ def test_any_problem(case):
 def test_phases(name):
     given = tensors(PROBLEMS[name])
     assert steps(PROBLEMS[name])
-    assert_close(given.values(backend, PROBLEMS[name]), truth(PROBLEMS[name], given), scale=2)
+    assert_close(
+        given.values(*REWRITTEN, PROBLEMS[name]),
+        truth(PROBLEMS[name], given),
+        scale=2,
+    )
 
 
 @pytest.mark.usefixtures("_phases")
@@ -54,7 +60,7 @@ def test_phases_then_merged_groups():
     case = problem((9, 8), (5, 5), channels=(6, 9), groups=3, stride=(2, 2), padding=(2, 2, 2, 2))
     assert [(after.in_channels, after.groups) for after in steps(case)] == [(24, 3), (24, 1)]
     given = tensors(case)
-    assert_close(given.values(backend, case), truth(case, given), scale=2)
+    assert_close(given.values(*REWRITTEN, case), truth(case, given), scale=2)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_windows_of_any_shape_through_a_rewriting(shape):
             shape = (case.out_channels, *shape[1:])
         given = replace(tensors(case), window=torch.rand(shape, dtype=torch.float64))
         assert steps(case)
-        assert_close(given.values(backend, case), truth(case, given), scale=2)
+        assert_close(given.values(*REWRITTEN, case), truth(case, given), scale=2)
 
 
 @pytest.mark.parametrize("needs", [(True, False), (False, True)], ids=str)
@@ -92,8 +98,8 @@ def test_windows_of_any_shape_through_a_rewriting(shape):
 def test_only_gradients_that_are_needed(name, needs):
     given = tensors(PROBLEMS[name])
     operands = given.grad_output, given.input, given.weight, given.window, torch.empty(0)
-    both = backend.gradients(PROBLEMS[name], *operands, (True, True))
-    some = backend.gradients(PROBLEMS[name], *operands, needs)
+    both = rewriting.backward_rewritten(PROBLEMS[name], *operands, (True, True))
+    some = rewriting.backward_rewritten(PROBLEMS[name], *operands, needs)
     for one, all_, needed in zip(some, both, needs, strict=True):
         assert torch.equal(one, all_) if needed else one is None
 
@@ -101,6 +107,6 @@ def test_only_gradients_that_are_needed(name, needs):
 @pytest.mark.parametrize("name", ["same-7x7", "groups-stride", "stride-2"])
 def test_channels_last(name):
     given = tensors(PROBLEMS[name], formats=(LAST, LAST))
-    got = given.values(backend, PROBLEMS[name])
+    got = given.values(*REWRITTEN, PROBLEMS[name])
     assert_close(got, truth(PROBLEMS[name], given), scale=2)
     assert got[0].is_contiguous(memory_format=LAST)

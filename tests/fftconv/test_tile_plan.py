@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conv_problems import IDS, PROBLEMS, axes
-from windowconv.fftconv.plan import AxisPlan, axis_plan, make_plan, training_cost
 from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.tile_plan import AxisTilePlan, axis_plan, make_plan, training_cost
 
 
 def meets(axis: Axis, tap: int) -> bool:
@@ -22,7 +22,7 @@ def test_touching_taps_are_those_that_meet_the_input(axis):
     assert list(axis.touching) == (list(range(used[0], used[-1] + 1)) if used else [])
 
 
-def check_tile(plan: AxisPlan, tile: int) -> None:
+def check_tile(plan: AxisTilePlan, tile: int) -> None:
     """Input place - kernel place = output place around the circle exactly where the convolution has a product."""
     axis, taps = plan.axis, plan.axis.touching or range(1)
     start = plan.input.first + tile * plan.input.advance

@@ -11,18 +11,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from windowconv.fftconv.plan import Side
+from windowconv.fftconv.tile_plan import TensorTiles
 
 
 @lru_cache(maxsize=512)
-def forward_tables(side: Side, sign: int) -> tuple[np.ndarray, np.ndarray]:
+def forward_tables(side: TensorTiles, sign: int) -> tuple[np.ndarray, np.ndarray]:
     """Cosines and sines of [pairs][frequencies 0 ... period/2], in float32; `sign` is that of the exponent."""
     angles = _angles(side)
     return _rounded(np.cos(angles)), _rounded(sign * np.sin(angles))
 
 
 @lru_cache(maxsize=512)
-def inverse_tables(side: Side, sign: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
+def inverse_tables(side: TensorTiles, sign: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
     """Those of [frequencies 0 ... period/2][pairs], divided by the period.
 
     With `half` the spectrum has no other frequencies than these, and the others (their conjugates) count too.
@@ -34,7 +34,7 @@ def inverse_tables(side: Side, sign: int, half: bool) -> tuple[np.ndarray, np.nd
     return _rounded(scale * np.cos(angles)), _rounded(scale * sign * np.sin(angles))
 
 
-def _angles(side: Side) -> np.ndarray:
+def _angles(side: TensorTiles) -> np.ndarray:
     products = np.outer(side.distances(), np.arange(side.period // 2 + 1))
     return 2 * np.pi * np.mod(products, side.period) / side.period
 

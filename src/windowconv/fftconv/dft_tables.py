@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from windowconv.fftconv.plan import Side
+from windowconv.fftconv.tile_plan import TensorTiles
 
 Role = Literal["input", "kernel", "output"]
 SIGNS = {"input": 1.0, "kernel": 1.0, "output": -1.0}  # of the exponent
@@ -59,7 +59,7 @@ def half(period: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def folds(side: Side) -> tuple[Fold, ...]:
+def folds(side: TensorTiles) -> tuple[Fold, ...]:
     """The pairs that cover a tile, from its centre outwards."""
     pairs = []
     for index, distance in enumerate(side.distances()):
@@ -71,7 +71,9 @@ def folds(side: Side) -> tuple[Fold, ...]:
 
 
 @lru_cache(maxsize=512)
-def make_tables(role: Role, height: Side, width: Side, dtype: torch.dtype, device: torch.device) -> Tables:
+def make_tables(
+    role: Role, height: TensorTiles, width: TensorTiles, dtype: torch.dtype, device: torch.device
+) -> Tables:
     """The tables of one tensor's transform."""
     sign, columns, rows = SIGNS[role], half(width.period), height.period
     across = _angles(columns, width.places(), width.period)
@@ -84,7 +86,7 @@ def make_tables(role: Role, height: Side, width: Side, dtype: torch.dtype, devic
     return Tables(*(torch.from_numpy(table).to(device, dtype) for table in (sums, differences, full, mirrored)))
 
 
-def _folded(side: Side, frequencies: int) -> np.ndarray:
+def _folded(side: TensorTiles, frequencies: int) -> np.ndarray:
     """(frequencies, sums and differences)."""
     sums = np.array([fold.distance for fold in folds(side)])
     differences = np.array([fold.distance for fold in folds(side) if not fold.centre])

@@ -9,7 +9,7 @@ are dropped. Stride and dilation are only places: outputs every `stride` samples
 and output are each placed around a centre, so that samples come in pairs at +d and -d: their sum meets cosines, their
 difference sines, which halves the work of either axis twice (Rabiner & Gold, "Theory and Application of Digital
 Signal Processing", 1975, sections 2.24 on circular convolution and 6.2 on symmetries). Both implementations (the
-PyTorch reference and the native operator) follow one `Plan`.
+PyTorch reference and the native operator) follow one `TilePlan`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TRANSFORM_COST = 1.5  # what a transform's multiply-add takes, against one of th
 
 
 @dataclass(frozen=True)
-class Side:
+class TensorTiles:
     """Where one tensor's samples lie on an axis' tiles.
 
     Tile t has the samples `first + t * advance ... + length - 1` of a tensor with `size` of them (outside is zero).
@@ -66,25 +66,25 @@ class Side:
 
 
 @dataclass(frozen=True)
-class AxisPlan:
+class AxisTilePlan:
     """One axis' tiles."""
 
     axis: Axis
     period: int
     tiles: int
     outputs: int  # a tile's
-    input: Side
-    kernel: Side
-    output: Side
+    input: TensorTiles
+    kernel: TensorTiles
+    output: TensorTiles
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """A convolution's tiles on both axes."""
 
     problem: Problem
-    height: AxisPlan
-    width: AxisPlan
+    height: AxisTilePlan
+    width: AxisTilePlan
 
     @property
     def tiles(self) -> int:
@@ -112,7 +112,7 @@ def count_frequencies(height: int, width: int) -> int:
     return mirrored * (height // 2 + 1) + (width // 2 + 1 - mirrored) * height
 
 
-def axis_plan(axis: Axis, tiles: int) -> AxisPlan:
+def axis_plan(axis: Axis, tiles: int) -> AxisTilePlan:
     """The plan of an axis cut into at most `tiles` tiles; one tile takes in the whole axis."""
     taps = axis.touching or range(1)  # of a kernel that meets padding only, any one tap will do
     before = axis.before - axis.dilation * taps.start
@@ -128,21 +128,21 @@ def axis_plan(axis: Axis, tiles: int) -> AxisPlan:
     else:
         first, length, shift, period = -before, span, 0, span
     centre2 = axis.stride * (outputs - 1) + axis.dilation * (len(taps) - 1) - 2 * shift
-    inputs = Side(axis.size, tiles, first, outputs * axis.stride, length, centre2, 1, period)
-    kernel = Side(axis.taps, 1, taps.start, 0, len(taps), len(taps) - 1, axis.dilation, period)
-    output = Side(axis.outputs, tiles, 0, outputs, outputs, outputs - 1, axis.stride, period)
-    return AxisPlan(axis, period, tiles, outputs, inputs, kernel, output)
+    inputs = TensorTiles(axis.size, tiles, first, outputs * axis.stride, length, centre2, 1, period)
+    kernel = TensorTiles(axis.taps, 1, taps.start, 0, len(taps), len(taps) - 1, axis.dilation, period)
+    output = TensorTiles(axis.outputs, tiles, 0, outputs, outputs, outputs - 1, axis.stride, period)
+    return AxisTilePlan(axis, period, tiles, outputs, inputs, kernel, output)
 
 
 @lru_cache(maxsize=4096)
-def make_plan(problem: Problem) -> Plan:
+def make_plan(problem: Problem) -> TilePlan:
     """The plan that is expected to train fastest, the same on every machine."""
     candidates = [_candidates(axis) for axis in problem.axes]
-    plans = [Plan(problem, h, w) for h, w in product(*candidates)]
+    plans = [TilePlan(problem, h, w) for h, w in product(*candidates)]
     return min(plans, key=training_cost)
 
 
-def _candidates(axis: Axis) -> list[AxisPlan]:
+def _candidates(axis: Axis) -> list[AxisTilePlan]:
     plans = {}
     tiles = 1
     while tiles <= axis.outputs:
@@ -155,13 +155,13 @@ def _candidates(axis: Axis) -> list[AxisPlan]:
     return small or [min(plans.values(), key=lambda plan: plan.period)]
 
 
-def transform_macs(height: Side, width: Side) -> int:
+def transform_macs(height: TensorTiles, width: TensorTiles) -> int:
     """Multiply-adds of one tile's transform, either way."""
     columns, rows = width.period // 2 + 1, height.period // 2 + 1
     return 4 * height.pairs * columns * (width.pairs + rows)
 
 
-def product_macs(plan: Plan) -> int:
+def product_macs(plan: TilePlan) -> int:
     """Multiply-adds of one of a training step's three products: three real ones for a complex one."""
     p = plan.problem
     if p.depthwise:
@@ -169,7 +169,7 @@ def product_macs(plan: Plan) -> int:
     return 3 * plan.frequencies * plan.rows * p.in_channels * p.out_channels // p.groups
 
 
-def training_cost(plan: Plan) -> float:
+def training_cost(plan: TilePlan) -> float:
     """A training step's time in multiply-adds; only good for comparing plans."""
     p, h, w = plan.problem, plan.height, plan.width
     rows_in, rows_out = plan.rows * p.in_channels, plan.rows * p.out_channels

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from windowconv.fftconv.plan import Plan, Side
+from windowconv.fftconv.tile_plan import TensorTiles, TilePlan
 
 
 def is_channels_last(tensor: Tensor) -> bool:
@@ -22,13 +22,13 @@ def is_channels_last(tensor: Tensor) -> bool:
     return suggest_memory_format(tensor) == torch.channels_last
 
 
-def image_view(images: Tensor, plan: Plan) -> Tensor:
+def image_view(images: Tensor, plan: TilePlan) -> Tensor:
     """(N, C, H, W) seen as (H, W, groups, N, C of a group)."""
     groups = 1 if plan.problem.depthwise else plan.problem.groups
     return images.unflatten(1, (groups, images.shape[1] // groups)).permute(3, 4, 1, 0, 2)
 
 
-def weight_view(weight: Tensor, plan: Plan) -> Tensor:
+def weight_view(weight: Tensor, plan: TilePlan) -> Tensor:
     """(K, C of a group, h, w) seen as (h, w, groups, K of a group, C of a group); depthwise as (h, w, 1, 1, C)."""
     if plan.problem.depthwise:
         return weight.permute(2, 3, 1, 0).unsqueeze(2)
@@ -40,8 +40,8 @@ def weight_view(weight: Tensor, plan: Plan) -> Tensor:
 class Tiling:
     """The tiles of a tensor, by both axes."""
 
-    height: Side
-    width: Side
+    height: TensorTiles
+    width: TensorTiles
 
     @property
     def tiles(self) -> int:
