@@ -102,13 +102,13 @@ def test_transforms_go_through():
 @pytest.mark.parametrize(
     ("weight", "window", "message"),
     [
-        (torch.rand(1, 1, 5, 5), torch.rand(8, 3, 5, 5), r"window of shape \(8, 3, 5, 5\) does not fit"),
-        (torch.rand(8, 3, 5, 5), torch.rand(2, 5, 5), r"window of shape \(2, 5, 5\) does not fit"),
-        (torch.rand(8, 3, 5, 5), torch.rand(1, 8, 3, 5, 5), "does not fit a weight"),
-        (torch.rand(8, 3, 5, 5), torch.rand(4, 4), r"window\.shape=\(4, 4\); allowed: \(5, 5\)"),
-        (torch.rand(8, 3, 5, 5), torch.rand(4), r"window\.shape=\(4,\); allowed: \(5,\)"),
+        (torch.rand(1, 1, 5, 5), torch.rand(8, 3, 5, 5), r"window.shape=\(8, 3, 5, 5\) does not fit"),
+        (torch.rand(8, 3, 5, 5), torch.rand(2, 5, 5), r"window.shape=\(2, 5, 5\) does not fit"),
+        (torch.rand(8, 3, 5, 5), torch.rand(1, 8, 3, 5, 5), "does not fit weight.shape=.*; allowed"),
+        (torch.rand(8, 3, 5, 5), torch.rand(4, 4), r"does not fit a kernel of \(5, 5\)"),
+        (torch.rand(8, 3, 5, 5), torch.rand(4), "does not fit an axis of 5 taps"),
         (torch.rand(8, 3, 5, 5), torch.full((5, 5), float("nan")), "NaN or infinite"),
-        (torch.rand(8, 3, 5, 5), torch.rand(5, requires_grad=True), "needs a gradient"),
+        (torch.rand(8, 3, 5, 5), torch.rand(5, requires_grad=True), "requires a gradient; allowed"),
         (torch.rand(8, 3, 5, 5), "haming", "did you mean"),
         (torch.rand(8, 3), "hamming", "no kernel of 0 axes"),
         (torch.rand(1, 1, 2, 2, 2, 2), "hamming", "no kernel of 4 axes"),
@@ -122,7 +122,7 @@ def test_wrong_windows(weight, window, message):
 
 
 def test_wrong_dimensions():
-    with pytest.raises(InputError, match="has 3 dimensions, not 4"):
+    with pytest.raises(InputError, match="allowed: 4 dimensions"):
         windowconv.windowed_conv2d(torch.rand(1, 1, 9, 9), torch.rand(1, 1, 3))
 
 

@@ -178,7 +178,10 @@ def test_a_layer_called_with_several_sizes_is_left():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda: prepare_inference(_network().train(), torch.rand(1, 3, 9, 9)), "model=.* in training mode; allowed: evaluation mode"),
+        (
+            lambda: prepare_inference(_network().train(), torch.rand(1, 3, 9, 9)),
+            "in training mode; allowed",
+        ),
         (lambda: prepare_inference(nn.ReLU().eval(), torch.rand(1)), "model=ReLU without windowed layers; allowed"),
         (lambda: prepare_inference(_network()), r"inputs=\(\); allowed"),
         (lambda: prepare_inference(_network(), torch.rand(1, 3, 9, 9), max_bytes=-1), "max_bytes=-1; allowed"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.kernel_geometry import Convolution, KernelSize, copied, embedded, offset, set_geometry
+from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, embed_kernel, tap_offset, set_geometry
 from windowconv.layers import WINDOWED
 from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values, torch_class
 from windowconv.windowed import LayerWindow, WindowedMixin
@@ -80,7 +80,7 @@ def convert(
     _check_ties(model, plan)
     warn_skipped(plan.layers)
     _warn(plan)
-    result = model if inplace else copied(model)
+    result = model if inplace else copy_model(model)
     layers = dict(result.named_modules())
     todo = [(layers[layer.name], layer) for layer in plan.layers if layer.action == "window"]
     renewed: dict[int, nn.Parameter] = {}
@@ -128,7 +128,7 @@ def _divided(module: Convolution, layer: LayerPlan) -> Tensor:
     assert layer.window is not None
     effective = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
     effective = effective.detach()
-    same = embedded(effective, layer.size, offset(layer.name, module, layer.size))
+    same = embed_kernel(effective, layer.size, tap_offset(layer.name, module, layer.size))
     if same.is_meta:
         return same
     wide = torch.complex128 if same.is_complex() else torch.float64

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.kernel_geometry import Convolution, Size, copied, set_geometry
+from windowconv.kernel_geometry import Convolution, Size, copy_model, set_geometry
 from windowconv.layers import PLAIN
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
@@ -72,7 +72,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
     """
     windowed = _windowed(model)
     report = None if trim is None else trim_report(model, trim)
-    result = model if inplace else copied(model)
+    result = model if inplace else copy_model(model)
     layers = dict(result.named_modules())
     folded: dict[tuple[object, ...], nn.Parameter] = {}
     for name in windowed:

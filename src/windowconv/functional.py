@@ -1,8 +1,7 @@
 """Windowed convolutions as pure functions: torch's own, of `weight * window`.
 
-The signatures are those of `torch.nn.functional`, with one keyword-only argument more. Not for a training loop
-with a named window: these functions look its values up at every call (which `torch.compile` cannot trace either);
-a layer keeps them.
+The signatures are those of `torch.nn.functional` with one more keyword-only argument. Not for a training loop with a
+named window: these functions look up its values at every call, which `torch.compile` cannot trace; a layer keeps them.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ def apply_window(weight: Tensor, window: WindowLike = "hamming", *, axes: int | 
 
     Args:
         weight: (out, in / groups, *kernel), or (in, out / groups, *kernel) of a transposed convolution.
-        window: as in `get_window`. A tensor whose last axes are the kernel's is used as it is, in the weight's
-            precision, so that its gradient flows; it may broadcast over the channels.
+        window: as in `get_window`. A tensor of the kernel's shape, with leading dimensions that broadcast to the
+            channels or without, is used itself, in the weight's precision, so that gradients flow to it.
         axes: the number of the kernel's axes; None is all dimensions but two.
 
     Raises:
-        InputError: as `get_window`; a window tensor with NaN or infinities, of channels other than the weight's,
-            or a trainable one that has not the kernel's shape.
+        InputError: as `get_window`; a window tensor with NaN or infinities, with channels other than the weight's,
+            or one that requires a gradient and does not have the kernel's shape.
 
     >>> import torch
     >>> apply_window(torch.ones(1, 1, 7))
@@ -54,23 +53,23 @@ def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | No
     """
     axes = weight.ndim - 2 if axes is None else axes
     if not 1 <= axes <= min(weight.ndim, 3):
-        raise InputError(f"weight of shape {tuple(weight.shape)} has no kernel of {axes} axes; allowed: 1 to 3")
+        raise InputError(f"axes={axes} of weight.shape={tuple(weight.shape)}; allowed: 1 to 3 of its dimensions")
     size = tuple(weight.shape[weight.ndim - axes :])
     if isinstance(window, Tensor) and tuple(window.shape[-axes:]) == size:
         if not torch.compiler.is_compiling() and not _finite(window):
-            raise InputError("window has NaN or infinite values; allowed: finite numbers")
+            raise InputError("window=NaN or infinite values; allowed: finite numbers")
         over, channels = tuple(weight.shape[: weight.ndim - axes]), tuple(window.shape[:-axes])
         fits = all(w in (1, c) for w, c in zip(reversed(channels), reversed(over), strict=False))
         if len(channels) > len(over) or not fits:
             raise InputError(
-                f"window of shape {tuple(window.shape)} does not fit a weight of {tuple(weight.shape)}; "
+                f"window.shape={tuple(window.shape)} does not fit weight.shape={tuple(weight.shape)}; "
                 f"allowed: {size}, or with leading dimensions that broadcast to the weight's"
             )
         return window.to(_real_dtype(weight))
     if isinstance(window, Tensor) and window.requires_grad:
         raise InputError(
-            f"window of shape {tuple(window.shape)} needs a gradient, which only flows through one of the kernel's "
-            f"shape {size}; use that, or detach it"
+            f"window.shape={tuple(window.shape)} of a window that requires a gradient; allowed: the kernel's shape, "
+            f"{size}, or a detached window"
         )
     return get_window(window, size, dtype=_real_dtype(weight), device=weight.device)
 
@@ -82,13 +81,13 @@ def _real_dtype(weight: Tensor) -> torch.dtype:
 def _finite(window: Tensor) -> bool:
     try:
         return bool(torch.isfinite(window).all())
-    except RuntimeError:  # inside vmap nobody can look at values
+    except RuntimeError:  # inside vmap values cannot be read
         return True
 
 
 def _effective(weight: Tensor, window: WindowLike, axes: int) -> Tensor:
     if weight.ndim != axes + 2:
-        raise InputError(f"weight of shape {tuple(weight.shape)} has {weight.ndim} dimensions, not {axes + 2}")
+        raise InputError(f"weight.shape={tuple(weight.shape)}; allowed: {axes + 2} dimensions")
     return apply_window(weight, window)
 
 
@@ -103,7 +102,10 @@ def windowed_conv1d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv1d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv1d` of an input (N, C, L) or (C, L) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 1)
     return F.conv1d(input, weight, bias, stride, padding, dilation, groups)
 
@@ -119,7 +121,10 @@ def windowed_conv2d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv2d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv2d` of an input (N, C, H, W) or (C, H, W) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 2)
     return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
@@ -135,7 +140,10 @@ def windowed_conv3d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv3d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv3d` of an input (N, C, D, H, W) or (C, D, H, W) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 3)
     return F.conv3d(input, weight, bias, stride, padding, dilation, groups)
 
@@ -152,7 +160,10 @@ def windowed_conv_transpose1d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv_transpose1d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv_transpose1d` of an input (N, C, L) or (C, L) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 1)
     return F.conv_transpose1d(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -169,7 +180,10 @@ def windowed_conv_transpose2d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv_transpose2d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv_transpose2d` of an input (N, C, H, W) or (C, H, W) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 2)
     return F.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -186,6 +200,9 @@ def windowed_conv_transpose3d(
     *,
     window: WindowLike = "hamming",
 ) -> Tensor:
-    """`torch.nn.functional.conv_transpose3d` of `weight * window`; `window` and errors as in `apply_window`."""
+    """`torch.nn.functional.conv_transpose3d` of an input (N, C, D, H, W) or (C, D, H, W) with `weight * window`.
+
+    `window` and errors are as in `apply_window`.
+    """
     weight = _effective(weight, window, 3)
     return F.conv_transpose3d(input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -1,7 +1,7 @@
-"""Growing and cropping a layer's kernel so that its output keeps its shape.
+"""Sizes, padding and offsets of a kernel that grows or shrinks while the layer's output keeps its shape.
 
-A kernel that goes from k to k' taps at dilation d needs the padding p' = p + d (k' - k) / 2 on each side; a
-transposed layer too, its output padding unchanged.
+A kernel of k taps and padding p at dilation d that becomes one of k' taps needs the padding p' = p + d (k' - k) / 2 at
+each end. The same holds for a transposed layer, whose output padding is unchanged.
 """
 
 from __future__ import annotations
@@ -21,29 +21,33 @@ Size = tuple[int, ...]
 KernelSize = int | Mapping[int, int] | Callable[[str, nn.Module], int | Sequence[int] | None] | None
 
 
-def copied(model: Any) -> Any:
+def copy_model(model: Any) -> Any:
     """A deep copy of a model; an `InputError` where torch cannot make one."""
     try:
         return copy.deepcopy(model)
-    except RuntimeError as error:  # weight norm of the old kind, pruning: a computed tensor among the attributes
+    except RuntimeError as error:  # an attribute is a computed tensor: old weight norm, pruning
         reason = " ".join(str(error).split())
-        raise InputError(f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}") from None
+        raise InputError(
+            f"model={type(model).__name__} cannot be copy_model; use inplace=True: {reason[:120]}"
+        ) from None
 
 
 def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
-    """The size that `kernel_size` asks for in this layer.
+    """The kernel's size in taps that `kernel_size` gives this layer.
 
-    An int grows every axis to it, but leaves larger axes and axes of one tap as they are; a mapping from old
-    to new applies by axis; a callable gets the layer's name and the layer.
+    Args:
+        name: the layer's name in its model.
+        kernel_size: an int for every axis but those that are larger or have one tap; a mapping from old to new sizes,
+            axis by axis; a callable (name, layer) to an int, one int an axis, or None; or None for no change.
 
     Raises:
-        InputError: a size below 1, of other axes, or below the layer's own.
+        InputError: a size below 1, with another number of axes, or below the layer's own.
     """
     old: Size = tuple(layer.kernel_size)
     if kernel_size is None:
         return old
     if isinstance(kernel_size, int) and (isinstance(kernel_size, bool) or kernel_size < 1):
-        raise InputError(f"kernel_size={kernel_size!r}; allowed: 1 or more taps")
+        raise InputError(f"kernel_size={kernel_size!r}; allowed: an int of 1 or more, in taps")
     if isinstance(kernel_size, Mapping):
         new: Sequence[int] = [kernel_size.get(k, k) for k in old]
     elif isinstance(kernel_size, int):
@@ -63,10 +67,10 @@ def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
 
 
 def grown_padding(name: str, layer: Convolution, size: Size) -> str | Size:
-    """The padding that keeps the layer's output shape with a kernel of `size`.
+    """The padding, in samples, that keeps the layer's output shape with a kernel of `size` taps.
 
     Raises:
-        InputError: a size of another parity, where no padding does.
+        InputError: a size of another parity, for which there is none, or negative padding.
     """
     old: Size = tuple(layer.kernel_size)
     if layer.padding == "same" or size == old:
@@ -85,27 +89,27 @@ def grown_padding(name: str, layer: Convolution, size: Size) -> str | Size:
     return tuple(new)
 
 
-def offset(name: str, layer: Convolution, size: Size) -> Size:
-    """Where the old kernel's first tap stands in a kernel of `size`, so that the layer computes the same.
+def tap_offset(name: str, layer: Convolution, size: Size) -> Size:
+    """The index of the old kernel's first tap in a kernel of `size` taps with which the layer computes the same.
 
     Raises:
-        InputError: a size at which the old taps fall between the new ones.
+        InputError: a size for which the old taps fall between the new ones.
     """
     old: Size = tuple(layer.kernel_size)
     offsets = []
     for d, k, n in zip(layer.dilation, old, size, strict=True):
-        # torch pads "same" by d (k - 1) in all, the odd one behind
+        # "same" pads by d (k - 1) in all, with the odd sample at the end
         before = d * (n - 1) // 2 - d * (k - 1) // 2 if layer.padding == "same" else d * (n - k) // 2
         if before % d or (layer.padding != "same" and (n - k) % 2):
             raise InputError(
-                f"layer {name!r}: {k} taps cannot be centred in {n} at dilation {d}; change by an even number"
+                f"layer {name!r}: {k} taps cannot be centred in {n} at dilation {d}; allowed: an even difference"
             )
         offsets.append(before // d)
     return tuple(offsets)
 
 
-def embedded(weight: Tensor, size: Size, offsets: Size) -> Tensor:
-    """`weight` in a kernel of `size`, zero around it."""
+def embed_kernel(weight: Tensor, size: Size, offsets: Size) -> Tensor:
+    """`weight`, (K, C / groups, *taps), at `offsets` in a kernel of `size` taps that is zero elsewhere."""
     new = weight.new_zeros(*weight.shape[:2], *size)
     inside = tuple(slice(o, o + k) for o, k in zip(offsets, weight.shape[2:], strict=True))
     new[(..., *inside)] = weight
@@ -113,7 +117,7 @@ def embedded(weight: Tensor, size: Size, offsets: Size) -> Tensor:
 
 
 def set_geometry(layer: Convolution, size: Size, padding: str | Size) -> None:
-    """Give `layer` a kernel size and padding (not the weight), with all that torch derives from them."""
+    """Set a layer's kernel size and padding, and what torch derives from them; not its weight."""
     plain = next(c for c in type(layer).__mro__ if c.__module__ == "torch.nn.modules.conv")
     options = {} if not layer.transposed else {"output_padding": layer.output_padding}
     twin: Convolution = plain(

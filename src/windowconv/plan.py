@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from windowconv.errors import InputError, unknown
-from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, offset
+from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, tap_offset
 from windowconv.layers import PLAIN, WINDOWED
 from windowconv.learnable import LearnableWindow
 from windowconv.tables import by_sign, format_table
@@ -146,7 +146,7 @@ def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values:
             f"layer {name!r}: preserve=True with a window that is zero at some of {by_sign(size)} taps; "
             "allowed: windows without zeros, such as 'hamming'"
         )
-    places = offset(name, layer, size)
+    places = tap_offset(name, layer, size)
     inside = tuple(slice(o, o + k) for o, k in zip(places, layer.kernel_size, strict=True))
     return float(1 / np.abs(values[inside]).min())
 

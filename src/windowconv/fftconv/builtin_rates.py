@@ -1,13 +1,13 @@
-"""Picoseconds for a unit of each kind of work (`cost`); `rates` says what a row is.
+"""Picoseconds for a unit of each kind of work (`cost`), in rows that `rates` explains.
 
-Fitted to the times of some 1400 problems, drawn at random and from the tables of the benchmark, with two threads of an
-AMD EPYC of family 26 (AVX-512, no AMX), torch 2.15; of torch's own the faster one of both memory formats.
+Fitted to the times of about 1400 problems, drawn at random and from the benchmark's tables, with two threads of an
+AMD EPYC of family 26 (AVX-512, no AMX) and torch 2.15; of torch's two memory formats the faster one counts.
 """
 
 from __future__ import annotations
 
 Row = dict[str, float]
-Name = tuple[str, str, str, str]  # way, dtype, family, phase
+Name = tuple[str, str, str, str]  # method, dtype, family, phase
 
 _DIRECT = """
 # dtype    family    phase        call    sample     fresh    weight       tap   product    inside    padded
@@ -84,15 +84,15 @@ float16    depthwise step     3.23e9         0         0         0       460    
 """
 
 
-def _parsed(way: str, table: str) -> dict[Name, Row]:
-    """The rows of a table, in seconds; work that costs nothing is left out."""
+def _parsed(method: str, table: str) -> dict[Name, Row]:
+    """The rows of a table, in seconds, without the kinds of work that cost nothing."""
     header, *lines = table.strip().splitlines()
     kinds = header.split()[4:]
     rows: dict[Name, Row] = {}
     for line in lines:
         dtype, family, phase, *values = line.split()
         costs = {kind: 1e-12 * float(value) for kind, value in zip(kinds, values, strict=True)}
-        rows[way, dtype, family, phase] = {kind: cost for kind, cost in costs.items() if cost}
+        rows[method, dtype, family, phase] = {kind: cost for kind, cost in costs.items() if cost}
     return rows
 
 

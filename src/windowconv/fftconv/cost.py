@@ -22,18 +22,18 @@ Family = Literal["dense", "strided", "grouped", "depthwise"]
 FAMILIES: tuple[Family, ...] = ("dense", "strided", "grouped", "depthwise")
 DIRECT = ("call", "sample", "fresh", "weight", "tap", "product", "inside", "padded")
 FFT = ("call", "sample", "weight", "copy", "spectrum", "kernel", "transform", "product")
-# what a machine may do faster or slower than another
+# each group of work that one machine may do faster or slower than another by a factor of its own
 SHARES = {
     "call": ("call",),
     "memory": ("sample", "fresh", "weight", "copy", "spectrum", "kernel"),
     "arithmetic": ("tap", "product", "inside", "padded", "transform"),
 }
 CHANNEL_BLOCK = 16  # of oneDNN's layouts
-FRESH_FROM = 32 << 20  # bytes; glibc takes larger tensors from the system at every call: each page costs a fault
+FRESH_FROM = 32 << 20  # bytes; glibc maps larger tensors afresh at every call, with a fault for each page
 
 
 def family(problem: Problem) -> Family:
-    """Which of torch's implementations, with rates of their own, a problem meets."""
+    """The kind of problem: torch has an implementation, with rates of its own, for each."""
     if problem.depthwise:
         return "depthwise"
     if problem.groups > 1:
@@ -42,9 +42,10 @@ def family(problem: Problem) -> Family:
 
 
 def direct_counts(problem: Problem, itemsize: int, training: bool) -> Counts:
-    """The work of torch's own convolution, by `DIRECT`.
+    """The work of torch's own convolution, by the kinds of `DIRECT`.
 
-    Gradients do as many products again, twice; the rates know that, so only `fresh` differs in a training step.
+    Each gradient does as many products as the forward pass; that is part of the rates of a training step, for which
+    only `fresh` differs.
     """
     height, width = problem.axes
     inputs = problem.batch * problem.in_channels * height.size * width.size
@@ -53,7 +54,7 @@ def direct_counts(problem: Problem, itemsize: int, training: bool) -> Counts:
     each_in, each_out = problem.in_channels // problem.groups, problem.out_channels // problem.groups
     rows = taps_inside(height) * width.outputs * width.taps  # taps of all outputs of an image
     images = problem.batch * problem.groups
-    weights = problem.out_channels * each_in * taps  # torch reorders them
+    weights = problem.out_channels * each_in * taps  # which torch reorders
     results = (outputs, inputs, 2 * weights) if training else (outputs, weights)
     return {
         "call": 1,
@@ -68,7 +69,7 @@ def direct_counts(problem: Problem, itemsize: int, training: bool) -> Counts:
 
 
 def taps_inside(axis: Axis) -> int:
-    """Taps of all outputs of an axis that meet the input.
+    """The taps, summed over all outputs of an axis, that multiply an input sample.
 
     >>> taps_inside(Axis(size=4, taps=3, before=1, after=1))
     10
@@ -85,15 +86,15 @@ def _whole(channels: int, block: int) -> int:
 
 
 def fft_counts(problem: Problem, itemsize: int, training: bool, lanes: int, limit: int) -> Counts | None:
-    """The work of the convolution through the frequency domain, by `FFT`.
+    """The work of the convolution through the frequency domain, by the kinds of `FFT`.
 
     Args:
-        itemsize: bytes of what it computes in.
-        lanes: channels come in whole blocks of so many.
+        itemsize: bytes of a real number in the spectra.
+        lanes: channels in a block; only whole blocks are computed.
         limit: bytes of work space.
 
     Returns:
-        The counts; None if not even a small part of the problem fits into the work space.
+        The counts; None if not even the smallest block of the problem fits into the work space.
     """
     inner = rewritten(problem)
     copies = sum(_copied(step.before, step.after) for step in rewrite(problem))
@@ -114,14 +115,14 @@ def _parts(count: int, size: int) -> int:
 
 
 def _copied(before: Problem, after: Problem) -> int:
-    """Samples of a rewritten problem's input, if that changes, and of its weight."""
+    """Samples copied by one rewriting: those of the input, if it changes, and of the weight."""
     weight = after.out_channels * after.in_channels // after.groups * after.axes[0].taps * after.axes[1].taps
     same = (before.in_channels, before.axes) == (after.in_channels, after.axes)
     return weight + (0 if same else before.batch * before.in_channels * before.axes[0].size * before.axes[1].size)
 
 
 def _plan_counts(plan: TilePlan, training: bool, lanes: int) -> dict[str, float]:
-    """The passes of `native.convolution`: forward transforms x, w and inverts y; back gy, w, x and gx, gw."""
+    """The work of the passes: x, w and the inverse of y forward; gy, w, x and the inverses of gx, gw backward."""
     p, height, width = plan.problem, plan.height, plan.width
     groups = 1 if p.depthwise else p.groups
     inputs, outputs = (groups * _whole(count // groups, lanes) for count in (p.in_channels, p.out_channels))
@@ -132,7 +133,7 @@ def _plan_counts(plan: TilePlan, training: bool, lanes: int) -> dict[str, float]
     transforms += passes_kernel * kernels * transform_macs(height.kernel, width.kernel)
     images = passes_in * p.in_channels * height.axis.size * width.axis.size
     images += passes_out * p.out_channels * height.axis.outputs * width.axis.outputs
-    wide = outputs / p.out_channels + (2 * inputs / p.in_channels if training else 0)  # what is filled up to blocks
+    wide = outputs / p.out_channels + (2 * inputs / p.in_channels if training else 0)  # channels rounded up to blocks
     return {
         "call": 1,
         "sample": p.batch * images,
@@ -145,5 +146,5 @@ def _plan_counts(plan: TilePlan, training: bool, lanes: int) -> dict[str, float]
 
 
 def total(counts: Counts, rates: Mapping[str, float]) -> float:
-    """Seconds for counted work at rates in seconds for one of each kind; a kind without a rate is free."""
+    """The seconds of counted work, at rates in seconds for a unit of each kind; a kind without a rate is free."""
     return sum(count * rates.get(kind, 0.0) for kind, count in counts.items())

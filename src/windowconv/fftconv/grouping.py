@@ -1,7 +1,8 @@
-"""Groups as the implementations like them: not too small, or of one channel each.
+"""Groups rewritten for the implementations: small ones merged, and channel multipliers removed.
 
-Groups of few channels make small matrix products; a few neighbours computed as one, with zeros for each other, take
-less time. A depthwise convolution with several outputs a channel is one with one output of repeated channels.
+Groups of few channels make small, slow matrix products: a few neighbours are merged into one group whose weight is
+block-diagonal. A depthwise convolution with several outputs a channel becomes one with one output a channel, of
+repeated channels.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from torch import Tensor
 from windowconv.fftconv.problem import Problem
 
 SMALL_GROUP = 16  # groups of fewer input channels are merged
-MERGED_GROUP = 32  # input channels that a merged group has at most
+MERGED_GROUP = 32  # the most input channels of a merged group
 
 
 def merged_groups(problem: Problem) -> int:
-    """How many neighbouring groups to merge into one; 1: none."""
+    """How many neighbouring groups to merge into one; 1 for none."""
     channels = problem.in_channels // problem.groups
     if problem.depthwise or channels >= SMALL_GROUP:
         return 1
@@ -56,7 +57,7 @@ def _merged_shape(problem: Problem) -> tuple[int, int, int]:
 
 
 def multiplier(problem: Problem) -> int:
-    """How often to repeat each input channel so that each output has one of its own; 1: not at all."""
+    """How often to repeat each input channel so that each output has one of its own; 1 for not at all."""
     alone = problem.groups > 1 and problem.in_channels == problem.groups
     return problem.out_channels // problem.groups if alone else 1
 
@@ -67,7 +68,7 @@ def repeated(problem: Problem) -> Problem:
 
 
 def repeat_input(images: Tensor, problem: Problem) -> Tensor:
-    """Each channel several times in a row."""
+    """(N, C, H, W) with each channel repeated: (N, K, H, W)."""
     return images.repeat_interleave(multiplier(problem), dim=1)
 
 

@@ -1,7 +1,7 @@
-"""Fresh memory, made ready to be written: large tensors otherwise pay a page fault for every 4 KiB they touch.
+"""Fresh memory mapped before it is written: a large tensor otherwise costs a page fault for every 4 KiB.
 
-Where large outputs are written by several threads, those faults can take longer than the computation; asking for huge
-pages and having them filled in by one call first takes a fraction of that. Linux only; elsewhere nothing happens.
+If several threads write a large output, those faults can take longer than the computation; one call that asks for huge
+pages and maps them all takes a fraction of that time. Linux only; on other systems nothing happens.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 
 from torch import Tensor
 
-READY_FROM = 8 << 20  # bytes; what is smaller mostly comes from memory that was used before
+READY_FROM = 8 << 20  # bytes; smaller tensors mostly reuse mapped memory
 PAGE = 4096
 HUGE_PAGE = 2 << 20
 _MADV_HUGEPAGE, _MADV_POPULATE_WRITE = 14, 23
 
 
 def ready(tensor: Tensor) -> Tensor:
-    """Have a CPU tensor's memory mapped by now, in huge pages if the system has them; returns the tensor."""
+    """Map a CPU tensor's memory now, in huge pages if the system has them; returns the tensor."""
     storage = tensor.untyped_storage()
     if tensor.device.type == "cpu" and storage.nbytes() >= READY_FROM and (libc := _libc()) is not None:
         start, size = storage.data_ptr(), storage.nbytes()
         if not all(_is_mapped(libc, start + size * i // 4) for i in (1, 2, 3)):
-            # both are advice: where the system knows neither, writing maps the pages as ever
+            # both are advice: a system that knows neither maps the pages when they are written
             _advise(libc, start, size, HUGE_PAGE, _MADV_HUGEPAGE)
             _advise(libc, start, size, PAGE, _MADV_POPULATE_WRITE)
     return tensor

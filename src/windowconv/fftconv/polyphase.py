@@ -1,8 +1,9 @@
 """A strided convolution as one of stride 1 on phases: every `stride`-th sample becomes channels of its own.
 
-With before' = ceil(before / stride) and stride * before' - before zeros put in front of the kernel, tap
-t = stride * q + phase of output i meets input sample stride * (i + q - before') + phase: phase by phase a convolution
-of stride 1, padded by before'. Channels are ordered (group, phase of the height, phase of the width, channel).
+This is the polyphase decomposition (Oppenheim & Schafer, "Discrete-Time Signal Processing", section 4.7). With
+before' = ceil(before / stride) and stride * before' - before zeros in front of the kernel, tap stride * q + phase of
+output i multiplies input sample stride * (i + q - before') + phase: for each phase a convolution of stride 1, padded
+by before'. Channels are ordered (group, phase of the height, phase of the width, channel).
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from windowconv.fftconv.tiling import is_channels_last
 
 
 def can_phase(problem: Problem) -> bool:
-    """Whether there is a stride to remove and no dilation in its way."""
+    """Whether there is a stride, and no dilation, which phases do not support."""
     return any(axis.stride > 1 for axis in problem.axes) and all(axis.dilation == 1 for axis in problem.axes)
 
 
 def cheaper_phased(problem: Problem) -> bool:
-    """Whether the phases' products, as many as without a stride, cost less than the outputs that dropping computes."""
+    """Whether phases are expected to cost less than computing all outputs of stride 1 and dropping most."""
     if not can_phase(problem) or problem.depthwise:
         return False
     height, width = problem.axes
     images = problem.batch * problem.in_channels * height.size * width.size
     kernels = problem.out_channels * problem.in_channels // problem.groups * height.taps * width.taps
-    copies = BYTE_COST * 4 * 4 * (images + kernels)  # of either and its gradient: float32 read and written
+    copies = BYTE_COST * 4 * 4 * (images + kernels)  # both and their gradients, read and written in float32
     return training_cost(make_plan(phased(problem))) + copies < training_cost(make_plan(problem))
 
 
@@ -41,7 +42,7 @@ def phased(problem: Problem) -> Problem:
 
 
 def split_input(images: Tensor, problem: Problem) -> Tensor:
-    """(N, C, H, W) as (N, C * strides, H / stride, W / stride), rounded up with zeros."""
+    """(N, C, H, W) as (N, C * strides, H / stride, W / stride), the sides rounded up with zeros."""
     height, width = problem.axes
     images = F.pad(images, (0, _missing(width.size, width), 0, _missing(height.size, height)))
     return _split(images, problem, 1)
@@ -54,7 +55,7 @@ def join_input(phases: Tensor, problem: Problem) -> Tensor:
 
 
 def split_weight(weight: Tensor, problem: Problem) -> Tensor:
-    """(K, C / groups, kh, kw) as (K, C / groups * strides, taps of a phase), filled up with zeros on both sides."""
+    """(K, C / groups, kh, kw) as (K, C / groups * strides, *taps of a phase), rounded up with zeros at both ends."""
     height, width = problem.axes
     top, left = _lead(height), _lead(width)
     bottom, right = (_missing(lead + axis.taps, axis) for lead, axis in ((top, height), (left, width)))
@@ -79,13 +80,13 @@ def _missing(size: int, axis: Axis) -> int:
 def _phased_axis(axis: Axis) -> Axis:
     size, before = -(-axis.size // axis.stride), -(-axis.before // axis.stride)
     taps = -(-(_lead(axis) + axis.taps) // axis.stride)
-    # negative where the last samples meet no output
+    # negative if no output uses the last samples
     after = axis.outputs - 1 + taps - before - size
     return Axis(size, taps, before=before, after=after)
 
 
 def _split(tensor: Tensor, problem: Problem, group_axis: int) -> Tensor:
-    """Both spatial axes' phases into the channels; the groups are part of axis 1 (input) or 0 (weight)."""
+    """Move the phases of both sides into the channels; the groups are part of axis 1 (input) or 0 (weight)."""
     groups = problem.groups if group_axis == 1 else 1
     first, channels, height, width = tensor.shape
     rows, columns = (axis.stride for axis in problem.axes)

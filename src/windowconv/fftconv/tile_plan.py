@@ -1,15 +1,16 @@
-"""How a convolution goes through the frequency domain: tile sizes and the places of samples on them.
+"""The plan of a convolution in the frequency domain: tile sizes, and the positions of samples on the tiles.
 
 With tiles of S samples, a tile's outputs are
 
     y = A [ (G w) . (B x) ]        B: samples -> spectrum,  G: kernel -> spectrum,  A: spectrum -> kept outputs
 
-exactly, as long as what wraps around (the discrete Fourier transform is periodic in S) meets zeros or outputs that
-are dropped. Stride and dilation are only places: outputs every `stride` samples, taps every `dilation`. Input, kernel
-and output are each placed around a centre, so that samples come in pairs at +d and -d: their sum meets cosines, their
-difference sines, which halves the work of either axis twice (Rabiner & Gold, "Theory and Application of Digital
-Signal Processing", 1975, sections 2.24 on circular convolution and 6.2 on symmetries). Both implementations (the
-PyTorch reference and the native operator) follow one `TilePlan`.
+exactly, as long as what wraps around (the discrete Fourier transform is periodic in S) multiplies zeros or reaches
+only outputs that are dropped. Several tiles overlap by the kernel's reach less one: overlap-save forward, overlap-add
+for the input's gradient (Oppenheim & Schafer, "Discrete-Time Signal Processing", section 8.7). Stride and dilation are
+only positions: outputs every `stride` samples, taps every `dilation`. Input, kernel and output are each centred, so
+that samples come in pairs at +d and -d; their sums multiply cosines, their differences sines, which halves the work of
+either axis twice (Rabiner & Gold, "Theory and Application of Digital Signal Processing", 1975, sections 2.24 on
+circular convolution and 6.2 on symmetries). Both implementations follow one `TilePlan`.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ import numpy as np
 
 from windowconv.fftconv.problem import Axis, Problem
 
-MAX_PERIOD = 96  # larger tiles than this save little and leave the cache
-BYTE_COST = 5.0  # multiply-adds that take as long as moving one byte of a spectrum
-TRANSFORM_COST = 1.5  # what a transform's multiply-add takes, against one of the products'
+MAX_PERIOD = 96  # larger tiles save little and do not fit the cache
+BYTE_COST = 5.0  # the time to move one byte of a spectrum, in multiply-adds
+TRANSFORM_COST = 1.5  # the time of a transform's multiply-add, in those of a product
 
 
 @dataclass(frozen=True)
 class TensorTiles:
-    """Where one tensor's samples lie on an axis' tiles.
+    """The samples of one tensor on the tiles of one axis; all lengths are in samples.
 
-    Tile t has the samples `first + t * advance ... + length - 1` of a tensor with `size` of them (outside is zero).
-    Sample j of a tile stands at (j - centre2 / 2) * spacing on the tile's circle of `period`.
+    Tile t holds the samples `first + t * advance ... + length - 1` of a tensor of `size` samples (zero outside).
+    Sample j of a tile has the position (j - centre2 / 2) * spacing, modulo `period`.
     """
 
     size: int
@@ -46,33 +47,33 @@ class TensorTiles:
 
     @property
     def odd(self) -> bool:
-        """Whether the centre lies between two samples."""
+        """Whether the centre is between two samples."""
         return self.centre2 % 2 == 1
 
     @cached_property
     def pairs(self) -> int:
-        """Pairs of samples at +d and -d that cover a tile; where the centre is a sample, it is pair 0."""
+        """Pairs of samples at +d and -d that cover a tile; a sample at the centre is pair 0."""
         above = self.length - 1 - (self.centre2 + 1) // 2
         below = (self.centre2 - (1 if self.odd else 0)) // 2
         return max(above, below) + 1
 
-    def places(self) -> np.ndarray:
-        """Each sample's place (j - centre2 / 2) * spacing, in float64."""
+    def positions(self) -> np.ndarray:
+        """Each sample's position (j - centre2 / 2) * spacing, (length,) in float64."""
         return (np.arange(self.length) - self.centre2 / 2) * self.spacing
 
     def distances(self) -> np.ndarray:
-        """Each pair's distance from the centre, times the spacing."""
+        """Each pair's distance from the centre, times the spacing, (pairs,) in float64."""
         return (np.arange(self.pairs) + (0.5 if self.odd else 0.0)) * self.spacing
 
 
 @dataclass(frozen=True)
 class AxisTilePlan:
-    """One axis' tiles."""
+    """The tiles of one axis: their number, their period S and the outputs of each."""
 
     axis: Axis
     period: int
     tiles: int
-    outputs: int  # a tile's
+    outputs: int
     input: TensorTiles
     kernel: TensorTiles
     output: TensorTiles
@@ -80,7 +81,7 @@ class AxisTilePlan:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """A convolution's tiles on both axes."""
+    """The tiles of a problem on both axes."""
 
     problem: Problem
     height: AxisTilePlan
@@ -88,7 +89,7 @@ class TilePlan:
 
     @property
     def tiles(self) -> int:
-        """Tiles an image."""
+        """Tiles of one image."""
         return self.height.tiles * self.width.tiles
 
     @property
@@ -98,7 +99,7 @@ class TilePlan:
 
     @cached_property
     def frequencies(self) -> int:
-        """Complex frequencies that are kept: the others follow, since the tensors are real."""
+        """The complex frequencies that are kept; the tensors are real, so the others are their conjugates."""
         return count_frequencies(self.height.period, self.width.period)
 
     def __str__(self) -> str:
@@ -107,23 +108,23 @@ class TilePlan:
 
 
 def count_frequencies(height: int, width: int) -> int:
-    """Of height x width real samples: columns 0 ... width/2, of which those that mirror themselves keep half."""
+    """The frequencies kept for height x width real samples: columns 0 ... width/2, half of each self-conjugate one."""
     mirrored = 2 if width % 2 == 0 else 1
     return mirrored * (height // 2 + 1) + (width // 2 + 1 - mirrored) * height
 
 
 def axis_plan(axis: Axis, tiles: int) -> AxisTilePlan:
-    """The plan of an axis cut into at most `tiles` tiles; one tile takes in the whole axis."""
-    taps = axis.touching or range(1)  # of a kernel that meets padding only, any one tap will do
+    """The plan of an axis cut into at most `tiles` tiles; a single tile holds the whole axis."""
+    taps = axis.touching or range(1)  # if all taps multiply padding only, any one will do
     before = axis.before - axis.dilation * taps.start
     reach = axis.dilation * (len(taps) - 1) + 1
     outputs = -(-axis.outputs // tiles)
     tiles = -(-axis.outputs // outputs)
-    span = axis.stride * (outputs - 1) + reach  # the input samples that a tile's outputs see, padding included
+    span = axis.stride * (outputs - 1) + reach  # the input samples of a tile's outputs, padding included
     if tiles == 1:
         first, length = 0, max(1, min(axis.size, span - before))
         shift = before
-        # what wraps around must not land on the input
+        # what wraps around must not reach the input
         period = max(length, length + before, span - before if span - before > length else 0)
     else:
         first, length, shift, period = -before, span, 0, span
@@ -136,7 +137,7 @@ def axis_plan(axis: Axis, tiles: int) -> AxisTilePlan:
 
 @lru_cache(maxsize=4096)
 def make_plan(problem: Problem) -> TilePlan:
-    """The plan that is expected to train fastest, the same on every machine."""
+    """The plan with the least `training_cost`, which is the same on every machine."""
     candidates = [_candidates(axis) for axis in problem.axes]
     plans = [TilePlan(problem, h, w) for h, w in product(*candidates)]
     return min(plans, key=training_cost)
@@ -156,13 +157,13 @@ def _candidates(axis: Axis) -> list[AxisTilePlan]:
 
 
 def transform_macs(height: TensorTiles, width: TensorTiles) -> int:
-    """Multiply-adds of one tile's transform, either way."""
+    """Multiply-adds of one tile's transform, forward or inverse."""
     columns, rows = width.period // 2 + 1, height.period // 2 + 1
     return 4 * height.pairs * columns * (width.pairs + rows)
 
 
 def product_macs(plan: TilePlan) -> int:
-    """Multiply-adds of one of a training step's three products: three real ones for a complex one."""
+    """Real multiply-adds of one of a training step's three products; a complex one takes three (Karatsuba, Gauss)."""
     p = plan.problem
     if p.depthwise:
         return 4 * plan.frequencies * plan.rows * p.in_channels
@@ -170,7 +171,7 @@ def product_macs(plan: TilePlan) -> int:
 
 
 def training_cost(plan: TilePlan) -> float:
-    """A training step's time in multiply-adds; only good for comparing plans."""
+    """The time of a training step in multiply-adds, for comparing plans only."""
     p, h, w = plan.problem, plan.height, plan.width
     rows_in, rows_out = plan.rows * p.in_channels, plan.rows * p.out_channels
     kernels = p.in_channels * p.out_channels // p.groups

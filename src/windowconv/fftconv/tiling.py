@@ -1,8 +1,7 @@
-"""Where a tensor's samples are on the tiles: seen with samples first, copied row by row of all tiles, and added back.
+"""A tensor's samples on the tiles: copied from the tensor row by row for all tiles, and added back.
 
-A tensor is seen as (height, width, groups, images, channels), where a weight's "images" are its output channels. A row
-of its tiles is (tile's width, groups, tiles, images, channels). A convolution with a channel of its own for each
-output has all channels in one group.
+A tensor is viewed as (height, width, groups, images, channels); a weight's "images" are its output channels. One row of
+all tiles is (tile's width, groups, tiles, images, channels). A depthwise convolution has all its channels in one group.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from windowconv.fftconv.tile_plan import TensorTiles, TilePlan
 
 
 def is_channels_last(tensor: Tensor) -> bool:
-    """Torch's own rule for convolutions; with one channel or one pixel, a tensor in both formats is contiguous."""
+    """Whether torch's convolution treats a tensor as channels-last; one that is in both formats is contiguous."""
     return suggest_memory_format(tensor) == torch.channels_last
 
 
 def image_view(images: Tensor, plan: TilePlan) -> Tensor:
-    """(N, C, H, W) seen as (H, W, groups, N, C of a group)."""
+    """(N, C, H, W) viewed as (H, W, groups, N, C / groups)."""
     groups = 1 if plan.problem.depthwise else plan.problem.groups
     return images.unflatten(1, (groups, images.shape[1] // groups)).permute(3, 4, 1, 0, 2)
 
 
 def weight_view(weight: Tensor, plan: TilePlan) -> Tensor:
-    """(K, C of a group, h, w) seen as (h, w, groups, K of a group, C of a group); depthwise as (h, w, 1, 1, C)."""
+    """(K, C / groups, h, w) viewed as (h, w, groups, K / groups, C / groups); depthwise as (h, w, 1, 1, C)."""
     if plan.problem.depthwise:
         return weight.permute(2, 3, 1, 0).unsqueeze(2)
     groups = plan.problem.groups
@@ -38,7 +37,7 @@ def weight_view(weight: Tensor, plan: TilePlan) -> Tensor:
 
 @dataclass(frozen=True)
 class Tiling:
-    """The tiles of a tensor, by both axes."""
+    """The tiles of a tensor on both axes."""
 
     height: TensorTiles
     width: TensorTiles
@@ -56,7 +55,13 @@ class Tiling:
         )
 
     def read_row(self, view: Tensor, row: int | None, out: Tensor, factor: Tensor | None) -> None:
-        """Copy one row of all tiles, times a factor like the view; zero outside the tensor, and where row is None."""
+        """Copy one row of all tiles from a view, times a factor of the view's shape.
+
+        Args:
+            view: (height, width, groups, images, channels).
+            row: the row's index on the tiles; None fills with zeros, as do samples outside the tensor.
+            out: (tile's width, groups, tiles, images, channels).
+        """
         pieces = [] if row is None else list(self._pieces(row))
         if sum(piece.samples for piece in pieces) < self.tiles * self.width.length:
             out.zero_()
@@ -68,7 +73,7 @@ class Tiling:
                 torch.mul(source, factor[piece.row, piece.columns], out=target)
 
     def add_row(self, tiles: Tensor, row: int | None, view: Tensor, factor: Tensor | None) -> None:
-        """The transpose of `read_row`; where every sample is on one tile, what the view held is forgotten."""
+        """Add one row of all tiles to a view, or overwrite one that is covered once: the transpose of `read_row`."""
         for piece in () if row is None else self._pieces(row):
             source, target = tiles[piece.on_tile, :, piece.tile], view[piece.row, piece.columns]
             part = None if factor is None else factor[piece.row, piece.columns]
@@ -81,19 +86,19 @@ class Tiling:
 
     def _pieces(self, row: int) -> Iterator[_Piece]:
         for down in range(self.height.tiles):
-            place = self.height.first + down * self.height.advance + row
-            if not 0 <= place < self.height.size:
+            position = self.height.first + down * self.height.advance + row
+            if not 0 <= position < self.height.size:
                 continue
             for across in range(self.width.tiles):
                 start = self.width.first + across * self.width.advance
                 begin, end = max(start, 0), min(start + self.width.length, self.width.size)
                 if begin < end:
-                    yield _Piece(down * self.width.tiles + across, place, begin, end, start)
+                    yield _Piece(down * self.width.tiles + across, position, begin, end, start)
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """The part of one tile's row that is inside the tensor."""
+    """The part of one tile's row inside the tensor."""
 
     tile: int
     row: int  # of the tensor

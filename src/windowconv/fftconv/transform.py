@@ -1,4 +1,4 @@
-"""One tensor on its way to its spectrum and back: along the width at once, along the height by blocks of columns."""
+"""The transform of one tensor and its transpose: along the width at once, along the height by blocks of columns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from windowconv.fftconv.tile_plan import TilePlan
 from windowconv.fftconv.tiling import Tiling
 from windowconv.fftconv.workspace import workspace
 
-CPU_BLOCK = 8 << 20  # bytes of one tensor's spectrum: several of them should share the cache
-OTHER_BLOCK = 256 << 20  # elsewhere what costs is the number of calls
+CPU_BLOCK = 8 << 20  # bytes of one tensor's spectrum, so that several share the cache
+OTHER_BLOCK = 256 << 20  # on other devices the number of calls dominates
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A block of frequency columns that share a table."""
+    """A block of frequency columns `start ... stop - 1` that share a table; `mirrored` ones are self-conjugate."""
 
     start: int
     stop: int
@@ -32,17 +32,17 @@ class Columns:
 
 
 class Transform:
-    """A tensor's transform along the width, from which spectra are made and to which their gradients are added up.
+    """A tensor's transform along the width, from which its spectra are computed and into which they are summed.
 
-    A spectrum is (3, frequencies, groups, images of all tiles, channels): with real parts a and imaginary parts b, the
-    three forms whose products make the complex product (Karatsuba). For the input's x, the kernel's w and the output
-    gradient's g they are
+    A spectrum is (3, frequencies, groups, images of all tiles, channels): the three real forms of the real parts a and
+    imaginary parts b whose products give the complex product (Karatsuba & Ofman, 1962). For the spectra x of the
+    input, w of the kernel and g of the output's gradient they are the factors of
 
         Re(conj(x) w conj(g)) = xa wa (ga - gb) + xb wb (ga + gb) + (xa - xb) (wa + wb) gb
     """
 
     def __init__(self, role: Role, plan: TilePlan, view: Tensor, dtype: torch.dtype, take: workspace) -> None:
-        """For tensors seen as `view` is: (height, width, groups, images, channels)."""
+        """Take memory for tensors that are viewed like `view`, (height, width, groups, images, channels)."""
         self.role: Role = role
         self.tiling = Tiling(getattr(plan.height, role), getattr(plan.width, role))
         self.folds = folds(self.tiling.height)
@@ -56,7 +56,7 @@ class Transform:
         self.rows = take((self.tables.full.shape[1], 2, self.columns, self.count), dtype, view.device)
 
     def load(self, view: Tensor, factor: Tensor | None = None) -> None:
-        """Transform a tensor, times a factor seen like it."""
+        """Transform a tensor along the width, times a factor of the same view."""
         with workspace() as take:
             above, below, total = (_Row(self, view, take) for _ in range(3))
             differences = len(self.folds)
@@ -73,7 +73,7 @@ class Transform:
                 differences += 1
 
     def store(self, view: Tensor, factor: Tensor | None = None) -> None:
-        """The transpose of `load`, into a tensor whose values are forgotten."""
+        """The transpose of `load`: overwrite a tensor's view."""
         if not self.tiling.covered_once:
             view.zero_()
         with workspace() as take:
@@ -92,13 +92,13 @@ class Transform:
                 self.tiling.add_row(sum_.tiles, fold.below, view, factor)
 
     def add_constant(self, values: Tensor) -> None:
-        """Add (groups, channels) to every sample that `store` gives: to the frequency 0 of every sum of rows."""
+        """Add (groups * channels,) to every sample that `store` writes: to frequency 0 of every sum of rows."""
         groups, _, _, channels = self.row_shape
         constants = self.rows[: len(self.folds), 0, 0].view(len(self.folds), groups, -1, channels)
         constants.add_(values.view(groups, 1, channels))
 
     def spectrum(self, columns: Columns, take: workspace) -> Tensor:
-        """The spectrum of a block of columns."""
+        """The spectrum of a block of columns, of the shape of `empty_spectrum`."""
         spectrum = self.empty_spectrum(columns, take)
         real, imaginary, both = self._planes(spectrum, columns)
         torch.mm(self._table(columns), self._block(0, columns), out=real)
@@ -109,12 +109,13 @@ class Transform:
         return spectrum
 
     def empty_spectrum(self, columns: Columns, take: workspace) -> Tensor:
+        """Memory for a block's spectrum: (3, frequencies, groups, tiles * images, channels)."""
         groups, tiles, images, channels = self.row_shape
         frequencies = self._table(columns).shape[0] * columns.count
         return take((3, frequencies, groups, tiles * images, channels), self.dtype, self.device)
 
     def collect(self, spectrum: Tensor, columns: Columns) -> None:
-        """The transpose of `spectrum`, which is used up: a block's share of the rows becomes its gradient."""
+        """The transpose of `spectrum`: a block's share of the rows, from a spectrum that is overwritten."""
         real, imaginary, both = self._planes(spectrum, columns)
         if self.role == "output":
             imaginary.sub_(real)
@@ -124,7 +125,7 @@ class Transform:
         torch.mm(self._table(columns).t(), imaginary, out=self._block(1, columns))
 
     def _planes(self, spectrum: Tensor, columns: Columns) -> tuple[Tensor, Tensor, Tensor]:
-        """The three forms as (frequencies along the height, all else): where a, b and their sum or difference go."""
+        """The forms a, b and their sum or difference, each as (frequencies along the height, all else)."""
         planes = spectrum.view(3, self._table(columns).shape[0], -1)
         if self.role == "output":
             return planes[0], planes[2], planes[1]
@@ -137,7 +138,7 @@ class Transform:
         torch.mm(table.t(), self.rows[index].view(2 * self.columns, self.count), out=row.matrix)
 
     def _block(self, part: int, columns: Columns) -> Tensor:
-        """Real (0) or imaginary (1) parts of a block of columns as a matrix: (sums and differences, all else)."""
+        """The real (0) or imaginary (1) parts of a block of columns as a matrix: (sums and differences, all else)."""
         return self.rows[:, part].flatten(1)[:, columns.start * self.count : columns.stop * self.count]
 
     def _table(self, columns: Columns) -> Tensor:
@@ -145,7 +146,7 @@ class Transform:
 
 
 class _Row:
-    """Memory for one row of all tiles, in the order of the tensor that it is copied from or to."""
+    """Memory for one row of all tiles, in the memory order of the tensor that it is copied from or to."""
 
     def __init__(self, transform: Transform, view: Tensor, take: workspace) -> None:
         length, count = transform.tiling.width.length, transform.count
@@ -159,7 +160,7 @@ class _Row:
 
 
 def blocks(transforms: tuple[Transform, ...]) -> Iterator[Columns]:
-    """All columns in blocks, their spectra of a bounded size; columns that mirror themselves are on their own."""
+    """All columns in blocks whose spectra have a bounded size; each self-conjugate column is a block of its own."""
     width = transforms[0].tiling.width
     columns = half(width.period)
     last = columns - 1 if width.period % 2 == 0 else columns

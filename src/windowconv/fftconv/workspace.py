@@ -1,7 +1,7 @@
-"""Work space that is kept and used again: fresh memory costs a page fault for every 4 KiB that is touched.
+"""Work space that is kept and reused: fresh memory costs a page fault for every 4 KiB.
 
-One pool a process, shared by all threads and layers; idle memory is bounded by `set_workspace_limit`. Only CPU
-memory is pooled: elsewhere torch has caches of its own.
+Each process has one pool, shared by all threads and layers; `set_workspace_limit` bounds its idle memory. Only CPU
+memory is pooled: for other devices torch has caches of its own.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor
 from windowconv.errors import InputError
 from windowconv.fftconv.pages import ready
 
-SPARE = 4  # a buffer may be so many times what is asked for: small requests should not hold the large ones
+SPARE = 4  # the largest ratio of a buffer to a request, so that small requests do not hold large buffers
 
 
 class _Pool:
-    """Idle buffers, the longest unused first; the lock guards the fields."""
+    """Idle buffers, the least recently used first; the lock guards the fields."""
 
     def __init__(self, limit: int) -> None:
         self.lock = threading.Lock()
@@ -30,7 +30,7 @@ class _Pool:
         self.idle: list[Tensor] = []
 
     def take(self, size: int) -> Tensor:
-        """The smallest idle buffer of at least `size` bytes that is not far too large, or a fresh one."""
+        """The smallest idle buffer that fits `size` bytes (at most SPARE times as large), or a fresh one."""
         with self.lock:
             fitting = [i for i, b in enumerate(self.idle) if size <= b.numel() <= SPARE * size]
             if fitting:
@@ -72,7 +72,7 @@ _pool = _Pool(1 << 30)
 
 
 def _after_fork() -> None:
-    # another thread may have held the lock, or been halfway through the list
+    # another thread may have held the lock or been changing the list
     global _pool
     _pool = _Pool(_pool.limit)
 
@@ -82,7 +82,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class workspace:
-    """Lends uninitialised tensors and has them all back at exit:
+    """Lends uninitialised tensors, which it takes back at exit:
 
     >>> with workspace() as take:
     ...     x = take((2, 3), torch.float32, torch.device("cpu"))
@@ -103,7 +103,7 @@ class workspace:
         _pool.give_back(taken)
 
     def address(self, size: int) -> int:
-        """Where `size` bytes of CPU memory begin, aligned as torch's are; for what needs no tensor."""
+        """The address of `size` bytes of CPU memory, aligned as torch's, for callers that need no tensor."""
         buffer = _pool.take(size)
         self._taken.append(buffer)
         return buffer.data_ptr()
@@ -119,19 +119,25 @@ class workspace:
 
 
 def set_workspace_limit(size: int) -> None:
-    """Keep at most `size` bytes of idle work space from now on (1 GiB unless set; 0: none)."""
+    """Set the most bytes of work space that are kept, and that one convolution may use; at first 1 GiB.
+
+    A convolution that needs more is computed in blocks, or directly if even the smallest block needs more.
+
+    Raises:
+        InputError: `size` is not an int of 0 or more.
+    """
     if not isinstance(size, int) or size < 0:
-        raise InputError(f"size={size!r}; allowed: a number of bytes, 0 or more")
+        raise InputError(f"size={size!r}; allowed: an int of 0 or more, in bytes")
     _pool.change_limit(size)
 
 
 def workspace_limit() -> int:
-    """The most bytes of idle work space that are kept."""
+    """The bytes set by `set_workspace_limit`."""
     return _pool.limit
 
 
 def workspace_bytes() -> int:
-    """The bytes of idle work space that are held at present."""
+    """The bytes of idle work space held now."""
     return _pool.bytes()
 
 

@@ -1,4 +1,4 @@
-"""Cosine and sine tables of a plan for pairs of samples, built in float64 and rounded once.
+"""Cosine and sine tables of a plan for pairs of samples, computed in float64 and rounded once.
 
 A tensor's transform along one axis, with pairs of samples at distances d from the centre and frequency f:
 
@@ -16,16 +16,16 @@ from windowconv.fftconv.tile_plan import TensorTiles
 
 @lru_cache(maxsize=512)
 def forward_tables(side: TensorTiles, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines of [pairs][frequencies 0 ... period/2], in float32; `sign` is that of the exponent."""
+    """Cosines and sines, (pairs, frequencies 0 ... period/2) in float32; `sign` is that of the exponent."""
     angles = _angles(side)
     return _rounded(np.cos(angles)), _rounded(sign * np.sin(angles))
 
 
 @lru_cache(maxsize=512)
 def inverse_tables(side: TensorTiles, sign: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Those of [frequencies 0 ... period/2][pairs], divided by the period.
+    """Cosines and sines, (frequencies 0 ... period/2, pairs) in float32, divided by the period.
 
-    With `half` the spectrum has no other frequencies than these, and the others (their conjugates) count too.
+    With `half` the spectrum holds only these frequencies, and each stands for its conjugate too.
     """
     angles = _angles(side).T
     frequencies = np.arange(angles.shape[0])

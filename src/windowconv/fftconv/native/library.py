@@ -1,4 +1,4 @@
-"""The native library: found, loaded and described to ctypes (interface.h)."""
+"""The native library, found and loaded by ctypes, and its interface (interface.h)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from windowconv.errors import InputError
 
 OFF = "WINDOWCONV_NATIVE"  # "0" turns the native operator off
-INSTRUCTIONS = "WINDOWCONV_INSTRUCTIONS"  # a set to use instead of the machine's best
+INSTRUCTIONS = "WINDOWCONV_INSTRUCTIONS"  # the instruction set to use instead of the machine's best
 FAILURE = "build_failure.txt"  # written beside this file by setup.py
 
 INTERFACE = 2  # WC_INTERFACE of interface.h
@@ -38,7 +38,7 @@ class Tensor(Structure):
 
 
 class Axis(Structure):
-    """`wc_axis`, with the tables that it points to."""
+    """`wc_axis`, which keeps alive the tables that it points to."""
 
     tables: tuple[Any, Any]
 
@@ -99,14 +99,14 @@ _SIGNATURES = {
 
 @lru_cache(maxsize=1)
 def _opened() -> tuple[Any, str]:
-    """The library or None, and what is to be said of it."""
+    """The library, or None and the reason."""
     if os.environ.get(OFF) == "0":
         return None, f"turned off by {OFF}=0"
     found = sorted(Path(__file__).parent.glob("_kernels*.so")) + sorted(Path(__file__).parent.glob("_kernels*.dylib"))
     if not found:
         failure = Path(__file__).with_name(FAILURE)
-        said = failure.read_text().strip() if failure.exists() else "it was not built when windowconv was installed"
-        return None, said
+        reason = failure.read_text().strip() if failure.exists() else "it was not built when windowconv was installed"
+        return None, reason
     try:
         opened = ctypes.CDLL(str(found[0]))
         for name, (result, arguments) in _SIGNATURES.items():
@@ -119,21 +119,21 @@ def _opened() -> tuple[Any, str]:
     wanted = os.environ.get(INSTRUCTIONS)
     if wanted and opened.wc_select(wanted.encode()) != 0:
         sets = opened.wc_available().decode().replace(" ", ", ")
-        raise InputError(f"{INSTRUCTIONS}={wanted!r}; this machine has {sets}")
+        raise InputError(f"{INSTRUCTIONS}={wanted!r}; allowed on this machine: {sets}")
     return opened, ""
 
 
 def library() -> Any:
-    """The loaded library, None where there is none."""
+    """The loaded library; None if there is none."""
     return _opened()[0]
 
 
 def instructions() -> str | None:
-    """The instruction set in use, None without the library."""
+    """The instruction set in use; None without the library."""
     opened = library()
     return None if opened is None else opened.wc_instructions().decode()
 
 
 def why_not() -> str:
-    """Why there is no native operator; empty if there is."""
+    """Why there is no native operator; empty if there is one."""
     return _opened()[1]

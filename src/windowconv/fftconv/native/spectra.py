@@ -17,11 +17,11 @@ from windowconv.fftconv.tile_plan import TensorTiles
 from windowconv.fftconv.workspace import workspace
 
 TYPES = {torch.float32: c.FLOAT32, torch.bfloat16: c.BFLOAT16}
-_PADDING = 128  # bytes between planes, so that equal places of all frequencies do not meet in one cache set
+_PADDING = 128  # bytes between planes, so that one element of all frequencies does not fall into one cache set
 
 
 class Spectrum:
-    """Frequencies of a tensor: rows x groups x channels of them, complex, in blocks of lanes."""
+    """A tensor's complex spectrum in memory: frequencies of rows x groups x channels, in blocks of lanes."""
 
     def __init__(self, frequencies: int, rows: int, groups: int, channels: int, dtype: torch.dtype) -> None:
         lanes = c.library().wc_lanes()
@@ -33,25 +33,25 @@ class Spectrum:
         self.struct = c.Spectrum(None, self.plane, rows, groups, channels, frequencies, TYPES[dtype])
 
     def put(self, data: Tensor) -> Spectrum:
-        """Let it lie in `data`."""
+        """Use `data`, flat and of `numel` elements or more, as its memory."""
         assert data.numel() >= self.numel
         return self.lie_at(data)
 
     def lie_at(self, data: Tensor) -> Spectrum:
-        """The same for data of another size: a packed kernel's."""
+        """Use `data` of any size, such as a packed kernel, as its memory."""
         assert data.dtype == self.dtype
         self.data = data
         self.struct.data = data.data_ptr()
         return self
 
     def taken(self, take: workspace) -> Spectrum:
-        """Let it lie in work space."""
+        """Use work space as its memory."""
         self.struct.data = take.address(self.numel * self.dtype.itemsize)
         return self
 
 
 def image_tensor(tensor: Tensor, groups: int) -> c.Tensor:
-    """(N, groups * C, H, W) as it lies."""
+    """A tensor (N, groups * C, H, W) as the library's structure, without a copy."""
     n, channels = tensor.shape[:2]
     sn, sc, sh, sw = tensor.stride()
     each = channels // groups
@@ -59,7 +59,7 @@ def image_tensor(tensor: Tensor, groups: int) -> c.Tensor:
 
 
 def kernel_tensor(weight: Tensor, groups: int) -> c.Tensor:
-    """(groups * K, C, h, w): the output channels of a group are its rows."""
+    """A weight (groups * K, C, h, w) as the library's structure: the output channels of a group are its rows."""
     out, each = weight.shape[:2]
     so, sc, sh, sw = weight.stride()
     rows = out // groups
@@ -67,7 +67,7 @@ def kernel_tensor(weight: Tensor, groups: int) -> c.Tensor:
 
 
 def depthwise_tensor(weight: Tensor) -> c.Tensor:
-    """(C, 1, h, w) as one row of C channels."""
+    """A depthwise weight (C, 1, h, w) as the library's structure: one row of C channels."""
     so, _, sh, sw = weight.stride()
     return c.Tensor(weight.data_ptr(), 0, 0, so, sh, sw, 1, 1, weight.shape[0], TYPES[weight.dtype])
 
@@ -83,7 +83,7 @@ def _inverse_axis(side: TensorTiles, sign: int, half: bool) -> c.Axis:
 
 
 def _axis(side: TensorTiles, tables: tuple[np.ndarray, np.ndarray]) -> c.Axis:
-    """The structure, which the library only reads; it keeps the tables that it points to."""
+    """One axis as the library's structure, which keeps alive the tables that it points to."""
     axis = c.Axis(
         side.size,
         side.tiles,
@@ -111,7 +111,7 @@ class Runner:
         self.run = c.Run(self.threads, 0, None)
 
     def _run(self, scratch_bytes: int) -> Any:
-        """Threads, and scratch of so many bytes for each: one pass after another uses the same."""
+        """The threads and their scratch memory, `scratch_bytes` for each, which all passes share."""
         each = -(-scratch_bytes // 4096) * 4096 + 64
         if each > self.run.scratch_bytes:
             self.run = c.Run(self.threads, each, self.take.address(self.threads * each))
@@ -120,7 +120,7 @@ class Runner:
     def transform(
         self, tensor: c.Tensor, sides: tuple[TensorTiles, TensorTiles], sign: int, window: Tensor | None, out: Spectrum
     ) -> None:
-        """Tensor to spectrum; `sign` is the exponent's."""
+        """Transform a tensor, times a window (kh, kw), to `out`; `sign` is that of the exponent."""
         axes = [_forward_axis(side, sign) for side in sides]
         run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
         pointer = None if window is None else window.data_ptr()
@@ -138,7 +138,10 @@ class Runner:
         bias: Tensor | None = None,
         accumulate: bool = False,
     ) -> None:
-        """Spectrum to tensor."""
+        """Transform a spectrum back to `out`, times a window (kh, kw), plus a bias (channels,).
+
+        With `accumulate` the result is added to `out`.
+        """
         axes = [_inverse_axis(sides[0], sign, False), _inverse_axis(sides[1], sign, True)]
         run = self._run(self.library.wc_transform_scratch(byref(axes[0]), byref(axes[1])))
         pointers = [None if t is None else t.data_ptr() for t in (window, bias)]
@@ -159,7 +162,7 @@ class Runner:
         depthwise: bool,
         packed: bool = False,
     ) -> None:
-        """The product of two spectra; `dtype` is that of the tensors, which says how exact it must be."""
+        """The product of two spectra in one of the library's modes; the tensors' `dtype` sets the precision."""
         three = (byref(a.struct), byref(b.struct), byref(out.struct))
         if depthwise:
             _check(self.library.wc_multiply_depthwise(*three, mode, byref(self._run(0))))
@@ -168,11 +171,11 @@ class Runner:
         _check(self.library.wc_multiply(*three, mode, packed, TYPES[dtype], byref(run)))
 
     def packed_size(self, kernel: Spectrum) -> int:
-        """Elements of a packed kernel."""
+        """The elements of a packed kernel."""
         return self.library.wc_packed_size(byref(kernel.struct))
 
     def pack(self, kernel: Spectrum) -> Tensor:
-        """A kernel's spectrum as the product for outputs takes it."""
+        """A kernel's spectrum as the product for outputs reads it, flat."""
         packed = ready(torch.empty(self.packed_size(kernel), dtype=kernel.dtype))
         _check(self.library.wc_pack(byref(kernel.struct), packed.data_ptr(), byref(self._run(0))))
         return packed
