@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, embed_kernel, tap_offset, set_geometry
+from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, embed_kernel, set_geometry, tap_offset
 from windowconv.layers import WINDOWED
 from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values, torch_class
 from windowconv.windowed import LayerWindow, WindowedMixin

@@ -28,7 +28,7 @@ def copy_model(model: Any) -> Any:
     except RuntimeError as error:  # an attribute is a computed tensor: old weight norm, pruning
         reason = " ".join(str(error).split())
         raise InputError(
-            f"model={type(model).__name__} cannot be copy_model; use inplace=True: {reason[:120]}"
+            f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}"
         ) from None
 
 

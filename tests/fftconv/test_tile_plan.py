@@ -26,7 +26,7 @@ def check_tile(plan: AxisTilePlan, tile: int) -> None:
     """Input place - kernel place = output place around the circle exactly where the convolution has a product."""
     axis, taps = plan.axis, plan.axis.touching or range(1)
     start = plan.input.first + tile * plan.input.advance
-    places = plan.input.places(), plan.kernel.places(), plan.output.places()
+    places = plan.input.positions(), plan.kernel.positions(), plan.output.positions()
     for i, t in product(range(plan.outputs), range(len(taps))):
         output = tile * plan.outputs + i
         if output >= axis.outputs:
@@ -51,7 +51,7 @@ def test_places_on_every_tile(axis, data):
 def test_pairs_cover_the_tile(axis):
     plan = axis_plan(axis, 1)
     for side in (plan.input, plan.kernel, plan.output):
-        assert {abs(place) for place in side.places()} <= set(side.distances())
+        assert {abs(place) for place in side.positions()} <= set(side.distances())
 
 
 @pytest.mark.parametrize(
