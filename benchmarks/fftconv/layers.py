@@ -22,7 +22,7 @@ import torch
 from benchmarks.fftconv.timing import Shape, direct_steps, fft_steps, in_pure_pytorch, tensors, timed
 from benchmarks.record import Job, Row
 from windowconv.fftconv.arguments import make_geometry
-from windowconv.fftconv.convolution import resolve
+from windowconv.fftconv.convolution import choose_algorithm
 
 CHANNELS = (64, 128, 192, 256, 512)
 BATCHES = {56: 32, 32: 64, 28: 32, 16: 64, 14: 32, 8: 64, 7: 32}
@@ -93,4 +93,4 @@ def choice(shape: Shape, dtype: torch.dtype, training: bool) -> str:
     x, w, _ = tensors(shape, dtype, torch.channels_last)
     half = shape.kernel // 2
     with torch.set_grad_enabled(training):
-        return resolve(x, w, make_geometry(tuple(w.shape[2:]), 1, half, 1, shape.groups), "auto")
+        return choose_algorithm("auto", x, w, make_geometry(tuple(w.shape[2:]), 1, half, 1, shape.groups))

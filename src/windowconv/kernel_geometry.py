@@ -27,9 +27,7 @@ def copy_model(model: Any) -> Any:
         return copy.deepcopy(model)
     except RuntimeError as error:  # an attribute is a computed tensor: old weight norm, pruning
         reason = " ".join(str(error).split())
-        raise InputError(
-            f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}"
-        ) from None
+        raise InputError(f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}") from None
 
 
 def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
