@@ -19,7 +19,7 @@ from tolerances import assert_close
 from windowconv.errors import InputError
 from windowconv.fftconv import choice, fft_conv1d, fft_conv2d, fft_conv3d, rewriting, set_keep_spectra, settings
 from windowconv.fftconv.arguments import make_geometry
-from windowconv.fftconv.problem import Axis, Problem
+from windowconv.fftconv.problem import Axis, Problem, cached_problem
 
 TORCHS: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 OURS: dict[int, Any] = {1: fft_conv1d, 2: fft_conv2d, 3: fft_conv3d}
@@ -343,6 +343,18 @@ def test_auto_is_decided_before_the_operator(axes, answer, monkeypatch):
         3: (2 * 5, 4 * 5, tuple(sides[1:])),
     }[axes]
     assert asked == [(Problem(batch, channels, 6, 2, pair), torch.float32, torch.device("cpu"), True)]
+
+
+@pytest.mark.parametrize("layer", [False, True], ids=["function", "layer"])
+def test_a_call_is_chosen_once_and_its_problem_built_once(layer, monkeypatch):
+    asked = []
+    monkeypatch.setattr(choice, "choose", lambda *args: (asked.append(args), "fft")[1])
+    x, convolution = torch.rand(1, 3, 13, 14).requires_grad_(), windowconv.WindowedConv2d(3, 4, (5, 3), bias=False)
+    cached_problem.cache_clear()
+    output = convolution(x) if layer else fft_conv2d(x, convolution.weight, algorithm="auto")
+    output.sum().backward()
+    assert len(asked) == 1
+    assert cached_problem.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from windowconv import fftconv
 from windowconv.errors import InputError
 from windowconv.fftconv import workspace as module
 from windowconv.fftconv.workspace import (
@@ -146,3 +147,9 @@ def test_a_child_forked_while_the_lock_is_held():
         child.kill()
     assert not alive
     assert child.exitcode == 0
+
+
+def test_the_limit_is_public():
+    assert fftconv.set_workspace_limit is set_workspace_limit
+    assert fftconv.release_workspace is release_workspace
+    assert set(fftconv.__all__) <= set(dir(fftconv))
