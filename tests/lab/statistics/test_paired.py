@@ -1,25 +1,20 @@
 """Statistics over seeds agree with SciPy's, with cases that can be done by hand, and with simulation."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from windowconv.errors import InputError
 from windowconv.lab.statistics.paired import (
     PairedDifference,
-    SignFlip,
     Spread,
     bootstrap_difference,
-    holm,
     paired_difference,
-    sign_flip,
     spread,
 )
+from windowconv.lab.statistics.significance import sign_flip
 
 Values = list[float]
 
@@ -51,7 +46,6 @@ def test_equal_differences_have_an_interval_of_no_width() -> None:
 def test_one_seed_has_neither_spread_nor_interval() -> None:
     assert spread([4.0]) == Spread(4.0, None, 1)
     assert paired_difference([4.0], [3.0]) == PairedDifference(1.0, None, None, 1)
-    assert sign_flip([4.0], [3.0]) == SignFlip(1.0, 1.0, True)
 
 
 def test_the_spread_is_the_samples() -> None:
@@ -77,43 +71,9 @@ def test_pairs_need_the_same_seeds() -> None:
             call([1.0, 2.0], [1.0])
 
 
-@pytest.mark.parametrize(("n", "floor"), [(2, 0.5), (5, 0.0625), (8, 0.0078125), (20, 2 / 2**20)])
-def test_the_floor_of_the_sign_flips(n: int, floor: float) -> None:
-    found = sign_flip([float(i + 1) for i in range(n)], [0.0] * n)
-    assert found == SignFlip(floor, floor, True)
-
-
-@given(st.lists(st.floats(-10, 10).map(lambda x: round(x, 2)), min_size=1, max_size=9))
-def test_sign_flips_are_those_counted_one_by_one(values: Values) -> None:
-    observed = abs(math.fsum(values))
-    counted = [
-        abs(math.fsum(s * v for s, v in zip(signs, values, strict=True)))
-        for signs in product((1, -1), repeat=len(values))
-    ]
-    expected = sum(c >= observed - 1e-9 for c in counted) / len(counted)
-    assert sign_flip(values, [0.0] * len(values)).p == pytest.approx(expected)
-
-
-def test_many_seeds_take_random_signs() -> None:
-    rng = np.random.default_rng(3)
-    values = rng.normal(0.4, 1, 20)
-    exact = sign_flip(values.tolist(), [0.0] * 20)
-    more = sign_flip([*values.tolist(), 0.0], [0.0] * 21)  # a difference of nothing changes no sum
-    assert (exact.exact, more.exact) == (True, False)
-    assert more.p == pytest.approx(exact.p, abs=4 * math.sqrt(exact.p / 200_000))
-    assert more.floor == 1 / 200_000
-
-
 def test_a_bootstrap_needs_twenty_seeds() -> None:
     with pytest.raises(InputError, match=r"seeds=19; a bootstrap needs 20 or more; allowed with fewer: the t interval"):
         bootstrap_difference([1.0] * 19, [0.0] * 19)
-
-
-def test_holm_by_hand() -> None:
-    assert holm({"a": 0.02, "b": 0.01, "c": 0.5, "d": 0.9}) == {"a": 0.06, "b": 0.04, "c": 1.0, "d": 1.0}
-    assert holm({}) == {}
-    with pytest.raises(InputError, match=r"p_values\['a'\]=1.5; allowed: 0 to 1"):
-        holm({"a": 1.5})
 
 
 def test_the_t_interval_covers_what_it_says() -> None:
@@ -132,12 +92,3 @@ def test_the_bootstrap_covers_what_it_says_nearly() -> None:
     found = [bootstrap_difference(row.tolist(), [0.0] * 20) for row in draws]
     covered = np.mean([f.low <= 0.2 <= f.high for f in found if f.low is not None and f.high is not None])
     assert 0.89 <= covered <= 0.98  # of 20 normal values, about 0.93
-
-
-def test_sign_flips_and_holm_err_as_rarely_as_they_say() -> None:
-    rng = np.random.default_rng(1)
-    p = np.array([sign_flip(row.tolist(), [0.0] * 8).p for row in rng.standard_t(2, (4000, 8))])
-    for alpha in (0.01, 0.05, 0.2):
-        assert np.mean(p <= alpha) <= alpha + 4 * math.sqrt(alpha / 4000)
-    adjusted = [min(holm(dict(enumerate(row))).values()) for row in rng.uniform(size=(4000, 6)).tolist()]
-    assert np.mean(np.array(adjusted) <= 0.05) == pytest.approx(1 - (1 - 0.05 / 6) ** 6, abs=4 * math.sqrt(0.05 / 4000))

@@ -1,1 +1,1 @@
-"""Spread, paired intervals, verdicts."""
+"""Statistics over seeds: spread, paired intervals, tests, verdicts."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from windowconv.lab.statistics.paired import bootstrap_difference, paired_difference, sign_flip
+from windowconv.lab.statistics.paired import bootstrap_difference, paired_difference
+from windowconv.lab.statistics.significance import sign_flip
 from windowconv.lab.studies.design.design import Association, Contrast, Design
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import baseline_warning, findings

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from windowconv.lab.statistics.paired import (
-    BOOTSTRAP_SEEDS,
-    PairedDifference,
-    SignFlip,
-    bootstrap_difference,
-    holm,
-    sign_flip,
-)
-from windowconv.lab.statistics.verdicts import Effect, Verdict, association_effect, paired_effect, verdict
+from windowconv.lab.statistics.effects import Effect, association_effect, paired_effect
+from windowconv.lab.statistics.paired import BOOTSTRAP_SEEDS, PairedDifference, bootstrap_difference
+from windowconv.lab.statistics.significance import SignFlip, holm, sign_flip
+from windowconv.lab.statistics.verdicts import Verdict, verdict
 from windowconv.lab.studies.design.design import Association, Contrast
 from windowconv.lab.studies.design.metrics import FIGURES
 from windowconv.lab.studies.folder import StudyFolder
