@@ -43,8 +43,6 @@ class Study:
     """Other settings for all runs, such as epochs=30 precision=bf16 (see windowconv train)."""
     dry_run: bool = False
     """Print which runs there are to train and what they will take, here and on other machines; train nothing."""
-    price: float | None = None
-    """Price of an hour on this machine in dollars, for --dry-run."""
     processes: int = 1
     """Train this many runs in parallel; they share the cores, and the GPU."""
     seeds_at_once: int = 1
@@ -84,7 +82,7 @@ class Study:
         configure(self.execution)
         if self.dry_run:
             print(f"{plan.design.name} at scale {plan.scale} on {plan.data}, {plan.seeds} seeds: {plan.design.claim}\n")
-            print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse, self.price))
+            print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse))
             return
         check_installed("report", "matplotlib", "jinja2")  # missed now rather than after the training
         engine = make_engine(self.engine, self.execution, self.processes, self.address, self.store)

@@ -1,4 +1,4 @@
-"""What a study would take: its runs, those that are there already, and the time of the rest."""
+"""What a study would take: runs to train, finished runs to reuse, and the time, with nothing trained."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from windowconv.lab.models.matching import network_spec
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import Plan, PlannedRun
 from windowconv.lab.studies.execution.engines import Processes
-from windowconv.lab.studies.execution.estimate import Estimate, Line, Task, line
+from windowconv.lab.studies.execution.estimate import Estimate, Task, VariantEstimate, estimate_variant
 from windowconv.lab.studies.execution.reuse import Address, Library
 from windowconv.lab.training.loading import limit_images
 
-KNOWN = {
+PUBLIC = {
     "fashion-mnist": Task(60_000, 10_000, 10, (1, 28, 28)),
     "cifar10": Task(50_000, 10_000, 10, (3, 32, 32)),
     "cifar100": Task(50_000, 10_000, 100, (3, 32, 32)),
     "imagenet": Task(1_281_167, 50_000, 1000, (3, 224, 224)),
 }
-"""Data sets that can be planned for without being here."""
+"""Public data sets: a study on them can be estimated before they are downloaded."""
 
 
 def estimate(
@@ -37,23 +37,19 @@ def estimate(
     execution: Execution,
     processes: int,
     reuse: Sequence[Path],
-    price: float | None,
 ) -> Estimate:
-    """What a study would take here and elsewhere; nothing is trained but a few steps of each network.
+    """What a study would take, here and on other machines; a few steps of each network are timed, nothing is trained.
 
     Args:
         plan: the study.
-        images, root: what `load` takes; the public data sets need not be here, but then no run can be reused.
+        images, root: as `load` takes them; of a public data set that is not here, no run can be reused.
         execution: device and threads.
-        processes: that share this machine's cores.
-        reuse: folders of finished runs.
-        price: dollars an hour of this machine.
+        processes: number that share this machine's cores.
+        reuse: folders below which finished runs are looked for.
 
     Raises:
-        InputError: images that are not here and unknown; as `Processes`.
+        InputError: images that are neither here nor public; settings of `Processes`.
     """
-    if price is not None and not price >= 0:
-        raise InputError(f"price={price}; allowed: 0 or more")
     threads = execution.threads or torch.get_num_threads()
     if processes > 1:
         threads = Processes(processes, execution.threads).threads
@@ -64,19 +60,19 @@ def estimate(
     try:
         planned = [*plan.preparations(), *plan.runs()]
         names = dict.fromkeys(run.variant for run in planned)
-        lines = [
-            _line([run for run in planned if run.variant == name], task, described, library, execution)
+        variants = [
+            _variant([run for run in planned if run.variant == name], task, described, library, execution)
             for name in names
         ]
     finally:
         torch.set_num_threads(before)
-    return Estimate(lines, processes, threads, price)
+    return Estimate(variants, processes, threads)
 
 
-def _line(
+def _variant(
     runs: Sequence[PlannedRun], task: Task, described: dict[str, Any] | None, library: Library, execution: Execution
-) -> Line:
-    """A variant's runs."""
+) -> VariantEstimate:
+    """What a variant's runs will take."""
     first = runs[0]
     spec = network_spec(first.config, first.config.arm, first.config.seed, task.classes, task.image)
     pins, reused = None, 0
@@ -87,7 +83,7 @@ def _line(
     if pins is None:
         pins = _pins(spec.builder, spec.arguments, first.config, task, execution)
     counts = {"runs": len(runs) - reused, "reused": reused}
-    return line(first.variant, first.config, spec, task, pins, execution, counts)
+    return estimate_variant(first.variant, first.config, spec, task, pins, execution, counts)
 
 
 def _pins(builder: str, arguments: dict[str, Any], training: Training, task: Task, execution: Execution) -> Pins:
@@ -97,21 +93,21 @@ def _pins(builder: str, arguments: dict[str, Any], training: Training, task: Tas
 
 
 def _task(plan: Plan, images: str, root: Path | None) -> tuple[Task, dict[str, Any] | None]:
-    """The images' sizes and, where they are here, what `describe_data` says of them."""
+    """The data set and, if it is here, its description by `describe_data`."""
     training = plan.design.at(plan.scale).training
     try:
         data = load(images, root, image_size=training.image_size, stream=training.stream, download=False)
     except DataNotFound:
-        if images not in KNOWN:
+        if images not in PUBLIC:
             raise
-        return _cut(KNOWN[images], training), None
+        return _cut(PUBLIC[images], training), None
     data = limit_images(data, training)
     image = (data.channels, *data.image_size)
     return Task(len(data.train), len(data.test), len(data.classes), image), describe_data(data)
 
 
 def _cut(task: Task, training: Training) -> Task:
-    """So many images as the settings ask for, in their size."""
+    """The data set with the number and size of images that the settings ask for."""
     for name, there in (("train", task.train), ("test", task.test)):
         wanted = getattr(training, f"{name}_images")
         if wanted is not None and wanted > there:

@@ -1,4 +1,4 @@
-"""What a study will take, before it starts: runs, multiply-adds, time here by a measured throughput, time elsewhere."""
+"""What a study will take: runs, multiply-adds, the time here from measured steps, the time on other machines."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from windowconv.lab.config import Execution, Training
 from windowconv.lab.models.algorithm_choice import Pins, restore_algorithms
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import NetworkSpec
-from windowconv.lab.studies.execution.hardware import ELSEWHERE, Machine
+from windowconv.lab.studies.execution.hardware import OTHER_MACHINES, Machine
 from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
 
-WORK = 2e9
-"""Multiply-adds of a measured step, forward and backward, at most: a fraction of a second on a core."""
+STEP_MACS = 2e9
+"""Most multiply-adds of a measured step, forward and backward: a fraction of a second on a core."""
 REPEATS = 3
 PASSES = 3
-"""Of a training step: forward, gradient of the features, gradient of the weights."""
+"""Passes of a training step: forward, gradient of the features, gradient of the weights."""
 EVALUATION = 1 / PASSES
-"""Of a training step's time, an image's evaluation: one forward pass."""
+"""Time to evaluate an image, in units of a training step on it: one forward pass."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is known of the images without reading them."""
+    """The data set, as far as it is known without reading it.
+
+    Attributes:
+        train, test: numbers of images.
+        classes: number of classes.
+        image: shape of an image (C, H, W).
+    """
 
     train: int
     test: int
@@ -38,16 +44,17 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Line:
-    """The runs of one variant.
+class VariantEstimate:
+    """What the runs of one variant will take.
 
     Attributes:
         variant: its name.
-        runs: to be trained; `reused`, finished ones.
+        runs: number to be trained.
+        reused: number of finished runs that are taken over.
         network: its size.
-        macs: multiply-adds of a whole run: three passes of each training image, one of each test image an epoch.
+        macs: multiply-adds of a run: in each epoch, three passes of each training image and one of each test image.
         steps: of SGD in a run.
-        seconds: of a run here, by its measured throughput.
+        seconds: of a run here, from measured steps.
         precision: of its training.
     """
 
@@ -63,61 +70,68 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a whole study."""
+    """What a whole study will take.
 
-    lines: Sequence[Line]
+    Attributes:
+        variants: one estimate each.
+        processes: at work side by side on this machine.
+        threads: of each process.
+    """
+
+    variants: Sequence[VariantEstimate]
     processes: int
     threads: int
-    price: float | None = None
 
     @property
     def seconds(self) -> float:
-        """Here, with the processes at work side by side."""
-        return sum(line.runs * line.seconds for line in self.lines) / self.processes
+        """Seconds here."""
+        return sum(each.runs * each.seconds for each in self.variants) / self.processes
 
-    def elsewhere(self, machine: Machine) -> tuple[float, float]:
-        """Seconds and dollars there: runs go to whichever of them is free."""
-        each = [machine.seconds(line.macs, line.steps, line.precision) for line in self.lines for _ in range(line.runs)]
+    def seconds_on(self, machine: Machine) -> float:
+        """Seconds on another machine, where the next run, longest first, starts on the first free accelerator."""
+        runs: list[float] = []
+        for each in self.variants:
+            runs += [machine.seconds(each.macs, each.steps, each.precision)] * each.runs
         loads = [0.0] * machine.count
-        for seconds in sorted(each, reverse=True):
+        for seconds in sorted(runs, reverse=True):
             loads[loads.index(min(loads))] += seconds
-        return max(loads), sum(each) / 3600 * machine.price
+        return max(loads)
 
     def __str__(self) -> str:
         header = ["variant", "runs", "reused", "parameters", "multiply-adds", "in a run", "time a run"]
         rows = [
             [
-                line.variant,
-                line.runs,
-                line.reused,
-                line.network.parameters,
-                counted(line.network.macs),
-                counted(line.macs),
-                duration(line.seconds),
+                each.variant,
+                each.runs,
+                each.reused,
+                each.network.parameters,
+                counted(each.network.macs),
+                counted(each.macs),
+                duration(each.seconds),
             ]
-            for line in self.lines
+            for each in self.variants
         ]
         table = format_table(header, rows, [False] + [True] * 6)
         return "\n".join([table, "", *self._totals()])
 
     def _totals(self) -> list[str]:
-        runs = sum(line.runs for line in self.lines)
-        macs = sum(line.runs * line.macs for line in self.lines)
+        runs = sum(each.runs for each in self.variants)
+        macs = sum(each.runs * each.macs for each in self.variants)
         lines = [f"In all: {runs} runs to train, {counted(macs)} multiply-adds."]
-        cost = "" if self.price is None else f", {self.seconds / 3600 * self.price:,.2f} $ at {self.price:g} $/h"
         many = f"{self.processes} process{'es' if self.processes > 1 else ''} of {self.threads} thread"
         many += "s" if self.threads > 1 else ""
-        lines.append(f"Here, {many}: about {duration(self.seconds)}{cost} (by steps measured just now).")
-        for machine in ELSEWHERE:
-            seconds, dollars = self.elsewhere(machine)
-            text = f"On {machine.name}: about {duration(seconds)}, {dollars:,.2f} $ at {machine.price:g} $/h and GPU."
-            lines.append(f"{text} An estimate from declared figures, not a measurement.")
-        lines.append(f"({ELSEWHERE[0].source}.)")
+        lines.append(f"Here, {many}: about {duration(self.seconds)} (from steps measured just now).")
+        lines += [
+            f"On {machine.name}: about {duration(self.seconds_on(machine))}. "
+            "An estimate from declared figures, not a measurement."
+            for machine in OTHER_MACHINES
+        ]
+        lines.append(f"({OTHER_MACHINES[0].source}.)")
         return lines
 
 
 def counted(number: float) -> str:
-    """A large number as people write it.
+    """A number with an SI prefix and three digits.
 
     >>> counted(950), counted(1_810_000_000)
     ('950', '1.81 G')
@@ -128,7 +142,7 @@ def counted(number: float) -> str:
     return f"{number:.0f}"
 
 
-def line(
+def estimate_variant(
     variant: str,
     training: Training,
     spec: NetworkSpec,
@@ -136,24 +150,24 @@ def line(
     pins: Pins,
     execution: Execution,
     counts: Mapping[str, int],
-) -> Line:
-    """The estimate of a variant's runs; its step is measured.
+) -> VariantEstimate:
+    """What a variant's runs will take; its training step is measured.
 
     Args:
         variant: its name.
         training: its settings.
         spec: its network.
-        task: the images.
-        pins: algorithms.
+        task: the data set.
+        pins: each layer's algorithm.
         execution: device and threads.
-        counts: "runs" to train and "reused" ones.
+        counts: the numbers of "runs" to train and of "reused" ones.
     """
     train = round(task.train * (1 - training.val_fraction)) if training.val_fraction else task.train
     evaluated = task.test if not training.val_fraction else task.train - train
     images, evaluations = training.epochs * train, training.epochs * evaluated
     work = training_work(training)
     each = seconds_an_image(spec, training, task, pins, execution)
-    return Line(
+    return VariantEstimate(
         variant,
         counts["runs"],
         counts["reused"],
@@ -166,15 +180,15 @@ def line(
 
 
 def training_work(training: Training) -> float:
-    """How much a training step does, in steps of a training without attacks: each of an attack's is two passes."""
+    """Work of a training step, in steps without attacks: an attack's step takes two passes."""
     steps = {"none": 0, "fgsm": 1, "pgd": training.adversarial_steps}[training.adversarial]
     return 1 + steps * (PASSES - 1) / PASSES
 
 
 def seconds_an_image(spec: NetworkSpec, training: Training, task: Task, pins: Pins, execution: Execution) -> float:
-    """That training on one image takes here, by a few steps on noise: the fastest of three, after one to warm up."""
+    """Seconds that training on one image takes here: the fastest of three steps on noise, after one to warm up."""
     device = torch.device(execution.device)
-    most = max(1, int(WORK / (3 * spec.macs)))
+    most = max(1, int(STEP_MACS / (PASSES * spec.macs)))
     count = min(training.batch_size, task.train, most if device.type == "cpu" else training.batch_size)
     network = build(spec.builder, spec.arguments).to(device).train()
     restore_algorithms(network, pins)
@@ -187,7 +201,14 @@ def seconds_an_image(spec: NetworkSpec, training: Training, task: Task, pins: Pi
 
 
 def _step(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
-    """Seconds of forward and backward pass."""
+    """Seconds of a forward and a backward pass.
+
+    Args:
+        network: on the device of the images.
+        images: floats (N, C, H, W).
+        labels: classes (N,).
+        precision: "fp32", "tf32", "bf16" or "fp16".
+    """
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     started = time.perf_counter()
     with torch.autocast(images.device.type, kind, enabled=kind is not None):

@@ -1,23 +1,22 @@
-"""Machines that are not here, by declared figures: what a study would take on them is an estimate, no measurement."""
+"""Other machines, by declared figures: what a study would take there is an estimate, not a measurement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A kind of processor.
+    """One or more accelerators of a kind, each with runs of its own.
 
     Args:
-        name: in tables.
-        count: how many; each takes runs of its own.
-        peak: multiply-adds a second by precision, as the maker declares them.
-        share: of the peak that training of convolutional networks is assumed to reach, by precision.
-        step_s: seconds that a step is assumed to take at least, however small the network: starting its kernels.
-        price: dollars an hour of one.
-        source: of the figures.
+        name: as tables show it.
+        count: number of accelerators.
+        peak: multiply-adds a second of one, by precision, as the maker declares them.
+        share: share of the peak, 0 to 1, that training a convolutional network is assumed to reach, by precision.
+        step_s: seconds that a step is assumed to take at least, however small the network: launching its kernels.
+        source: of these figures.
     """
 
     name: str
@@ -25,11 +24,16 @@ class Machine:
     peak: Mapping[str, float]
     share: Mapping[str, float]
     step_s: float
-    price: float
     source: str
 
     def seconds(self, macs: float, steps: int, precision: str) -> float:
-        """That one of them is assumed to take for a run."""
+        """Seconds that one accelerator is assumed to take for a run.
+
+        Args:
+            macs: multiply-adds of the whole run.
+            steps: of SGD.
+            precision: "fp32", "tf32", "bf16" or "fp16".
+        """
         return max(macs / (self.share[precision] * self.peak[precision]), steps * self.step_s)
 
 
@@ -41,9 +45,8 @@ H200 = Machine(
     # of the paper's network with 7x7 kernels at 128 images a step, with torch 2.11's cuDNN, which is better at tf32
     share={"fp32": 0.36, "tf32": 0.36, "bf16": 0.08, "fp16": 0.07},
     step_s=0.004,
-    price=5.41,
-    source="NVIDIA's H200 data sheet (67, 494 and 989 TFLOPS, dense); 43.26 $/h for eight, AWS EC2 Capacity Blocks, "
-    "US East (Ohio), as of 2024-12; shares of the peak and 4 ms a step as once measured on the paper's 7x7 network",
+    source="NVIDIA's H200 data sheet (67, 494 and 989 TFLOPS, dense); shares of the peak and 4 ms a step as once "
+    "measured on the paper's 7x7 network",
 )
 
-ELSEWHERE = (H200, Machine("eight H200", 8, H200.peak, H200.share, H200.step_s, H200.price, H200.source))
+OTHER_MACHINES = (H200, replace(H200, name="eight H200", count=8))
