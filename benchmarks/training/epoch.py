@@ -23,11 +23,11 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import choose_algorithms, restore_algorithms
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import network_spec
+from windowconv.lab.progress import LineProgress
 from windowconv.lab.recipes import ARMS, find_recipe
 from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.loop import Loop
-from windowconv.lab.training.progress import LineProgress
 
 GROUP = "epoch"
 RECIPE = "fashion-mnist-small"

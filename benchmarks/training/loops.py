@@ -19,10 +19,10 @@ from benchmarks.training.torchvision_loading import AHEAD, on_device
 from benchmarks.training.workloads import Setup, wait
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData, Loader
+from windowconv.lab.progress import LineProgress
 from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.loop import Loop
-from windowconv.lab.training.progress import LineProgress
 from windowconv.lab.training.signals import StopRequest
 
 Item = TypeVar("Item")

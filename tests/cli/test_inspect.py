@@ -94,7 +94,7 @@ def test_bad_input_is_one_line(arguments, message, capsys):
 def test_a_run_folder(here, tmp_path, capsys):
     from windowconv.lab.config import RunConfig
     from windowconv.lab.data import gratings
-    from windowconv.lab.training.progress import show_progress
+    from windowconv.lab.progress import show_progress
     from windowconv.lab.training.train import train
 
     data = gratings(64, 16)

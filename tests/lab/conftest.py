@@ -15,8 +15,8 @@ from PIL import Image
 
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
 
 

@@ -27,8 +27,8 @@ from windowconv.lab.export import run as exporting
 from windowconv.lab.export.formats import FORMATS, quiet
 from windowconv.lab.export.run import CHECKED, Agreement, export, images_for
 from windowconv.lab.models.build import PreprocessedNetwork, build, to_header
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
 
 Shell = Callable[..., tuple[int, str, str]]

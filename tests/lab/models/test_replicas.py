@@ -15,8 +15,8 @@ from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.build import small_network
 from windowconv.lab.models.replicas import Alone, Stacked
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train_together
 
 Make = Callable[..., Run]

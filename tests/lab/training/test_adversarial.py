@@ -18,10 +18,10 @@ from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import Batch, DeviceLoader, ImageData, ImageSet
 from windowconv.lab.models.build import small_network
 from windowconv.lab.models.replicas import Alone
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.adversarial import Adversary, pgd, random_start
 from windowconv.lab.training.distributed import Ranks
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
 
 Make = Callable[..., Run]

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train_together
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")

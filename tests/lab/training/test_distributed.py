@@ -16,9 +16,9 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import DeviceLoader, gratings
 from windowconv.lab.models.build import build
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.distributed import Ranks
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
 
 SETTINGS: dict[str, Any] = {
@@ -43,7 +43,7 @@ torch.set_num_threads(1)
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import gratings
 from windowconv.lab.models.build import build
-from windowconv.lab.training.progress import Progress
+from windowconv.lab.progress import Progress
 from windowconv.lab.training.train import train
 settings, folder, norm = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "norm"
 

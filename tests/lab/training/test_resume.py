@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.signals import Stopped
 from windowconv.lab.training.train import train, train_together
 

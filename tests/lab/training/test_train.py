@@ -20,9 +20,9 @@ from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import Batch, DeviceLoader, ImageData, gratings
 from windowconv.lab.models.build import small_network
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training import loading
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.schedule import learning_rate
 from windowconv.lab.training.train import train
 from windowconv.spectra.network import leakage

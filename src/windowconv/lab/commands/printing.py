@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from windowconv.lab.progress import duration
 from windowconv.lab.training.distributed import is_first_process
-from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
 
 if TYPE_CHECKING:

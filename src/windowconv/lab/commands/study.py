@@ -114,10 +114,10 @@ def _default_folder(plan: Plan) -> Path:
 def _print_study(done: StudyFolder) -> None:
     """Write the report and print what the study found; an `InputError` if runs failed."""
     from windowconv.lab.commands.printing import terminal_table
+    from windowconv.lab.progress import duration
     from windowconv.lab.studies.reports.analysis import baseline_warning, findings
     from windowconv.lab.studies.reports.report import write_report
     from windowconv.lab.studies.reports.tables import answer, results_table
-    from windowconv.lab.training.progress import duration
 
     if done.finished:
         page = write_report(done)

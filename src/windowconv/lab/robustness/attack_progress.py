@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from windowconv.errors import require
-from windowconv.lab.training.progress import duration
+from windowconv.lab.progress import duration
 
 REUSED = 0.2
 """Seconds below which an attack was there already."""

@@ -10,6 +10,7 @@ import torch
 
 from windowconv.errors import check_installed
 from windowconv.lab.config import Execution
+from windowconv.lab.progress import duration
 from windowconv.lab.robustness.attack_progress import show
 from windowconv.lab.robustness.attacks.estimate import estimate, seconds_an_image
 from windowconv.lab.robustness.attacks.measure import attack_run
@@ -30,7 +31,6 @@ from windowconv.lab.robustness.sample import Sample, draw, open_runs, test_image
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY
 from windowconv.lab.training.distributed import configure
-from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
 
 Plan = list[tuple[Run, Trial]]

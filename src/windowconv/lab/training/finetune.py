@@ -19,12 +19,12 @@ from windowconv.lab.models.arm_layers import grow_to_arm
 from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import PreprocessedNetwork, build
 from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec
+from windowconv.lab.progress import show_progress
 from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.lab.training.original import Original, find_head, load_original, read_weights
-from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 
 CHECKED = 16  # images

@@ -16,12 +16,12 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.data.sets import Images
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, newest_step, save_checkpoint
 from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import Evaluation, evaluate
 from windowconv.lab.training.loading import split_validation, training_loader
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.signals import Stopped, StopRequest, listening
 from windowconv.lab.training.state import Tensors, all_finite, cpu_copy
 from windowconv.lab.training.step import Stepper

@@ -10,10 +10,10 @@ from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data.sources import data_name
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.matching import network_spec
+from windowconv.lab.progress import show_progress
 from windowconv.lab.runs.folder import Run, refuse_finished
 from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.loading import limit_images, read_data
-from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 
 

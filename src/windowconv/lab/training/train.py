@@ -17,6 +17,7 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, restore_algorithms
 from windowconv.lab.models.build import build, to_header
 from windowconv.lab.models.matching import NetworkSpec, network_spec
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, remove_checkpoints
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json
@@ -24,7 +25,6 @@ from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
 from windowconv.lab.training.loop import Loop, TrainedNetwork
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.state import common_checkpoints
 
 Start = Callable[[NetworkSpec], nn.Module]

@@ -18,6 +18,7 @@ from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
+from windowconv.lab.progress import Progress
 from windowconv.lab.robustness.conditions.conditions import conditions
 from windowconv.lab.robustness.conditions.measure import Measured, measure_conditions
 from windowconv.lab.robustness.conditions.sensitivity import measure_heat_maps, measure_shifts, read_measurement
@@ -31,7 +32,6 @@ from windowconv.lab.robustness.reports.natural_report import (
 )
 from windowconv.lab.robustness.reports.sensitivity_report import heat_map_section, shifts_section
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train
 from windowconv.report import Figure, Page, Section, Table, Text, render
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import gratings
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan
@@ -25,7 +26,6 @@ from windowconv.lab.studies.execution.runner import Conductor, Means
 from windowconv.lab.studies.folder import StudyFolder, only_one
 from windowconv.lab.studies.grid.report import convolutions
 from windowconv.lab.studies.grid.study import Study, run_study
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train_together
 
 CarryOut = Callable[..., StudyFolder]

@@ -8,6 +8,7 @@ from typing import Any
 
 from windowconv import plots
 from windowconv.files import replace_file
+from windowconv.lab.progress import duration
 from windowconv.lab.robustness.attacks.norms import UNITS, Unit
 from windowconv.lab.robustness.reports.comparison import Comparison, Curves, differences
 from windowconv.lab.robustness.reports.examples import gallery_section
@@ -23,7 +24,6 @@ from windowconv.lab.robustness.reports.tables import (
 from windowconv.lab.robustness.sample import Sample
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
-from windowconv.lab.training.progress import duration
 from windowconv.report import Block, Column, Figure, Page, Section, Table, write
 from windowconv.report.text import as_json, as_markdown
 

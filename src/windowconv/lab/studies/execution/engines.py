@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from windowconv.errors import InputError
+from windowconv.lab.progress import show_progress
 from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome, attempt, with_threads
-from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.signals import Stopped, listening
 
 WORKER = "windowconv.lab.studies.execution.worker"

@@ -14,8 +14,8 @@ from windowconv.lab.config import Execution, Training
 from windowconv.lab.models.algorithm_choice import Pins, restore_algorithms
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import NetworkSpec
+from windowconv.lab.progress import duration
 from windowconv.lab.studies.execution.hardware import OTHER_MACHINES, Machine
-from windowconv.lab.training.progress import duration
 from windowconv.tables import format_table
 
 STEP_MACS = 2e9

@@ -15,12 +15,12 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData, load
 from windowconv.lab.models.algorithm_choice import Pins
+from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.execution.evaluations import measure
 from windowconv.lab.studies.execution.initial_weights import starting_weights
 from windowconv.lab.training.loading import limit_images
-from windowconv.lab.training.progress import Progress
 from windowconv.lab.training.train import train_together
 
 

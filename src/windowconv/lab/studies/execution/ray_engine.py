@@ -100,8 +100,8 @@ def run_task(record: dict[str, Any], place: str, store: str | None) -> dict[str,
     """A job on one of the cluster's machines."""
     import torch
 
+    from windowconv.lab.progress import Progress
     from windowconv.lab.studies.execution.jobs import ImageCache, attempt
-    from windowconv.lab.training.progress import Progress
 
     job = Job.from_record(record)
     os.environ["OMP_NUM_THREADS"] = str(job.execution.threads or 1)

@@ -15,6 +15,7 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
+from windowconv.lab.progress import duration
 from windowconv.lab.runs.environment import environment
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.writer import describe_data
@@ -25,7 +26,6 @@ from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome
 from windowconv.lab.studies.execution.reuse import Address, Library, take
 from windowconv.lab.studies.folder import STUDY, StudyFolder, design_record, only_one, refuse_another, write_study
 from windowconv.lab.training.distributed import check_precision
-from windowconv.lab.training.progress import duration
 
 TRIES = 2
 

@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from windowconv.lab.progress import Progress
 from windowconv.lab.studies.execution.jobs import ImageCache, Job, attempt
-from windowconv.lab.training.progress import Progress
 
 
 class Tethered(Progress):

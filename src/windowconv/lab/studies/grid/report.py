@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from windowconv import plots
 from windowconv.kernel_geometry import Convolution
 from windowconv.lab.models.arms import parse_arm
+from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.lab.studies.grid.leakage import leakage_section
 from windowconv.lab.studies.grid.study import StudyResult
-from windowconv.lab.training.progress import duration
 from windowconv.report import Column, Figure, Page, Section, Table, Text, write
 from windowconv.windowed import WindowedMixin
 

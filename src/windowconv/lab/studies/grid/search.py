@@ -11,12 +11,12 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig
 from windowconv.lab.data import ImageData
+from windowconv.lab.progress import show_progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.plan import SEARCH, SEARCH_SEED
 from windowconv.lab.studies.grid.study import Study, arm_specs, is_finished
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.lab.training.loading import limit_images
-from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train
 from windowconv.tables import format_table
 

@@ -15,13 +15,13 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.matching import NetworkSpec, network_spec
+from windowconv.lab.progress import show_progress
 from windowconv.lab.runs.environment import environment
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY, read_json, write_json
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.lab.training.loading import limit_images
-from windowconv.lab.training.progress import show_progress
 from windowconv.lab.training.train import train_together
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.training.progress import duration
 
 NAMED_COMMITS = 3  # more of them are counted: each run's record has its own
 

@@ -12,6 +12,7 @@ from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.lab.config import Training
+from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.catalogue import LIMITS
 from windowconv.lab.studies.design.design import Design
@@ -31,7 +32,6 @@ from windowconv.lab.studies.reports.tables import (
     runs_table,
     tuned_table,
 )
-from windowconv.lab.training.progress import duration
 from windowconv.plots.contrasts import contrasts
 from windowconv.report import Block, Column, Figure, Page, Section, Table, Text, as_json, as_latex, as_markdown, write
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from windowconv.lab.training import progress
-from windowconv.lab.training.progress import LineProgress, LiveProgress, Progress, show_progress
+from windowconv.lab import progress
+from windowconv.lab.progress import LineProgress, LiveProgress, Progress, show_progress
 
 
 class Clock:
@@ -107,7 +107,7 @@ def test_a_file_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 SCRIPT = """
-from windowconv.lab.training.progress import show_progress
+from windowconv.lab.progress import show_progress
 with show_progress([1.0, 1.0]) as shown:
     shown.skip_run("3x3-seed0")
     shown.start_run("[b]odd[/b]-seed0", 20)
