@@ -10,8 +10,7 @@ import torch
 
 from windowconv.errors import check_installed
 from windowconv.lab.config import Execution
-from windowconv.lab.progress import duration
-from windowconv.lab.robustness.attack_progress import show
+from windowconv.lab.progress import duration, show_progress
 from windowconv.lab.robustness.attacks.estimate import estimate, seconds_an_image
 from windowconv.lab.robustness.attacks.measure import attack_run
 from windowconv.lab.robustness.attacks.suites import (
@@ -135,7 +134,9 @@ def _print_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: tor
 
 def _carry_out(plan: Plan, sample: Sample, device: torch.device, seed: int) -> None:
     target, current, classes = None, None, len(plan[0][0].record["data"]["classes"])
-    with show([trial.images for _, trial in plan], [trial.work(classes) for _, trial in plan]) as display:
+    images = [trial.images for _, trial in plan]
+    costs = [trial.work(classes) / trial.images for _, trial in plan]
+    with show_progress(costs, images, proportional=True) as progress:
         for run, trial in plan:
             if run is not current or target is None:
                 target, current = _target(run, device), run
@@ -143,8 +144,8 @@ def _carry_out(plan: Plan, sample: Sample, device: torch.device, seed: int) -> N
             if trial.source:
                 twin = next(r for r, _ in plan if r.config.arm == trial.source and r.config.seed == run.config.seed)
                 source = _target(twin, device)
-            display.start(f"{run.folder.name} {trial.label}")
-            attack_run(run, target, trial, sample, seed, display.advance, source)
+            count = progress.counter(f"{run.folder.name} {trial.label}", trial.images)
+            attack_run(run, target, trial, sample, seed, count, source)
 
 
 def _default_folder(runs: Sequence[Run]) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from windowconv import plots
 from windowconv.lab.data.sets import Images
+from windowconv.lab.progress import show_progress
 from windowconv.lab.robustness.conditions.measure import measure_conditions
 from windowconv.lab.robustness.conditions.sensitivity import measure_heat_maps, measure_shifts
 from windowconv.lab.robustness.reports.comparison import by_arm
@@ -31,9 +31,14 @@ def natural(runs: Sequence[Run], images: Images, count: int | None, seed: int, d
     """
     count = min(count or IMAGES, len(images))
     given = {"count": count, "seed": seed, "device": device}
-    measure_conditions(runs, images, progress=_lines("conditions"), **given)
-    measure_shifts(runs, images, progress=_lines("shifts, runs"), **given)
-    measure_heat_maps(runs, images, seed=seed, device=device, progress=_lines("heat maps, runs"))
+    without_count = {"seed": seed, "device": device}
+    for name, measure, options in (
+        ("conditions", measure_conditions, given),
+        ("shifts, runs", measure_shifts, given),
+        ("heat maps, runs", measure_heat_maps, without_count),
+    ):
+        with show_progress() as progress:
+            measure(runs, images, progress=progress.counter(name), **options)
     compared = by_arm(runs)
     colours = plots.arm_colours(compared)
     return [
@@ -41,13 +46,3 @@ def natural(runs: Sequence[Run], images: Images, count: int | None, seed: int, d
         shifts_section(compared, colours, count),
         heat_map_section(compared),
     ]
-
-
-def _lines(what: str) -> Callable[[int, int], None]:
-    """A line for every tenth of the way."""
-
-    def show(done: int, total: int) -> None:
-        if done == total or done * 10 // total > (done - 1) * 10 // total:
-            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
-
-    return show
