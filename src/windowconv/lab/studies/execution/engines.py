@@ -1,4 +1,10 @@
-"""How jobs are carried out on one machine: in this process, or by several that share its cores."""
+"""Running jobs on one machine: in this process, or in several that share its cores.
+
+The worker processes are started here because no pool fits. `concurrent.futures.ProcessPoolExecutor` and loky's (3.7)
+break as a whole when a worker is killed: every job that has not ended fails, and the other workers are killed too. A
+pool for each worker would confine that, but neither ends its workers when the parent is killed (they were still there
+eight seconds later), and neither has a way to let workers save and stop. The code for both would remain.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +29,31 @@ WORKER = "windowconv.lab.studies.execution.worker"
 
 
 class Engine(Protocol):
-    """Carries out jobs; `shows_progress` is whether it says by itself how they go, `here` whether on this machine."""
+    """Runs jobs.
+
+    Attributes:
+        shows_progress: whether it shows the progress of each job itself.
+        here: whether the jobs run on this machine.
+    """
 
     shows_progress: bool
     here: bool
 
     def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
-        """What comes of each job, in the order in which they end.
+        """Run the jobs and yield their outcomes, in the order in which they end.
 
         Args:
-            jobs: what to do; they do not depend on one another.
-            place: the study's folder, where their run folders then are.
+            jobs: independent of one another.
+            place: the study's folder, which gets their run folders.
+
+        Raises:
+            Stopped: on SIGTERM or Ctrl-C, once running jobs have saved a checkpoint.
         """
         ...
 
 
 class ThisProcess:
-    """One job after the other, in this process, with all its threads."""
+    """Runs jobs one after another in this process, with all its threads."""
 
     shows_progress = True
     here = True
@@ -55,14 +69,14 @@ class ThisProcess:
 
 
 class Processes:
-    """Several processes on this machine, each with its share of the cores.
+    """Runs jobs in several processes on this machine, each with its share of the cores.
 
     Args:
-        count: how many.
-        threads: of each; its share of the cores if None.
+        count: number of processes, 1 to the number of cores.
+        threads: of each process; its share of the cores if None.
 
     Raises:
-        InputError: fewer than one, or more than there are cores.
+        InputError: a count outside that range.
     """
 
     shows_progress = False
@@ -99,7 +113,7 @@ class Processes:
 
 
 class _Process:
-    """A worker process and the thread that talks with it; one that dies is replaced."""
+    """A worker process, replaced when it dies, and the thread that sends it jobs."""
 
     def __init__(
         self, threads: int, place: Path, todo: queue.SimpleQueue[Job], done: queue.SimpleQueue[Outcome]
@@ -108,36 +122,36 @@ class _Process:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._worker: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the worker save and stop."""
+        """Ask the worker to save a checkpoint and end."""
         self._stopped.set()
         with self._lock:
             if self._worker is not None:
                 self._worker.terminate()
 
     def join(self) -> None:
-        """Wait until it has."""
+        """Wait until the worker has ended."""
         self._thread.join()
 
-    def _talk(self) -> None:
+    def _serve(self) -> None:
         try:
             while not self._stopped.is_set():
                 try:
                     job = self._todo.get_nowait()
                 except queue.Empty:
                     break
-                outcome = self._ask(job)
+                outcome = self._send(job)
                 if not self._stopped.is_set():
                     self._done.put(outcome)
         finally:
-            _let_go(self._worker)
+            _close(self._worker)
 
-    def _ask(self, job: Job) -> Outcome:
-        """One job's outcome; that the worker died is one too."""
-        worker = self._living()
+    def _send(self, job: Job) -> Outcome:
+        """The outcome of a job; a worker's death is an outcome too."""
+        worker = self._live_worker()
         if worker is None:
             return Outcome(job, "stopped")
         assert worker.stdin is not None
@@ -149,41 +163,44 @@ class _Process:
         except OSError:
             answer = ""
         if not answer:
-            return Outcome(job, f"its process died ({_how(worker.wait())})")
+            return Outcome(job, f"its process died ({_exit_reason(worker.wait())})")
         return Outcome(job, **json.loads(answer))
 
-    def _living(self) -> subprocess.Popen[str] | None:
+    def _live_worker(self) -> subprocess.Popen[str] | None:
         with self._lock:
             if self._stopped.is_set():
                 return None
             if self._worker is None or self._worker.poll() is not None:
-                _let_go(self._worker)
+                _close(self._worker)
                 self._worker = _start(self._threads, self._place)
             return self._worker
 
 
 def _start(threads: int, place: Path) -> subprocess.Popen[str]:
-    """A worker, in a session of its own: Ctrl-C reaches it through this process alone."""
+    """A worker in a session of its own: Ctrl-C reaches it through this process alone.
+
+    Its number of threads is in the environment, where torch reads it on import.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", WORKER, str(place)]
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
 
 
-def _let_go(worker: subprocess.Popen[str] | None) -> None:
-    """Close a worker's pipes, at which it ends, and wait for that."""
+def _close(worker: subprocess.Popen[str] | None) -> None:
+    """Close a worker's pipes, on which it ends, and wait until it has."""
     if worker is not None:
         with suppress(OSError), worker:
             pass
 
 
-def _how(code: int) -> str:
-    """An exit code in words."""
+def _exit_reason(code: int) -> str:
+    """Why a process ended, such as "killed by SIGKILL"."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def usable_cores() -> int:
-    """Of this process."""
+    """The number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

@@ -1,6 +1,6 @@
-"""A worker process: jobs as lines of JSON on standard input, outcomes on standard output.
+"""A worker process: it reads jobs from standard input and writes outcomes to standard output, as lines of JSON.
 
-It saves and stops when the process that started it ends, however that ends.
+It saves a checkpoint and ends when the process that started it ends, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from windowconv.lab.studies.execution.jobs import ImageCache, Job, attempt
 
 
 class Tethered(Progress):
-    """Progress that nobody sees, and that stops the training when the parent process is gone."""
+    """Shows nothing, and stops the training when the parent process is gone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Tethered(Progress):
 
 
 def main() -> int:
-    """Work until there are no more jobs."""
+    """Run jobs until standard input ends; returns the exit code."""
     place, cache, progress = Path(sys.argv[1]), ImageCache(), Tethered()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what is printed goes to the user, not into the answers
