@@ -128,7 +128,7 @@ class ImageSet:
 
 
 def check_labels(labels: Tensor, n: int, classes: int) -> None:
-    """An `InputError` unless there are `n` labels, each in [0, classes)."""
+    """An `InputError` unless labels are int64 of shape (n,), each in [0, classes)."""
     if labels.dtype != torch.int64:
         raise InputError(f"labels.dtype={labels.dtype}; allowed: torch.int64")
     if labels.shape != (n,):

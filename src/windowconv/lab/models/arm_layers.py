@@ -65,7 +65,7 @@ def put_windows(network: Network, arm: Arm, seed: int) -> Network:
 
 
 def gradient_factors(network: nn.Module, arm: Arm) -> dict[str, Tensor]:
-    """What each weight's gradient is multiplied by before the optimiser sees it, by the parameter's name.
+    """Factors of the weights' gradients by parameter, each of the kernel's size (kH, kW).
 
     Training a windowed layer by SGD, W <- W - lr (w g + d W) for the raw weight W and the gradient g of the effective
     one, V = w W, is V <- V - lr w^2 (g + (d / w^2) V): a learning rate of w^2 and a weight decay of 1/w^2 for each

@@ -111,7 +111,7 @@ class PreprocessedNetwork(nn.Module):
     std: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        """The network's output for images in [0, 1]."""
+        """The network's logits (N, classes) for images (N, C, H, W) in [0, 1]."""
         if self.repeat > 1:
             images = images.expand(-1, self.repeat, -1, -1)
         return self.network(images if self.normalize == "none" else (images - self.mean) / self.std)

@@ -23,7 +23,7 @@ class Part(NamedTuple):
     place: int | None
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The network's part of a tensor that goes with the whole, such as its momentum."""
+        """The network's part, of its parameter's shape, of a tensor of the whole's shape, such as its momentum."""
         return tensor if self.place is None else tensor[self.place]
 
 

@@ -129,7 +129,7 @@ def _print_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: tor
         mine = [trial for other, trial in plan if other is run]
         seconds += estimate(mine, target.classes, *speeds[arm])
     count = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
-    print(f"{count}: about {duration(seconds)} on {device}, less what is done already", file=sys.stderr, flush=True)
+    print(f"{count}: about {duration(seconds)} on {device}, minus what is finished", file=sys.stderr, flush=True)
 
 
 def _carry_out(plan: Plan, sample: Sample, device: torch.device, seed: int) -> None:

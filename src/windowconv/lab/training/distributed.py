@@ -80,7 +80,7 @@ class Ranks:
         return model.to(self.device), self._fabric.setup_optimizers(optimizer)
 
     def forward(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The model's outputs, in the precision."""
+        """The model's outputs, in the precision; images (N, C, H, W), or (R, N, C, H, W) for R stacked networks."""
         with self._fabric.autocast():
             return model(images)
 
@@ -91,16 +91,17 @@ class Ranks:
             yield
 
     def backward(self, loss: Tensor) -> None:
-        """Add the loss's gradients."""
+        """Add the gradients of a scalar loss to the parameters'."""
         self._fabric.backward(loss)
 
     def gradient(self, loss: Tensor, images: Tensor) -> Tensor:
-        """The loss's gradient at the images alone, times a positive factor: fp16's, without which small ones vanish."""
+        """A scalar loss's gradient at the images, of their shape, times a positive factor: fp16's, without which small
+        ones vanish."""
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
         return torch.autograd.grad(scaled, images)[0]
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over ranks."""
+        """The element-wise sum over ranks, of the values' shape."""
         return self._fabric.all_reduce(values, reduce_op="sum") if self.world > 1 else values
 
     def any(self, flag: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Fine-tuning: a pretrained network brought into an arm, keeping what it computes, and then trained as any run."""
+"""Fine-tuning: a pretrained network is converted to an arm, computing the same, and then trained as any run."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ def channel_repeats(spec: NetworkSpec) -> int:
 
 
 def check_preserved(original: Original, spec: NetworkSpec, images: Tensor) -> str:
-    """That the converted network computes on images what the pretrained one does, in words; an `InputError` if not.
+    """A sentence that the converted network computes the same as the pretrained one; an `InputError` if it does not.
 
-    Both have the pretrained last layer, and get the images as the run's network does.
+    Both have the pretrained last layer, and get the images (N, C, H, W) in [0, 1] as the run's network does.
     """
     given = spec.arguments
     repeat = channel_repeats(spec)

@@ -17,7 +17,7 @@ Factors = list[tuple[Tensor, Tensor]]
 
 
 def is_weight(name: str, parameter: Tensor) -> bool:
-    """Whether a parameter of a network is a kernel or a matrix: no norm, bias or window."""
+    """Whether a parameter is a kernel or a matrix (two dimensions or more): no norm, bias or window."""
     return parameter.ndim > 1 and ".learnable_window." not in f".{name}"
 
 

@@ -20,7 +20,17 @@ Tensors = dict[str, Tensor]
 def capture(
     replicas: Replicas, optimizer: torch.optim.Optimizer, average: AveragedModel | None, index: int
 ) -> dict[str, Tensors]:
-    """The tensors of network `index`: weights, momentum, and their average."""
+    """The tensors of network `index`: weights, momentum, and their average.
+
+    Args:
+        replicas: R networks.
+        optimizer: SGD over their weights.
+        average: the moving average of the weights, if there is one.
+        index: of the network, 0 to R - 1.
+
+    Returns:
+        State dicts on the CPU: "model", "optimizer" (momentum by parameter) and, with an average, "average".
+    """
     replicas.pull()
     found = {"model": cpu_copy(replicas.networks[index])}
     momenta = {}
@@ -55,7 +65,7 @@ def restore(
 
 
 def cpu_copy(network: nn.Module) -> Tensors:
-    """A copy of a network's state dict, on the CPU; weights that layers share are cpu_copy for each."""
+    """A copy of a network's state dict, on the CPU; weights that layers share are copied for each."""
     return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
 
