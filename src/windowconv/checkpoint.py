@@ -68,8 +68,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
     for name, saved in windows.items():
         if not isinstance(modules.get(name), WindowedMixin):
             raise InputError(
-                f"{Path(path).name}: layer {name!r} was saved with window {saved} but has none in this model, which "
-                "would compute something else; allowed: to convert the model first, or to fold before saving"
+                f"{Path(path).name}: layer {name!r} was saved with the window {saved} but has none in this model, "
+                "which would compute something else; allowed: to convert the model first, or to fold before saving"
             )
     try:
         model.load_state_dict(state, strict=strict)
