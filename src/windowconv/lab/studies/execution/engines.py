@@ -2,8 +2,8 @@
 
 The worker processes are started here because no pool fits. `concurrent.futures.ProcessPoolExecutor` and loky's (3.7)
 break as a whole when a worker is killed: every job that has not ended fails, and the other workers are killed too. A
-pool for each worker would confine that, but neither ends its workers when the parent is killed (they were still there
-eight seconds later), and neither has a way to let workers save and stop. The code for both would remain.
+pool for each worker would confine that, but when the parent is killed, idle workers outlive it (loky's for more than
+eight seconds, the others for good), and neither has a way to let workers save and stop. The code for both would remain.
 """
 
 from __future__ import annotations
