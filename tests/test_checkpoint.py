@@ -53,7 +53,7 @@ def test_a_windowed_checkpoint_is_refused_in_a_plain_network(tmp_path, ending):
     path = save(convert(net(), include="2"), tmp_path / f"w.{ending}")
     plain = net()
     before = [p.clone() for p in plain.parameters()]
-    with pytest.raises(InputError, match=r"layer '2\.0' was saved with window hamming but has none"):
+    with pytest.raises(InputError, match=r"layer '2\.0' was saved with the window hamming but has none"):
         load_weights(plain, path)
     assert all(torch.equal(one, two) for one, two in zip(plain.parameters(), before, strict=True))
     with pytest.raises(InputError, match=r"layer '2\.0'"):

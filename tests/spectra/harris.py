@@ -92,13 +92,13 @@ LEFT_OUT: dict[str, dict[str, list[str]]] = {
         "Gaussian 3.00": [column for column in _ALL_BUT_FALLOFF if column != "sidelobe_db"],
         "Gaussian 3.50": _ALL_BUT_FALLOFF,
     },
-    "the printed row is that of another window: the coefficients' mean is 0.43, not 0.46": {
+    "the printed row belongs to another window (the coefficients' mean is 0.43, not 0.46)": {
         "Exact Blackman": _ALL_BUT_FALLOFF,
     },
-    "a Dolph-Chebyshev window's side lobes are level only when it is symmetric; the printed ones are the design's": {
+    "a Dolph-Chebyshev window's side lobes are level only when it is symmetric; the printed values are the design's": {
         f"Dolph-Chebyshev {alpha}": ["sidelobe_db"] for alpha in ("2.50", "3.00", "3.50", "4.00")
     },
-    "the windows have a kink in the middle, which makes 12 dB/octave": {
+    "the windows have a kink in the middle, so they fall off at 12 dB/octave": {
         f"Hanning-Poisson {alpha}": ["falloff_db"] for alpha in ("0.50", "1.00", "2.00")
     },
     "a shoulder of the main lobe: by our definition (a maximum beyond a minimum) Cauchy 4 has its first side lobe "
@@ -106,7 +106,7 @@ LEFT_OUT: dict[str, dict[str, list[str]]] = {
         "Cauchy 4.00": ["sidelobe_db"],
         "Hanning-Poisson 1.00": ["sidelobe_db"],
     },
-    "widths printed 0.005 to 0.06 bins larger than they are, as if read off a coarse grid": {
+    "printed widths are 0.005 to 0.06 bins too large, as if read off a coarse grid": {
         "Triangle": ["width_6db"],
         "cos^1": _WIDTHS,
         "cos^3": ["width_6db"],
@@ -124,7 +124,7 @@ LEFT_OUT: dict[str, dict[str, list[str]]] = {
         "74 dB 4-sample Blackman-Harris": _WIDTHS,
         "4-sample Kaiser-Bessel 3.00": _WIDTHS,
     },
-    "not certain, and no reason known": {
+    "no known reason": {
         "Minimum 3-sample Blackman-Harris": ["width_6db"],
         "Hamming": ["scalloping_db", "overlap_50"],
         "Tukey 0.25": ["worst_case_db"],

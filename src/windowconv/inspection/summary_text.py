@@ -78,7 +78,7 @@ def _window(inspection: Inspection) -> str:
         better = sum((effect.change or 0) <= -WORTH for effect in fits)
         parts.append(
             "A Hamming window on the present kernels would lower leakage beyond 1/4 cycles/pixel by at least "
-            f"{100 * WORTH:.0f} points in {better or 'none'} of {_count(len(fits), 'layer')} large enough for one. "
+            f"{100 * WORTH:.0f} points in {_count(better, 'layer')} of {len(fits)} large enough. "
             f"The largest change is in {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. Leakage beyond "
             f"1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens the band "
             "around the peak."

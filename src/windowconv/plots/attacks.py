@@ -59,7 +59,7 @@ def accuracy_differences(
     baseline: str,
     colours: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Points of robust accuracy more than the baseline at each budget, with intervals.
+    """Robust accuracy minus the baseline's, in percentage points, at each budget, with intervals.
 
     `means` holds, for each arm, differences in points (B,); `intervals` their lower and upper ends (B,) each, or
     None for none. Where an interval leaves out zero, the arms differ.
@@ -86,7 +86,7 @@ def accuracy_differences(
 def distance_distributions(
     distances: Mapping[str, Numbers], xlabel: str, colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """The share of images that a change of a size deceives, against the size: one rising curve an arm.
+    """The share of images misclassified after a change of limited size, against that size: one curve per arm.
 
     `distances` holds, for each arm, the smallest changes (N,), positive, infinite where none was found.
     """
@@ -98,7 +98,7 @@ def distance_distributions(
             raise InputError(f"distances[{arm!r}]={array.tolist()!r:.60}; allowed: one or more numbers, 0 or above")
         found = array[np.isfinite(array)]
         axes.step(found, 100 * np.arange(1, len(found) + 1) / len(array), where="post", label=arm, **line)
-    axes.set(xlabel=xlabel, ylabel="images deceived (%)", ylim=(0, 101))
+    axes.set(xlabel=xlabel, ylabel="misclassified images (%)", ylim=(0, 101))
     axes.set_xlim(left=0)
     axes.grid(axis="y")
     legend_above(figure, axes, "all seeds together")
@@ -136,7 +136,7 @@ def perturbation_spectra(powers: Mapping[str, Numbers], colours: Mapping[str, st
 def adversarial_gallery(
     rows: Sequence[tuple[str, Numbers, Numbers]], titles: Sequence[Sequence[str]], scale: float
 ) -> Figure:
-    """Images, their perturbation and its spectrum, one row an arm.
+    """Images, their perturbation and its spectrum, one row per arm.
 
     `rows` holds, for each arm, its name, adversarial images (E, C, H, W) and what was added to each (E, C, H, W), both
     with C of 1 or 3; `titles` a line for each image of each row. A perturbation is drawn around grey, +-`scale` from

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @styled()
 def kernel_gallery(kernels: Numbers, leakage: Numbers, columns: int = 8, title: str | None = None) -> Figure:
-    """Kernels with their frequency responses, from the least leaking to the most.
+    """Kernels with their frequency responses, from lowest to highest leakage.
 
     `kernels` (n, kh, kw) are single kernels and `leakage` (n,) what each leaks, a share within [0, 1], written
     below it. Each kernel has its own symmetric colour scale, white at zero, since only its shape counts here. Below
@@ -53,7 +53,7 @@ def kernel_gallery(kernels: Numbers, leakage: Numbers, columns: int = 8, title: 
 def leakage_by_depth(
     networks: Mapping[str, Numbers], r: float = 0.25, colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """What each layer leaks against its relative depth, for several networks of any number of layers.
+    """Leakage of each layer against its relative depth, for networks of any number of layers.
 
     `networks` holds, for each name, the share of energy farther than `r` cycles/pixel (layers,) within [0, 1], in
     the networks' order; the first layer is at depth 0, the last at 1, and a single one at 0.
@@ -79,7 +79,7 @@ def leakage_by_depth(
 def leakage_by_epoch(
     layers: Mapping[str, tuple[Numbers, Numbers]], r: float = 0.25, colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """What each layer leaks while a network is trained: one line per layer, from early (dark) to late.
+    """Leakage of each layer during training: one line per layer, from early (dark) to late.
 
     `layers` holds, for each layer in the network's order, epochs (E,) and shares of energy farther than `r`
     cycles/pixel (E,) within [0, 1], as `LeakageRecorder.by_layer` gives them.

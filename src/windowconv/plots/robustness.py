@@ -84,7 +84,7 @@ def _panel(axes: Axes, panel: ErrorPanel, colours: Mapping[str, str] | None) -> 
 
 @styled()
 def picture_sheet(rows: Mapping[str, Sequence[tuple[str, Numbers]]]) -> Figure:
-    """Pictures in rows, each with a few words above it.
+    """Images in rows, each with a short title.
 
     `rows` holds, for each row's name, pairs of words and a picture (C, H, W), C 1 or 3, within [0, 1]. Rows may be of
     different lengths.

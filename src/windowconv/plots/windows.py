@@ -79,7 +79,7 @@ def windows_figure(windows: Mapping[str, Numbers], title: str | None = None) -> 
     for row in grid[:-1]:
         for axes in row:
             axes.tick_params(labelbottom=False)
-    grid[-1, 0].set_xlabel(f"tap of {size}" + (", dead ones hollow" if any(map(_has_dead, rows.values())) else ""))
+    grid[-1, 0].set_xlabel(f"tap of {size}" + (" (dead taps hollow)" if any(map(_has_dead, rows.values())) else ""))
     grid[-1, 1].set_xlabel("frequency (cycles/pixel)")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4, title=title)
     return figure

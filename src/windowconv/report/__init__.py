@@ -1,4 +1,4 @@
-"""The page that every report shares: one HTML file, whole, that works offline.
+"""Report pages: one self-contained HTML file each, which works offline.
 
 >>> from windowconv.report import Column, Page, Section, Table, Text, write
 >>> table = Table("Accuracy", ["arm", Column("accuracy (%)", ".2f")], [["3x3", 93.214], ["7x7", 91.7]])

@@ -1,4 +1,4 @@
-"""What a page is made of: frozen values, checked when they are made, without a word of HTML."""
+"""The parts of a page, without HTML: frozen values, validated when they are created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block that the reader works with: a kernel, a window, and what the window does to the kernel's spectrum."""
+"""An interactive block: a kernel, a window, and the window's effect on the kernel's spectrum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Explorer:
 
     Shown are the kernel and its frequency response with and without the window, the leakage curve L(r) with
     r = 1/8 and 1/4 read off (as `windowconv.spectra.leakage_curve` has it), and the window's own spectrum. The
-    fields are what the reader finds at first. Nothing is fetched; without scripts the page says so.
+    fields are what the reader finds at first. Nothing is fetched. It needs JavaScript.
 
     Not for a trained filter: base kernels are formulas. `plots.kernels` shows given weights.
 
