@@ -110,8 +110,8 @@ def test_transforms_go_through():
         (torch.rand(8, 3, 5, 5), torch.full((5, 5), float("nan")), "NaN or infinite"),
         (torch.rand(8, 3, 5, 5), torch.rand(5, requires_grad=True), "requires a gradient; allowed"),
         (torch.rand(8, 3, 5, 5), "haming", "did you mean"),
-        (torch.rand(8, 3), "hamming", "no kernel of 0 axes"),
-        (torch.rand(1, 1, 2, 2, 2, 2), "hamming", "no kernel of 4 axes"),
+        (torch.rand(8, 3), "hamming", "has a kernel of 0 axes; allowed"),
+        (torch.rand(1, 1, 2, 2, 2, 2), "hamming", "has a kernel of 4 axes; allowed"),
     ],
     ids=lambda v: str(tuple(v.shape)) if isinstance(v, torch.Tensor) else None,
 )

@@ -53,7 +53,7 @@ def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | No
     """
     axes = weight.ndim - 2 if axes is None else axes
     if not 1 <= axes <= min(weight.ndim, 3):
-        raise InputError(f"axes={axes} of weight.shape={tuple(weight.shape)}; allowed: 1 to 3 of its dimensions")
+        raise InputError(f"weight.shape={tuple(weight.shape)} has a kernel of {axes} axes; allowed: 1 to 3")
     size = tuple(weight.shape[weight.ndim - axes :])
     if isinstance(window, Tensor) and tuple(window.shape[-axes:]) == size:
         if not torch.compiler.is_compiling() and not _finite(window):
