@@ -273,7 +273,10 @@ def test_a_conversion_that_changes_the_function_is_refused_before_anything_is_wr
     [
         ("--weights none.pth", "weights='none.pth' cannot be used: path='none.pth' not found"),
         ("--weights text.pth", "weights='text.pth' cannot be used: text.pth cannot be read safely"),
-        ("--weights text.safetensors", "weights='text.safetensors' cannot be used: text.safetensors cannot be read as safetensors"),
+        (
+            "--weights text.safetensors",
+            "weights='text.safetensors' cannot be used: text.safetensors cannot be read as safetensors",
+        ),
         (
             "--weights other.pth",
             "weights='other.pth' are not those of model='resnet18' before any conversion: they have no",
