@@ -11,10 +11,10 @@ from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
+from windowconv.lab.evaluations.registry import metric_value
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
-from windowconv.lab.studies.design.metrics import FIGURES
 from windowconv.lab.studies.design.plan import run_folder
 
 STUDY = "study.json"
@@ -74,11 +74,8 @@ class StudyFolder:
 
     def values(self, variant: Variant, figure: str) -> dict[int, float]:
         """A figure of a variant's finished runs by seed, in its unit; runs that have it not are left out."""
-        known, found = FIGURES[figure], {}
-        for seed, run in self.runs(variant).items():
-            if (run.folder / "evaluations" / f"{known.measure}.json").is_file():
-                found[seed] = known.scale * run.evaluation(known.measure)["figures"][known.key]
-        return found
+        found = {seed: metric_value(run, figure) for seed, run in self.runs(variant).items()}
+        return {seed: value for seed, value in found.items() if value is not None}
 
     def environment(self, name: str) -> str:
         """What its finished runs were trained with, such as their "device" or "torch"; each one where they differ."""

@@ -15,10 +15,11 @@ from windowconv.algorithms import set_algorithm
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData
 from windowconv.lab.data.subsets import stratified
+from windowconv.lab.evaluations import Network
 from windowconv.lab.robustness.attacks import measure
 from windowconv.lab.robustness.attacks.catalogue import ATTACKS
 from windowconv.lab.robustness.attacks.measure import attack_images, attack_run
-from windowconv.lab.robustness.attacks.outcome import finished, load
+from windowconv.lab.robustness.attacks.result import finished, load
 from windowconv.lab.robustness.attacks.suites import Trial
 from windowconv.lab.robustness.attacks.target import Target
 from windowconv.lab.robustness.sample import draw, seeded
@@ -39,38 +40,38 @@ def same(one: Any, other: Any) -> bool:
 def test_what_is_saved_is_what_was_found(make_run: Callable[..., Run], tiny: ImageData) -> None:
     run = make_run()
     sample = draw(tiny.test, 40)
-    outcome = attack_run(run, target_of(run), PGD, sample)
+    result = attack_run(Network(run), target_of(run), PGD, sample)
     labels = tiny.test.labels
-    assert torch.equal(outcome.indices, stratified(labels, 16, 40, 0))
+    assert torch.equal(result.indices, stratified(labels, 16, 40, 0))
     with torch.no_grad():
-        expected = run.model()(sample.images).argmax(1) == labels[outcome.indices]
-    assert torch.equal(outcome.clean, expected)
-    assert (outcome.broken | outcome.clean[None]).all()  # what was wrong before counts as broken
+        expected = run.model()(sample.images).argmax(1) == labels[result.indices]
+    assert torch.equal(result.clean, expected)
+    assert (result.broken | result.clean[None]).all()  # what was wrong before counts as broken
     record = json.loads((run.folder / "evaluations/attack-pgd-3-on-40.json").read_text())
     assert record["status"] == "finished"
     assert record["figures"]["n"] == record["done"] == 40
-    assert record["figures"]["clean_accuracy"] == outcome.clean.double().mean().item()
-    assert record["figures"]["robust_accuracy"] == outcome.robust.double().mean(1).tolist()
+    assert record["figures"]["clean_accuracy"] == result.clean.double().mean().item()
+    assert record["figures"]["robust_accuracy"] == result.robust.double().mean(1).tolist()
     assert record["identity"]["test_hash"] == run.record["data"]["test_hash"]
     assert str(run.folder.parent) not in json.dumps(record)
     assert [found.label for found in finished(run.folder)] == ["pgd-3"]
-    assert same(load(run.folder, "pgd-3", 40), outcome)
+    assert same(load(run.folder, "pgd-3", 40), result)
 
 
 def test_a_smaller_trial_takes_images_of_the_larger_one(make_run: Callable[..., Run], tiny: ImageData) -> None:
     run = make_run()
     sample = draw(tiny.test, 40)
-    few = attack_run(run, target_of(run), replace(PGD, images=15), sample)
+    few = attack_run(Network(run), target_of(run), replace(PGD, images=15), sample)
     assert torch.equal(few.indices, stratified(tiny.test.labels, 16, 15, 0))
     assert set(few.indices.tolist()) < set(sample.indices.tolist())
 
 
 def test_fewer_images_replace_no_larger_result(make_run: Callable[..., Run], tiny: ImageData) -> None:
     run, sample = make_run(), draw(tiny.test, 40)
-    first = attack_run(run, target_of(run), PGD, sample)
-    attack_run(run, target_of(run), replace(PGD, images=15), sample)
+    first = attack_run(Network(run), target_of(run), PGD, sample)
+    attack_run(Network(run), target_of(run), replace(PGD, images=15), sample)
     assert load(run.folder, "pgd-3", 40).record["created"] == first.record["created"]
-    assert sorted(len(outcome.indices) for outcome in finished(run.folder)) == [15, 40]
+    assert sorted(len(result.indices) for result in finished(run.folder)) == [15, 40]
 
 
 def test_a_cut_attack_goes_on_and_ends_the_same(
@@ -78,7 +79,7 @@ def test_a_cut_attack_goes_on_and_ends_the_same(
 ) -> None:
     monkeypatch.setattr(measure, "BATCH", 16)
     run, sample = make_run(), draw(tiny.test, 40)
-    whole = attack_run(run, target_of(run), PGD, sample)
+    whole = attack_run(Network(run), target_of(run), PGD, sample)
     for file in (run.folder / "evaluations").glob("attack-*"):
         file.unlink()
 
@@ -87,25 +88,25 @@ def test_a_cut_attack_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attack_run(run, target_of(run), PGD, sample, tick=stop)
+        attack_run(Network(run), target_of(run), PGD, sample, tick=stop)
     assert load(run.folder, "pgd-3", 40).record["done"] == 32
     assert finished(run.folder) == []
     ticks: list[int] = []
-    assert same(attack_run(run, target_of(run), PGD, sample, tick=ticks.append), whole)
+    assert same(attack_run(Network(run), target_of(run), PGD, sample, tick=ticks.append), whole)
     assert ticks == [40]
 
 
 def test_it_is_reused_for_the_same_and_made_again_for_another(make_run: Callable[..., Run], tiny: ImageData) -> None:
     run, sample = make_run(), draw(tiny.test, 40)
-    first = attack_run(run, target_of(run), PGD, sample)
-    again = attack_run(run, target_of(run), PGD, sample)
+    first = attack_run(Network(run), target_of(run), PGD, sample)
+    again = attack_run(Network(run), target_of(run), PGD, sample)
     assert again.record["created"] == first.record["created"]
     for trial, seed in ((PGD, 1), (replace(PGD, budgets=(0.02,)), 0), (replace(PGD, images=30), 0)):
-        other = attack_run(run, target_of(run), trial, sample, seed)
+        other = attack_run(Network(run), target_of(run), trial, sample, seed)
         assert other.record["created"] != first.record["created"]
         first = other
     (run.folder / "evaluations/attack-pgd-3-on-30.safetensors").write_bytes(b"damaged")
-    assert attack_run(run, target_of(run), trial, sample, seed).record["created"] != first.record["created"]
+    assert attack_run(Network(run), target_of(run), trial, sample, seed).record["created"] != first.record["created"]
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in {"square", "transfer"}])

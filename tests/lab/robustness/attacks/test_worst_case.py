@@ -7,15 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attack_outcomes import outcome
+from attack_results import result
 from windowconv.errors import InputError
 from windowconv.lab.robustness.attacks.norms import L2, LINF
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 from windowconv.lab.robustness.attacks.worst_case import worst_case
 
 
-def random_outcome(attack: str, budgets: tuple[float, ...], n: int, clean: torch.Tensor, seed: int) -> Outcome:
-    made = outcome(attack, [1.0] * len(budgets), budgets, n, clean)
+def random_outcome(attack: str, budgets: tuple[float, ...], n: int, clean: torch.Tensor, seed: int) -> AttackResult:
+    made = result(attack, [1.0] * len(budgets), budgets, n, clean)
     generator = torch.Generator().manual_seed(seed)
     made.broken[:] = (torch.rand(made.broken.shape, generator=generator) < 0.4) | ~clean
     return made
@@ -36,8 +36,8 @@ def test_it_is_the_worst_of_all_attacks_up_to_the_budget(seed: int, n: int) -> N
 
 def test_a_distance_breaks_at_every_budget_from_it_on() -> None:
     distance = torch.tensor([0.0, 0.05, 0.15, 0.3, math.inf]).double()
-    made = outcome("deepfool", [1, 1], (0.1, 0.2), 5, distance > 0, distance)
-    other = outcome("pgd-l2", [0.6], (0.4,), 5, distance > 0)  # breaks the last two
+    made = result("deepfool", [1, 1], (0.1, 0.2), 5, distance > 0, distance)
+    other = result("pgd-l2", [0.6], (0.4,), 5, distance > 0)  # breaks the last two
     found = worst_case([made, other], L2)
     assert found is not None
     assert found.robust.tolist() == [[False, False, True, True, True], [False, False, False, True, True], [False] * 5]
@@ -45,7 +45,7 @@ def test_a_distance_breaks_at_every_budget_from_it_on() -> None:
 
 def test_checks_and_other_units_are_left_out() -> None:
     ones = [
-        outcome("pgd", [0.1], (0.1,), check=True), outcome("fgsm", [0.5], (0.1,)), outcome("pgd-l2", [0.0], (0.1,))
+        result("pgd", [0.1], (0.1,), check=True), result("fgsm", [0.5], (0.1,)), result("pgd-l2", [0.0], (0.1,))
     ]  # fmt: skip
     found = worst_case(ones, LINF)
     assert found is not None
@@ -56,4 +56,4 @@ def test_checks_and_other_units_are_left_out() -> None:
 
 def test_different_images_do_not_compare() -> None:
     with pytest.raises(InputError, match=r"'fgsm' and 'pgd-20' were tried on different images \(100 and 50\)"):
-        worst_case([outcome("fgsm", [0.5], (0.1,)), outcome("pgd", [0.5], (0.1,), 50)], LINF)
+        worst_case([result("fgsm", [0.5], (0.1,)), result("pgd", [0.5], (0.1,), 50)], LINF)

@@ -69,6 +69,6 @@ def test_half_of_the_energy_lies_within_the_median(low: float, high: float, medi
 def test_no_change_has_no_band() -> None:
     found = spectrum(energy(torch.zeros(2, 1, 4, 4)), 32)
     assert (found.rms, found.median, found.band()) == (0.0, None, None)
-    assert found.figures() == {"rms": 0.0, "shares": {"low": 0.0, "mid": 0.0, "high": 0.0}, "median": None}
+    assert found.values() == {"rms": 0.0, "shares": {"low": 0.0, "mid": 0.0, "high": 0.0}, "median": None}
     with pytest.raises(InputError, match="values=0; allowed: 1 or more"):
         spectrum(torch.zeros(4, 4), 0)

@@ -8,15 +8,15 @@ import pytest
 import torch
 from scipy import stats
 
-from attack_outcomes import outcome
+from attack_results import result
 from windowconv.errors import InputError
 from windowconv.lab.robustness.attacks.norms import L2, LINF
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 from windowconv.lab.robustness.reports import comparison as module
 from windowconv.lab.robustness.reports.comparison import Comparison, differences, mean_difference
 
 GRID = (0.1, 0.2)
-Made = dict[tuple[str, int], list[Outcome]]
+Made = dict[tuple[str, int], list[AttackResult]]
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def made_up() -> Made:
             clean = torch.from_numpy(random.random(100) < 0.8 + more)
             share = 0.5 + more + 0.05 * random.standard_normal()
             made[arm, seed] = [
-                outcome("fgsm", [share, share - 0.3], GRID, clean=clean),
-                outcome("pgd", [share - 0.1, 0.1], GRID, clean=clean),
+                result("fgsm", [share, share - 0.3], GRID, clean=clean),
+                result("pgd", [share - 0.1, 0.1], GRID, clean=clean),
             ]
     return made
 
@@ -89,19 +89,19 @@ def test_medians_count_what_withstood_as_infinitely_far(compare: Any) -> None:
     far = float("inf")
     distance = torch.tensor([0.0, 0.1, 0.2, 0.3, far]).double()
     clean = distance > 0
-    made = {("3x3", 0): [outcome("deepfool", [1, 1], GRID, 5, clean, distance)]}
+    made = {("3x3", 0): [result("deepfool", [1, 1], GRID, 5, clean, distance)]}
     assert compare(made).medians("deepfool-50") == {"3x3": [pytest.approx(0.2)]}
-    made["7x7", 0] = [outcome("deepfool", [1, 1], GRID, 5, clean, torch.tensor([0.0, far, far, far, 0.1]).double())]
+    made["7x7", 0] = [result("deepfool", [1, 1], GRID, 5, clean, torch.tensor([0.0, far, far, far, 0.1]).double())]
     assert compare(made).medians("deepfool-50")["7x7"] == [None]
 
 
 def test_what_cannot_be_compared_is_refused(compare: Any) -> None:
     made = made_up()
-    other = outcome("fgsm", [0.5, 0.4], (0.1, 0.3))
+    other = result("fgsm", [0.5, 0.4], (0.1, 0.3))
     with pytest.raises(InputError, match="'fgsm' was run with other budgets"):
         compare({**made, ("7x7", 0): [other]})
     with pytest.raises(InputError, match="no attack in common"):
-        compare({**made, ("7x7", 0): [outcome("square", [0.5], (0.1,))]})
+        compare({**made, ("7x7", 0): [result("square", [0.5], (0.1,))]})
     with pytest.raises(InputError, match="no seed in common"):
         compare({("3x3", 0): made["3x3", 0], ("7x7", 1): made["7x7", 1]})
     with pytest.raises(InputError, match="no attack in common"):

@@ -7,10 +7,10 @@ import pytest
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
+from windowconv.lab.evaluations.registry import evaluations, metrics_of
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.studies.design.catalogue import LEAST, MATRIX, STUDIES, find_design
 from windowconv.lab.studies.design.design import SCALES, Contrast, Design, Variant
-from windowconv.lab.studies.design.metrics import FIGURES, MEASURES, figures_of
 from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.folder import design_from_record, design_record
 
@@ -37,8 +37,8 @@ def test_the_catalogue_has_every_study() -> None:
     for name, design in STUDIES.items():
         assert design.name == name
         assert design.claim.endswith(".")
-        assert set(design.measures) <= set(MEASURES)
-        assert FIGURES[design.primary.figure].measure in ("test", *design.measures)
+        assert set(design.measures) <= set(evaluations())
+        assert design.primary.figure in metrics_of(design.measures)
         assert str(design.primary)
 
 
@@ -91,7 +91,7 @@ def test_names_say_what_is_compared() -> None:
     assert str(Contrast(("7x7",), ("3x3",))) == "test accuracy (%): 7x7 minus 3x3"
     leakage = Contrast(("7x7",), ("3x3", "5x5"), "leakage")
     assert str(leakage) == "leakage L(1/4) (%): mean of 3x3, 5x5 minus 7x7"
-    assert figures_of(("shift",)) == ["accuracy", "shift-consistency"]
+    assert metrics_of(("shift",)) == ["accuracy", "shift-consistency"]
 
 
 @pytest.fixture

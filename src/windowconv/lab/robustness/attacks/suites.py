@@ -45,6 +45,10 @@ class Trial:
         """The budgets, ascending."""
         return tuple(sorted(self.budgets or self.entry.budgets))
 
+    def within(self, images: int) -> Trial:
+        """The same attack, on no more than so many images."""
+        return replace(self, images=min(self.images, images))
+
     @property
     def all_settings(self) -> dict[str, Any]:
         """The attack's settings, those of its own too."""
@@ -112,8 +116,8 @@ ALL = (
 TRIALS: dict[str, tuple[Trial, ...]] = {"quick": QUICK, "paper": PAPER, "standard": STANDARD, "all": ALL}
 TRANSFER = ("all",)
 """The suites that try on each arm what was crafted on the others."""
-NATURAL = ("standard", "all")
-"""The suites that try corruptions, filtered images and shifts too."""
+CONDITIONS = ("standard", "all")
+"""The suites that measure corruptions, filtered images and shifts too."""
 
 
 def choose(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, require
+from windowconv.lab.evaluations.network import Network
 from windowconv.lab.robustness.attacks.norms import Shape
 
 BATCH = 250
@@ -42,6 +43,12 @@ class Target:
     def logits(self, images: Tensor) -> Tensor:
         """Scores (N, classes) of images in [0, 1]; differentiable in the images."""
         return self.model(images.to(self.device).contiguous(memory_format=torch.channels_last)).float()
+
+    @classmethod
+    def of(cls, network: Network, device: torch.device | str = "cpu") -> Target:
+        """A run's network."""
+        known = network.run.record["data"]
+        return cls(network.model, len(known["classes"]), (known["channels"], *known["image_size"]), device)
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from windowconv.errors import InputError
 from windowconv.lab.robustness.attacks.noise import NOISE
 from windowconv.lab.robustness.attacks.norms import Unit
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WorstCase:
     attacks: tuple[str, ...]
 
 
-def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
+def worst_case(results: Sequence[AttackResult], unit: Unit) -> WorstCase | None:
     """The worst over the attacks of a unit that are results, on the same images; None if there are none.
 
     Random noise is no attack and left out.
@@ -47,8 +47,8 @@ def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
     Source: Carlini et al., On evaluating adversarial robustness, 2019, section 4 ("report per-example attack
     success: the minimum over attacks").
     """
-    attacks = [outcome for outcome in outcomes if outcome.record["attack"] != NOISE.name and not outcome.check]
-    chosen = [outcome for outcome in attacks if outcome.unit is unit]
+    attacks = [result for result in results if result.record["attack"] != NOISE.name and not result.check]
+    chosen = [result for result in attacks if result.unit is unit]
     if not chosen:
         return None
     first = chosen[0]
@@ -58,18 +58,18 @@ def worst_case(outcomes: Sequence[Outcome], unit: Unit) -> WorstCase | None:
                 f"the attacks {first.label!r} and {other.label!r} were tried on different images "
                 f"({len(first.indices)} and {len(other.indices)}); run both on the same number"
             )
-    budgets = tuple(sorted({budget for outcome in chosen for budget in outcome.budgets}))
-    clean = torch.stack([outcome.clean for outcome in chosen]).all(0)
+    budgets = tuple(sorted({budget for result in chosen for budget in result.budgets}))
+    clean = torch.stack([result.clean for result in chosen]).all(0)
     robust = clean.repeat(len(budgets), 1)
     for i, budget in enumerate(budgets):
-        for outcome in chosen:
-            robust[i] &= ~broken_up_to(outcome, budget)
-    return WorstCase(unit, budgets, robust, clean, tuple(outcome.label for outcome in chosen))
+        for result in chosen:
+            robust[i] &= ~broken_up_to(result, budget)
+    return WorstCase(unit, budgets, robust, clean, tuple(result.label for result in chosen))
 
 
-def broken_up_to(outcome: Outcome, budget: float) -> Tensor:
+def broken_up_to(result: AttackResult, budget: float) -> Tensor:
     """bool (N,): classified wrong by the attack at some budget that is not larger."""
-    if outcome.distance is not None:
-        return outcome.distance <= budget
-    tried = [i for i, each in enumerate(outcome.budgets) if each <= budget * (1 + 1e-9)]
-    return outcome.broken[tried].any(0) | ~outcome.clean
+    if result.distance is not None:
+        return result.distance <= budget
+    tried = [i for i, each in enumerate(result.budgets) if each <= budget * (1 + 1e-9)]
+    return result.broken[tried].any(0) | ~result.clean

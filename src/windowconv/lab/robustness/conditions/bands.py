@@ -53,7 +53,7 @@ class Spectrum:
             return None
         return next(band for band, (low, high) in BANDS.items() if low <= self.median < high)
 
-    def figures(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """What is recorded."""
         return {"rms": self.rms, "shares": self.shares, "median": self.median}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.robustness.attacks.norms import Unit
-from windowconv.lab.robustness.attacks.outcome import Outcome, finished, median_distance
+from windowconv.lab.robustness.attacks.result import AttackResult, finished, median_distance
 from windowconv.lab.robustness.attacks.worst_case import worst_case
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import PairedDifference, paired_difference
@@ -26,7 +26,7 @@ class Attacked:
     """A run and what the attacks on it came to, by label."""
 
     run: Run
-    outcomes: dict[str, Outcome]
+    results: dict[str, AttackResult]
 
     @property
     def arm(self) -> str:
@@ -70,15 +70,15 @@ class Comparison:
         return cls(tuple(found), seeds, attacked)._shared()
 
     def _shared(self) -> Comparison:
-        every = [set(each.outcomes) for runs in self.attacked.values() for each in runs]
+        every = [set(each.results) for runs in self.attacked.values() for each in runs]
         transferred = {label for has in every for label in has if label.startswith("transfer-")}
         shared = set.intersection(*every) | transferred
         if not shared:
             raise InputError("the runs have no attack in common; run windowconv attack on all of them")
         for label in sorted(shared - transferred):
-            _check_alike([each.outcomes[label] for runs in self.attacked.values() for each in runs])
+            _check_alike([each.results[label] for runs in self.attacked.values() for each in runs])
         attacked = {
-            arm: [Attacked(a.run, {k: v for k, v in a.outcomes.items() if k in shared}) for a in runs]
+            arm: [Attacked(a.run, {k: v for k, v in a.results.items() if k in shared}) for a in runs]
             for arm, runs in self.attacked.items()
         }
         return Comparison(self.arms, self.seeds, attacked)
@@ -86,19 +86,19 @@ class Comparison:
     @cached_property
     def labels(self) -> list[str]:
         """The attacks that are results and that all runs have, those that look for the smallest change first."""
-        first = self.attacked[self.arms[0]][0].outcomes
-        found = [label for label, outcome in first.items() if not outcome.check and not label.startswith("transfer-")]
+        first = self.attacked[self.arms[0]][0].results
+        found = [label for label, result in first.items() if not result.check and not label.startswith("transfer-")]
         return sorted(found, key=lambda label: first[label].distance is None)
 
-    def outcome(self, label: str) -> Outcome:
+    def result(self, label: str) -> AttackResult:
         """The attack on the first run, for its title, unit and budgets."""
-        return self.attacked[self.arms[0]][0].outcomes[label]
+        return self.attacked[self.arms[0]][0].results[label]
 
     def clean(self) -> Curves:
         """Clean accuracy on the attacked images, by arm: (seeds, 1)."""
-        label = max(self.labels, key=lambda one: len(self.outcome(one).clean))
+        label = max(self.labels, key=lambda one: len(self.result(one).clean))
         return {
-            arm: np.array([[each.outcomes[label].clean.double().mean().item()] for each in runs])
+            arm: np.array([[each.results[label].clean.double().mean().item()] for each in runs])
             for arm, runs in self.attacked.items()
         }
 
@@ -107,7 +107,7 @@ class Comparison:
         return {
             arm: np.array(
                 [
-                    each.outcomes[label].robust_accuracy(self._common(label, i) if common else None)
+                    each.results[label].robust_accuracy(self._common(label, i) if common else None)
                     for i, each in enumerate(runs)
                 ]
             )
@@ -117,7 +117,7 @@ class Comparison:
     def worst(self, unit: Unit, common: bool = False) -> tuple[tuple[float, ...], tuple[str, ...], Curves] | None:
         """The pointwise worst case: its budgets, its attacks, and robust accuracy by arm (seeds, budgets)."""
         found = {
-            arm: [worst_case([each.outcomes[label] for label in self.labels], unit) for each in runs]
+            arm: [worst_case([each.results[label] for label in self.labels], unit) for each in runs]
             for arm, runs in self.attacked.items()
         }
         first = found[self.arms[0]][0]
@@ -142,39 +142,39 @@ class Comparison:
         for arm, runs in self.attacked.items():
             medians[arm] = []
             for i, each in enumerate(runs):
-                outcome = each.outcomes[label]
-                assert outcome.distance is not None
-                among = self._common(label, i) if common else outcome.clean
-                medians[arm].append(median_distance(outcome.distance[among]))
+                result = each.results[label]
+                assert result.distance is not None
+                among = self._common(label, i) if common else result.clean
+                medians[arm].append(median_distance(result.distance[among]))
         return medians
 
     def distances(self, label: str) -> dict[str, Tensor]:
         """All smallest changes of an arm's seeds, of the images that were right."""
         return {
-            arm: torch.cat([_distances(each.outcomes[label]) for each in runs]) for arm, runs in self.attacked.items()
+            arm: torch.cat([_distances(each.results[label]) for each in runs]) for arm, runs in self.attacked.items()
         }
 
     def _common(self, label: str, index: int) -> Tensor:
         """bool (N,): right in all arms of the seed."""
-        return torch.stack([runs[index].outcomes[label].clean for runs in self.attacked.values()]).all(0)
+        return torch.stack([runs[index].results[label].clean for runs in self.attacked.values()]).all(0)
 
     def common_images(self, label: str) -> list[int]:
         """How many images all arms got right, by seed."""
         return [int(self._common(label, i).sum()) for i in range(len(self.seeds))]
 
 
-def _outcomes(run: Run, labels: Mapping[str, int] | None) -> dict[str, Outcome]:
-    """A run's outcomes by label, in the order in which they were run."""
+def _outcomes(run: Run, labels: Mapping[str, int] | None) -> dict[str, AttackResult]:
+    """A run's results by label, in the order in which they were run."""
     every = finished(run.folder)
     most = {label: max(len(o.indices) for o in every if o.label == label) for label in {o.label for o in every}}
     wanted = most if labels is None else labels
-    return {outcome.label: outcome for outcome in every if wanted.get(outcome.label) == len(outcome.indices)}
+    return {result.label: result for result in every if wanted.get(result.label) == len(result.indices)}
 
 
-def _check_alike(outcomes: Sequence[Outcome]) -> None:
+def _check_alike(results: Sequence[AttackResult]) -> None:
     """The same attack on the same images, or an `InputError`."""
-    first = outcomes[0]
-    for other in outcomes[1:]:
+    first = results[0]
+    for other in results[1:]:
         for key in ("test_hash", "indices", "budgets", "settings"):
             mine, theirs = first.record["identity"][key], other.record["identity"][key]
             if mine != theirs:
@@ -185,9 +185,9 @@ def _check_alike(outcomes: Sequence[Outcome]) -> None:
                 )
 
 
-def _distances(outcome: Outcome) -> Tensor:
-    assert outcome.distance is not None
-    return outcome.distance[outcome.clean]
+def _distances(result: AttackResult) -> Tensor:
+    assert result.distance is not None
+    return result.distance[result.clean]
 
 
 def by_arm(runs: Iterable[Run]) -> dict[str, list[Run]]:

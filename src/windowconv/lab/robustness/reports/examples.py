@@ -18,18 +18,18 @@ def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict
     """Pictures and spectra of the attacks that follow gradients; no pictures without the images themselves."""
     blocks: list[Block] = []
     for label in comparison.labels:
-        outcome = comparison.outcome(label)
-        if find_attack(outcome.record["attack"]).access != "gradients" or not float(outcome.power.sum()):
+        result = comparison.result(label)
+        if find_attack(result.record["attack"]).access != "gradients" or not float(result.power.sum()):
             continue
         if sample is not None:
             blocks += _pictures(comparison, label, sample)
         powers = {
-            arm: torch.stack([each.outcomes[label].power for each in runs]).numpy()
+            arm: torch.stack([each.results[label].power for each in runs]).numpy()
             for arm, runs in comparison.attacked.items()
         }
         figure = plots.perturbation_spectra(powers, colours)
-        shown = outcome.record["shown"]
-        where = f" at {outcome.unit.text(shown)}" if shown else ""
+        shown = result.record["shown"]
+        where = f" at {result.unit.text(shown)}" if shown else ""
         words = (
             f"{label}{where}: where the changes have their energy; of white noise it would grow with the ring's area."
         )
@@ -40,10 +40,10 @@ def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict
 def _pictures(comparison: Comparison, label: str, sample: Sample) -> list[Block]:
     rows, titles, largest = [], [], 0.0
     for arm, runs in comparison.attacked.items():
-        outcome = runs[0].outcomes[label]
-        images = outcome.examples[:SHOWN]
+        result = runs[0].results[label]
+        images = result.examples[:SHOWN]
         at = {int(index): i for i, index in enumerate(sample.indices)}
-        places = [at[int(outcome.indices[place])] for place in outcome.example_places[:SHOWN]]
+        places = [at[int(result.indices[place])] for place in result.example_places[:SHOWN]]
         if len(places) < SHOWN:
             return []
         added = images - sample.images[places]
@@ -54,9 +54,9 @@ def _pictures(comparison: Comparison, label: str, sample: Sample) -> list[Block]
     if not largest:
         return []
     drawn = plots.adversarial_gallery(rows, titles, largest)
-    outcome = comparison.outcome(label)
-    budget = outcome.record["shown"]
-    size = f" at {outcome.unit.text(budget)}" if budget else ""
+    result = comparison.result(label)
+    budget = result.record["shown"]
+    size = f" at {result.unit.text(budget)}" if budget else ""
     words = (
         f"{label}{size}, seed {comparison.seeds[0]}: adversarial images with their true class, what was added (grey is "
         f"nothing, black and white are ∓{255 * largest:.3g}/255), and its power spectrum, zero frequency in the middle."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from windowconv.lab.robustness.reports.tables import (
     summary_table,
 )
 from windowconv.lab.robustness.sample import Sample
-from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
 from windowconv.report import Block, Column, Figure, Page, Section, Table, write
 from windowconv.report.text import as_json, as_markdown
@@ -31,24 +30,21 @@ PAGE, FIGURES, TABLES = "robustness.html", "robustness.json", "robustness.md"
 
 
 def write_report(
-    runs: Sequence[Run],
+    comparison: Comparison,
     folder: Path,
-    labels: Mapping[str, int] | None = None,
     sample: Sample | None = None,
     more: Sequence[Section] = (),
     notes: Sequence[str] = (),
 ) -> Path:
-    """Write about the attacks on `runs` into `folder`: robustness.html, its tables as .json and .md; returns the page.
+    """Write a comparison of attacked runs: robustness.html, its tables as .json and .md; returns the page's path.
 
     Args:
-        runs: that were attacked.
+        comparison: of the runs.
         folder: where to.
-        labels: the attacks to report, and on how many images; all that all runs have if not given.
         sample: the images that were attacked, for pictures of them.
-        more: sections about other measures.
-        notes: what else the reader must know, such as which attacks were not run.
+        more: sections of other evaluations.
+        notes: what else readers must know, such as which attacks were not run.
     """
-    comparison = Comparison.of(runs, labels)
     colours = plots.arm_colours(comparison.arms)
     checks = run_checks(comparison)
     violated = {name: each for name, each in checks.items() if not all(check.passed for _, check in each)}
@@ -105,22 +101,22 @@ def _belief(violated: dict[str, Any]) -> str:
 
 
 def _attack_section(comparison: Comparison, label: str, colours: dict[str, str]) -> Section:
-    outcome = comparison.outcome(label)
+    result = comparison.result(label)
     curves, common = comparison.robust(label), comparison.robust(label, common=True)
     blocks: list[Block] = []
-    if outcome.distance is not None:
+    if result.distance is not None:
         distances = {arm: d.numpy() for arm, d in comparison.distances(label).items()}
         blocks.append(distance_table(comparison, label))
         if all(len(sizes) for sizes in distances.values()):  # some image was right before the attack
-            figure = plots.distance_distributions(distances, f"size of the change ({outcome.unit.symbol})", colours)
+            figure = plots.distance_distributions(distances, f"size of the change ({result.unit.symbol})", colours)
             words = "Images that were right and are deceived by a change of at most this size."
             blocks.append(Figure(plots.svg(figure), words, f"Distances of {label} by arm"))
-    blocks += _curve_blocks(label, outcome.unit, outcome.budgets, curves, common, comparison.clean(), colours)
+    blocks += _curve_blocks(label, result.unit, result.budgets, curves, common, comparison.clean(), colours)
     common_n = comparison.common_images(label)
-    settings = ", ".join(f"{k} {v:g}" for k, v in outcome.record["settings"].items()) or "none"
+    settings = ", ".join(f"{k} {v:g}" for k, v in result.record["settings"].items()) or "none"
     intro = (
-        f"{outcome.title[:1].upper()}{outcome.title[1:]}; settings: {settings}. {outcome.record['source']}. "
-        f"{len(outcome.clean)} images, of which {min(common_n)} to {max(common_n)} (by seed) are right in all arms."
+        f"{result.title[:1].upper()}{result.title[1:]}; settings: {settings}. {result.record['source']}. "
+        f"{len(result.clean)} images, of which {min(common_n)} to {max(common_n)} (by seed) are right in all arms."
     )
     return Section(label, blocks, intro)
 
@@ -187,11 +183,11 @@ def _settings(comparison: Comparison) -> Section:
     rows = []
     for arm, runs in comparison.attacked.items():
         for each in runs:
-            time_s = sum(outcome.record["time_s"] for outcome in each.outcomes.values())
-            clean = next(iter(each.outcomes.values())).record["identity"]
+            time_s = sum(result.record["time_s"] for result in each.results.values())
+            clean = next(iter(each.results.values())).record["identity"]
             rows.append([arm, each.seed, each.run.folder.name, clean["weights"], time_s])
     columns: list[str | Column] = ["arm", "seed", "folder", "weights", Column("time of the attacks (s)", ".1f")]
-    used = next(iter(comparison.attacked[comparison.arms[0]][0].outcomes.values())).record
+    used = next(iter(comparison.attacked[comparison.arms[0]][0].results.values())).record
     versions = ", ".join(f"{name} {number}" for name, number in used["libraries"].items())
     note = f"Attacks: {versions}. Every image's result is in the run folders' evaluations/."
     return Section("Runs", [Table("Runs attacked", columns, rows, note=note, sortable=True)])
@@ -199,10 +195,10 @@ def _settings(comparison: Comparison) -> Section:
 
 def _facts(comparison: Comparison) -> dict[str, str]:
     first = comparison.attacked[comparison.arms[0]][0]
-    used = next(iter(first.outcomes.values())).record
+    used = next(iter(first.results.values())).record
     environment = used["environment"]
     total = sum(
-        o.record["time_s"] for runs in comparison.attacked.values() for each in runs for o in each.outcomes.values()
+        o.record["time_s"] for runs in comparison.attacked.values() for each in runs for o in each.results.values()
     )
     return {
         "test images": f"{first.run.record['data']['source']}, content hash {used['identity']['test_hash'][:12]}",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from windowconv.lab.robustness.attacks.catalogue import find_attack
 from windowconv.lab.robustness.attacks.norms import LINF, Unit
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 
 TOLERANCE = 0.02
 """Shares of the images by which chance may turn a comparison; never less than one image."""
@@ -36,44 +36,44 @@ class Check:
     found: str
 
 
-def sanity_checks(outcomes: Sequence[Outcome], classes: int, tolerance: float = TOLERANCE) -> list[Check]:
+def sanity_checks(results: Sequence[AttackResult], classes: int, tolerance: float = TOLERANCE) -> list[Check]:
     """All checks that the attacks on one run allow.
 
     Args:
-        outcomes: of one run.
+        results: of one run.
         classes: of the network.
         tolerance: share of the images that may speak against a check.
     """
     return [
-        *_larger_budgets(outcomes, tolerance),
-        *_more_steps(outcomes, tolerance),
-        *_unbounded(outcomes, classes),
-        *_noise(outcomes, tolerance),
-        *_steps_beat_one(outcomes, tolerance),
-        *_black_box(outcomes, tolerance),
+        *_larger_budgets(results, tolerance),
+        *_more_steps(results, tolerance),
+        *_unbounded(results, classes),
+        *_noise(results, tolerance),
+        *_steps_beat_one(results, tolerance),
+        *_black_box(results, tolerance),
     ]
 
 
-def _larger_budgets(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check]:
+def _larger_budgets(results: Sequence[AttackResult], tolerance: float) -> Iterator[Check]:
     """A single large step may jump over an error, so this holds for iterative attacks only."""
-    for outcome in outcomes:
-        if not find_attack(outcome.record["attack"]).iterative or len(outcome.budgets) < 2:
+    for result in results:
+        if not find_attack(result.record["attack"]).iterative or len(result.budgets) < 2:
             continue
-        accuracy = outcome.robust_accuracy()
+        accuracy = result.robust_accuracy()
         rises = [(after - before, i) for i, (before, after) in enumerate(pairwise(accuracy))]
         most, at = max(rises)
-        passed = most <= _allowed(tolerance, len(outcome.clean))
-        low, high = (outcome.unit.text(budget) for budget in outcome.budgets[at : at + 2])
+        passed = most <= _allowed(tolerance, len(result.clean))
+        low, high = (result.unit.text(budget) for budget in result.budgets[at : at + 2])
         found = (
             f"robust accuracy never rises by more than {max(most, 0):.1%}"
             if passed
             else f"robust accuracy rises by {most:.1%} from {low} to {high}"
         )
-        yield Check(f"{outcome.label}: a larger budget never helps the network", passed, found)
+        yield Check(f"{result.label}: a larger budget never helps the network", passed, found)
 
 
-def _more_steps(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check]:
-    pgd = sorted(_of(outcomes, "pgd"), key=lambda outcome: outcome.record["settings"]["steps"])
+def _more_steps(results: Sequence[AttackResult], tolerance: float) -> Iterator[Check]:
+    pgd = sorted(_of(results, "pgd"), key=lambda result: result.record["settings"]["steps"])
     for fewer, more in pairwise(pgd):
         for budget in sorted(set(fewer.budgets) & set(more.budgets)):
             few, many, n = _at(fewer, more, budget)
@@ -83,40 +83,40 @@ def _more_steps(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check
             )
 
 
-def _unbounded(outcomes: Sequence[Outcome], classes: int) -> Iterator[Check]:
-    for outcome in _of(outcomes, "pgd"):
-        if 1.0 in outcome.budgets:
-            left = outcome.robust_accuracy()[outcome.budgets.index(1.0)]
+def _unbounded(results: Sequence[AttackResult], classes: int) -> Iterator[Check]:
+    for result in _of(results, "pgd"):
+        if 1.0 in result.budgets:
+            left = result.robust_accuracy()[result.budgets.index(1.0)]
             yield Check(
                 "an attack that may change everything brings the network to chance or below",
                 left <= 1 / classes + 1e-9,
-                f"{outcome.label} at budget 1 leaves {left:.1%}; chance is {1 / classes:.1%}",
+                f"{result.label} at budget 1 leaves {left:.1%}; chance is {1 / classes:.1%}",
             )
 
 
-def _noise(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check]:
-    for noise in _of(outcomes, "noise"):
-        for outcome in _of(outcomes, "fgsm", "pgd", "bim", "apgd-ce"):
-            if not outcome.check:
-                yield _weaker(noise, outcome, "random signs are weaker than", tolerance)
+def _noise(results: Sequence[AttackResult], tolerance: float) -> Iterator[Check]:
+    for noise in _of(results, "noise"):
+        for result in _of(results, "fgsm", "pgd", "bim", "apgd-ce"):
+            if not result.check:
+                yield _weaker(noise, result, "random signs are weaker than", tolerance)
 
 
-def _steps_beat_one(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check]:
-    for single in _of(outcomes, "fgsm"):
-        for outcome in _of(outcomes, "pgd", "bim"):
-            if not outcome.check:
-                yield _weaker(single, outcome, "one step is no stronger than", tolerance)
+def _steps_beat_one(results: Sequence[AttackResult], tolerance: float) -> Iterator[Check]:
+    for single in _of(results, "fgsm"):
+        for result in _of(results, "pgd", "bim"):
+            if not result.check:
+                yield _weaker(single, result, "one step is no stronger than", tolerance)
 
 
-def _black_box(outcomes: Sequence[Outcome], tolerance: float) -> Iterator[Check]:
-    white = [*_of(outcomes, "apgd-ce", "apgd-t", "pgd")]
-    for black in [*_of(outcomes, "square"), *(o for o in outcomes if o.record["attack"] == "transfer")]:
-        for outcome in white:
-            if not outcome.check and set(black.budgets) & set(outcome.budgets):
-                yield _weaker(black, outcome, "a black box is no stronger than", tolerance)
+def _black_box(results: Sequence[AttackResult], tolerance: float) -> Iterator[Check]:
+    white = [*_of(results, "apgd-ce", "apgd-t", "pgd")]
+    for black in [*_of(results, "square"), *(o for o in results if o.record["attack"] == "transfer")]:
+        for result in white:
+            if not result.check and set(black.budgets) & set(result.budgets):
+                yield _weaker(black, result, "a black box is no stronger than", tolerance)
 
 
-def _weaker(weak: Outcome, strong: Outcome, words: str, tolerance: float) -> Check:
+def _weaker(weak: AttackResult, strong: AttackResult, words: str, tolerance: float) -> Check:
     """Whether `strong` leaves no more than `weak` at every budget that both have."""
     shared = sorted(set(weak.budgets) & set(strong.budgets))
     worst, at, figures = -1.0, shared[0], (0.0, 0.0)
@@ -130,20 +130,20 @@ def _weaker(weak: Outcome, strong: Outcome, words: str, tolerance: float) -> Che
     return Check(f"{weak.label}: {words} {strong.label}", worst <= allowed, left)
 
 
-def _at(one: Outcome, other: Outcome, budget: float) -> tuple[float, float, int]:
+def _at(one: AttackResult, other: AttackResult, budget: float) -> tuple[float, float, int]:
     """Both robust accuracies at a budget, on the images that both have, and how many these are."""
     shared = torch.tensor(sorted(set(one.indices.tolist()) & set(other.indices.tolist())))
     figures = [_on(o, shared)[o.budgets.index(budget)].double().mean().item() for o in (one, other)]
     return figures[0], figures[1], len(shared)
 
 
-def _on(outcome: Outcome, indices: Tensor) -> Tensor:
-    return outcome.robust[:, torch.isin(outcome.indices, indices)]
+def _on(result: AttackResult, indices: Tensor) -> Tensor:
+    return result.robust[:, torch.isin(result.indices, indices)]
 
 
 def _allowed(tolerance: float, n: int) -> float:
     return max(tolerance, 1 / n) + 1e-9
 
 
-def _of(outcomes: Sequence[Outcome], *attacks: str, unit: Unit = LINF) -> list[Outcome]:
-    return [o for o in outcomes if o.record["attack"] in attacks and o.unit is unit]
+def _of(results: Sequence[AttackResult], *attacks: str, unit: Unit = LINF) -> list[AttackResult]:
+    return [o for o in results if o.record["attack"] in attacks and o.unit is unit]

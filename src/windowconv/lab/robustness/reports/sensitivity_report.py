@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from windowconv import plots
 from windowconv.errors import InputError
+from windowconv.lab.evaluations.protocol import Colours, Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
-from windowconv.lab.robustness.conditions.record import shared_count
-from windowconv.lab.robustness.conditions.sensitivity import HEAT_MAP, SHIFTS, read_measurement
-from windowconv.lab.robustness.reports.natural_comparison import check_paired
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.robustness.conditions.record import HEAT_MAP, SHIFTS, read_measurement, shared_count
+from windowconv.lab.robustness.reports.conditions_comparison import check_paired
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.plots.robustness import ErrorPanel
 from windowconv.report import Block, Cell, Column, Figure, Section, Table
 
 Records = dict[str, list[dict[str, Any]]]  # by arm and seed
-Colours = Mapping[str, str] | None
 
 
-def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None, count: int | None = None) -> Section:
+def shifts_section(runs: Runs, colours: Colours = None, count: int | None = None) -> Section:
     """How often an image that has moved gets another class.
 
     Args:
@@ -64,7 +62,7 @@ def shifts_section(runs: Mapping[str, Sequence[Run]], colours: Colours = None, c
     return Section("Consistency under shifts", blocks)
 
 
-def heat_map_section(runs: Mapping[str, Sequence[Run]], count: int | None = None) -> Section:
+def heat_map_section(runs: Runs, count: int | None = None) -> Section:
     """Each arm's error under a perturbation of each frequency, mean over seeds, and what it is less the first arm's.
 
     Args:
@@ -128,7 +126,7 @@ def _bands_table(records: Records, maps: Mapping[str, np.ndarray], radius: np.nd
     return Table("Fourier heat maps by band", columns, rows, note=note)
 
 
-def _read(runs: Mapping[str, Sequence[Run]], name: str, count: int | None) -> Records:
+def _read(runs: Runs, name: str, count: int | None) -> Records:
     check_paired(runs)
     n = shared_count([run for seeds in runs.values() for run in seeds], name, count)
     records = {arm: [read_measurement(run, name, n) for run in seeds] for arm, seeds in runs.items()}

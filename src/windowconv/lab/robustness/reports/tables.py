@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from windowconv.lab.robustness.attacks.norms import UNITS, Unit
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 from windowconv.lab.robustness.reports.comparison import Comparison, Curves, differences, mean_difference
 from windowconv.lab.robustness.reports.sanity import Check, sanity_checks
 from windowconv.lab.statistics.paired import PairedDifference, paired_difference, spread
@@ -57,7 +57,7 @@ def summary_table(comparison: Comparison) -> Table:
         Column(f"minus {baseline} {how}", numeric=True),
         Column("the same, among images all arms get right", numeric=True),
     ]
-    n = {len(comparison.outcome(label).clean) for label in comparison.labels}
+    n = {len(comparison.result(label).clean) for label in comparison.labels}
     seeds = f"{len(comparison.seeds)} seed" + ("s" if len(comparison.seeds) > 1 else "")
     note = (
         f"{seeds}; {' or '.join(map(str, sorted(n)))} test images, the same for all. Accuracy under attack is averaged "
@@ -84,7 +84,7 @@ def pairs_table(comparison: Comparison) -> Table:
 def _results(comparison: Comparison) -> list[tuple[str, Curves, Curves]]:
     """Title and curves, of all images and of those that all arms get right, of each attack and worst case."""
     found = [
-        (comparison.outcome(label).label, comparison.robust(label), comparison.robust(label, common=True))
+        (comparison.result(label).label, comparison.robust(label), comparison.robust(label, common=True))
         for label in comparison.labels
     ]
     for unit in UNITS.values():
@@ -145,14 +145,14 @@ def distance_table(comparison: Comparison, label: str) -> Table:
         Column("sd over seeds", numeric=True),
         Column(f"minus {comparison.arms[0]}", numeric=True),
     ]
-    outcome = comparison.outcome(label)
-    found = [each.outcomes[label].figures() for runs in comparison.attacked.values() for each in runs]
+    result = comparison.result(label)
+    found = [each.results[label].values() for runs in comparison.attacked.values() for each in runs]
     share = sum(f["found"] for f in found) / max(1, sum(round(f["clean_accuracy"] * f["n"]) for f in found))
     note = (
-        f"The smallest change that {outcome.title} finds, in {outcome.unit.symbol}: an upper bound of the true one. "
+        f"The smallest change that {result.title} finds, in {result.unit.symbol}: an upper bound of the true one. "
         f"Found for {share:.1%} of the images that were right; where none was found, it counts as infinite."
     )
-    return Table(f"{outcome.label}: the smallest change that deceives", columns, rows, note=note)
+    return Table(f"{result.label}: the smallest change that deceives", columns, rows, note=note)
 
 
 def run_checks(comparison: Comparison) -> dict[str, list[tuple[str, Check]]]:
@@ -160,8 +160,8 @@ def run_checks(comparison: Comparison) -> dict[str, list[tuple[str, Check]]]:
     found: dict[str, list[tuple[str, Check]]] = {}
     for runs in comparison.attacked.values():
         for each in runs:
-            outcomes: list[Outcome] = list(each.outcomes.values())
-            for check in sanity_checks(outcomes, len(each.run.record["data"]["classes"])):
+            results: list[AttackResult] = list(each.results.values())
+            for check in sanity_checks(results, len(each.run.record["data"]["classes"])):
                 found.setdefault(check.name, []).append((each.run.folder.name, check))
     return found
 

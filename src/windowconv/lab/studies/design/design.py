@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from windowconv.errors import InputError, unknown
 from windowconv.lab.config import Training
+from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.recipes import RECIPES, Recipe, find_recipe
-from windowconv.lab.studies.design.metrics import FIGURES
 
 Scale = Literal["smoke", "small", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "small", "paper")
@@ -68,7 +68,7 @@ class Contrast:
 
     Args:
         better, worse: variants by name.
-        figure: what is compared, see `FIGURES`; its sign is turned where less is better.
+        figure: the metric that is compared, see `find_metric`; its sign is turned where less is better.
     """
 
     better: tuple[str, ...]
@@ -84,8 +84,10 @@ class Contrast:
         def side(names: tuple[str, ...]) -> str:
             return names[0] if len(names) == 1 else f"mean of {', '.join(names)}"
 
-        first, second = (self.better, self.worse) if FIGURES[self.figure].more_is_better else (self.worse, self.better)
-        return f"{FIGURES[self.figure].title}: {side(first)} minus {side(second)}"
+        first, second = (
+            (self.better, self.worse) if find_metric(self.figure).more_is_better else (self.worse, self.better)
+        )
+        return f"{find_metric(self.figure).title}: {side(first)} minus {side(second)}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Association:
     figure: str = "accuracy"
 
     def __str__(self) -> str:
-        figure, of = FIGURES[self.figure].title, FIGURES[self.of].title
+        figure, of = find_metric(self.figure).title, find_metric(self.of).title
         return f"{figure} for one standard deviation less of {of}, within a variant"
 
 
@@ -119,7 +121,7 @@ class Design:
         primary: the one contrast that decides.
         secondary: further ones, adjusted for their number; everything else is exploratory.
         smallest: d, the smallest effect of interest, in the primary figure's unit.
-        measures: what is measured of each run after its training, see `figures.MEASURES`.
+        measures: the evaluations of each run after its training, by name, see `find_evaluation`.
         changes: of the recipe's settings, for all variants.
         seeds: runs of each variant, if nothing else is asked for.
         least: the test accuracy (%) that the first variant must reach for the study to count, by data set.

@@ -14,11 +14,12 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData, load
+from windowconv.lab.evaluations.network import Network
+from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.models.algorithm_choice import Pins
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.writer import describe_data
-from windowconv.lab.studies.execution.evaluations import measure
 from windowconv.lab.studies.execution.initial_weights import starting_weights
 from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.train import train_together
@@ -36,7 +37,7 @@ class Job:
         images: what `load` takes, and `root`, the folder that it looks in.
         data: what `describe_data` must say of them.
         macs: multiply-adds of one image forward, of all the runs together.
-        measures: what to measure afterwards.
+        measures: the evaluations afterwards, by name.
         starts: the folders of the runs whose weights they start from, within the study's; empty for random ones.
         execution: device, threads, checkpoints.
     """
@@ -108,7 +109,7 @@ def work(job: Job, place: Path, cache: ImageCache, progress: Progress) -> None:
         progress: where to show how it goes.
 
     Raises:
-        InputError: images that are not the study's; as `train_together` and `measure`.
+        InputError: images that are not the study's; as `train_together` and `Evaluation.run`.
     """
     data = cache.get(job.images, job.root, job.configs[0])
     if describe_data(data) != job.data:
@@ -124,8 +125,9 @@ def work(job: Job, place: Path, cache: ImageCache, progress: Progress) -> None:
     else:
         progress.skip_run(job.name)
     for folder in folders:
+        network = Network(Run.open(folder))
         for name in job.measures:
-            measure(Run.open(folder), name, data, job.execution)
+            find_evaluation(name).run([network], data.test, job.execution)
 
 
 def attempt(job: Job, place: Path, cache: ImageCache, progress: Progress) -> Outcome:

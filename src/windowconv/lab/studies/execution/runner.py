@@ -13,6 +13,8 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
+from windowconv.lab.evaluations.network import Network
+from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import duration
@@ -226,7 +228,8 @@ class Conductor:
                 f"{place} holds a finished run with other settings, images or numerics (its torch: "
                 f"{record['environment']['torch']}); choose another --out, or remove that folder"
             )
-        return all((place / "evaluations" / f"{name}.json").is_file() for name in measures)
+        network = Network(Run.open(place))
+        return all(find_evaluation(name).is_current(network, self.data.test) for name in measures)
 
     def _pins(self, run: PlannedRun) -> Pins:
         return self.record["algorithms"][run.variant]

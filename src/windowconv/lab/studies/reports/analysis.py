@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.statistics.effects import Effect, association_effect, paired_effect
 from windowconv.lab.statistics.paired import BOOTSTRAP_SEEDS, PairedDifference, bootstrap_difference
 from windowconv.lab.statistics.significance import SignFlip, holm, sign_flip
 from windowconv.lab.statistics.verdicts import Verdict, verdict
 from windowconv.lab.studies.design.design import Association, Contrast
-from windowconv.lab.studies.design.metrics import FIGURES
 from windowconv.lab.studies.folder import StudyFolder
 
 
@@ -65,7 +65,7 @@ def _contrast(study: StudyFolder, contrast: Contrast) -> Finding:
     seeds = _common(list(values.values()))
     if not seeds:
         return Finding(contrast, (), (), None)
-    sign = 1 if FIGURES[contrast.figure].more_is_better else -1
+    sign = 1 if find_metric(contrast.figure).more_is_better else -1
 
     def mean(names: Sequence[str], seed: int) -> float:
         return sum(values[name][seed] for name in names) / len(names)

@@ -12,15 +12,15 @@ from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.lab.config import Training
+from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.catalogue import LIMITS
 from windowconv.lab.studies.design.design import Design
-from windowconv.lab.studies.design.metrics import FIGURES
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import Finding, Findings, baseline_warning, findings
 from windowconv.lab.studies.reports.contrast_summary import plainly
-from windowconv.lab.studies.reports.evaluation_sections import measured_sections
+from windowconv.lab.studies.reports.evaluation_sections import evaluation_sections
 from windowconv.lab.studies.reports.provenance import facts
 from windowconv.lab.studies.reports.tables import (
     RULE,
@@ -56,7 +56,7 @@ def write_report(study: StudyFolder) -> Path:
     sections = [
         _verdict_section(study, found),
         _results_section(study, colours),
-        *measured_sections(study, colours),
+        *evaluation_sections(study, colours),
         _curves_section(study, colours),
         *_failures_section(study),
         _settings_section(study),
@@ -106,9 +106,9 @@ def _forests(shown: list[Finding], design: Design) -> list[Figure]:
             {key: list(each.differences) for key, each in some.items()},
             {key: None if each.effect is None else each.effect.interval for key, each in some.items()},
             design.smallest if name == design.primary.figure else None,
-            f"difference in {FIGURES[name].title.removesuffix(' (%)')} (points), above 0 as claimed",
+            f"difference in {find_metric(name).title.removesuffix(' (%)')} (points), above 0 as claimed",
         )
-        caption = f"Paired differences in {FIGURES[name].title}, each named beforehand."
+        caption = f"Paired differences in {find_metric(name).title}, each named beforehand."
         figures.append(Figure(plots.svg(drawn), caption, f"Differences with intervals: {', '.join(some)}"))
     return figures
 
@@ -123,7 +123,7 @@ def _results_section(study: StudyFolder, colours: Colours) -> Section:
     values = {name: held for name, held in values.items() if held}
     blocks: list[Block] = [results_table(study), *tuned_table(study)]
     if values:
-        title = FIGURES[figure].title
+        title = find_metric(figure).title
         drawn = plots.accuracy_by_arm(values, xlabel=title, colours=colours)
         caption = f"{title}: each dot a seed, each diamond the mean with one standard deviation."
         alt = ", ".join(f"{name} {np.mean(held):.2f}" for name, held in values.items())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from windowconv.lab.evaluations.registry import find_metric, metrics_of
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
-from windowconv.lab.studies.design.metrics import FIGURES, figures_of
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import Finding, Findings
-from windowconv.lab.studies.reports.evaluation_sections import measured_notes
+from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
 from windowconv.report import Cell, Column, Link, Table
 
 RULE = (
@@ -38,7 +38,7 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
         Column("Holm's p", ".4f"),
         Column("bootstrap", numeric=True),
     ]
-    figure = FIGURES[study.design.primary.figure]
+    figure = find_metric(study.design.primary.figure)
     many = sum(each.test is not None for each in found.secondary)
     holm = f"Holm's p-values are adjusted over the {many} secondary contrasts; e" if many > 1 else "E"
     note = (
@@ -80,10 +80,10 @@ def ends(low: float, high: float) -> str:
 
 def results_table(study: StudyFolder) -> Table:
     """Each variant's size, its figures over seeds, and its difference to the first variant's accuracy."""
-    figures = [name for name in figures_of(study.design.measures) if _is_there(study, name)] or ["accuracy"]
+    figures = [name for name in metrics_of(study.design.measures) if _is_there(study, name)] or ["accuracy"]
     columns: list[str | Column] = ["variant", "seeds"]
     for name in figures:
-        columns += [Column(FIGURES[name].title, ".2f"), Column("sd", ".2f")]
+        columns += [Column(find_metric(name).title, ".2f"), Column("sd", ".2f")]
     columns += ["parameters", Column("multiply-adds (M)", ".2f"), Column("time of a run (s)", ".0f")]
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
@@ -98,7 +98,7 @@ def results_table(study: StudyFolder) -> Table:
     sentences = [
         f"Means and sample standard deviations over seeds, at the last epoch, on {study.record['data']['test']:,} test "
         "images.",
-        measured_notes(study),
+        evaluation_notes(study),
         "Multiply-adds are for one forward pass of one image. Times include evaluations; runs may have shared the "
         "machine.",
     ]
@@ -174,7 +174,7 @@ def answer(study: StudyFolder, found: Findings) -> str:
     """The verdict in a sentence, with effect, interval, seeds and scale."""
     if found.verdict is None or found.primary.effect is None:
         return "No verdict: no seed has all runs of the primary contrast yet."
-    effect, figure = found.primary.effect, FIGURES[study.design.primary.figure]
+    effect, figure = found.primary.effect, find_metric(study.design.primary.figure)
     interval = "" if effect.interval is None else f", 95 % interval {ends(*effect.interval)}"
     seeds = f"{effect.n} seed{'s' if effect.n > 1 else ''}"
     mean = f"{effect.mean:+z.2f}".replace("-", "−")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,21 @@ from torch import Tensor
 
 from windowconv import plots
 from windowconv.lab.data.sets import Images
+from windowconv.lab.evaluations.network import Network
+from windowconv.lab.evaluations.protocol import Colours
 from windowconv.lab.robustness.conditions.bands import BANDS
-from windowconv.lab.robustness.conditions.conditions import Condition, as_floats, fraction
+from windowconv.lab.robustness.conditions.conditions import Condition, as_bytes, as_floats, fraction
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
-from windowconv.lab.robustness.conditions.record import choose
-from windowconv.lab.robustness.reports.natural_comparison import NaturalComparison
+from windowconv.lab.robustness.reports.conditions_comparison import ConditionsComparison
+from windowconv.lab.robustness.sample import draw
 from windowconv.lab.runs.folder import Run
 from windowconv.plots.robustness import ErrorPanel
 from windowconv.report import Figure
 
-Colours = Mapping[str, str] | None
 Row = list[tuple[str, Any]]  # words and pictures
 
 
-def curves(found: NaturalComparison, colours: Colours = None) -> list[Figure]:
+def curves(found: ConditionsComparison, colours: Colours = None) -> list[Figure]:
     """Errors against severity, noise and cutoff, each beginning with those on clean images; those there are."""
     captions = {
         "corruption": ("severity (0: clean)", "Mean error over the corruptions of each band, against severity."),
@@ -48,14 +49,15 @@ def curves(found: NaturalComparison, colours: Colours = None) -> list[Figure]:
     ]
 
 
-def sheets(found: NaturalComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
+def sheets(found: ConditionsComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
     """The first picture under every condition, as the networks saw it.
 
     Raises:
         InputError: images that are not the runs' test set.
     """
-    picture = choose(runs, images, found.record["n"]).images[:1]
-    clean: Row = [("clean", as_floats(picture)[0])]
+    Network(runs[0]).check_images(images)
+    picture = as_floats(as_bytes(draw(images, found.record["n"]).images[:1]))
+    clean: Row = [("clean", picture[0])]
     corrupted: dict[str, Row] = {}
     others: dict[str, Row] = {}
     for condition in found.conditions:
@@ -77,22 +79,22 @@ def sheets(found: NaturalComparison, runs: Sequence[Run], images: Images) -> lis
     ]
 
 
-def _held(found: NaturalComparison, family: str, band: str | None = None) -> list[Condition]:
+def _held(found: ConditionsComparison, family: str, band: str | None = None) -> list[Condition]:
     return [c for c in found.conditions if c.family == family and (band is None or c.band == band)]
 
 
-def _clean(found: NaturalComparison) -> dict[str, np.ndarray]:
+def _clean(found: ConditionsComparison) -> dict[str, np.ndarray]:
     return {arm: np.array(errors)[:, None] for arm, errors in found.clean().items()}
 
 
-def _from_clean(found: NaturalComparison, title: str, held: Sequence[Condition]) -> ErrorPanel:
+def _from_clean(found: ConditionsComparison, title: str, held: Sequence[Condition]) -> ErrorPanel:
     """Errors against the parameter, from 0, the clean images, on."""
     clean = _clean(found)
     x, errors = found.curve(held)
     return ErrorPanel(title, [0.0, *x], {arm: np.hstack([clean[arm], errors[arm]]) for arm in errors})
 
 
-def _by_cutoff(found: NaturalComparison, held: Sequence[Condition]) -> ErrorPanel:
+def _by_cutoff(found: ConditionsComparison, held: Sequence[Condition]) -> ErrorPanel:
     """Errors by a filter's cutoff, at even distances, with those on clean images at the end where all passes."""
     clean = _clean(found)
     x, errors = found.curve(held)

@@ -20,14 +20,15 @@ from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.progress import Progress
 from windowconv.lab.robustness.conditions.conditions import conditions
-from windowconv.lab.robustness.conditions.measure import Measured, measure_conditions
-from windowconv.lab.robustness.conditions.sensitivity import measure_heat_maps, measure_shifts, read_measurement
-from windowconv.lab.robustness.reports.natural_comparison import NaturalComparison
-from windowconv.lab.robustness.reports.natural_pictures import curves
-from windowconv.lab.robustness.reports.natural_report import (
+from windowconv.lab.robustness.conditions.record import Answers, read_measurement
+from windowconv.lab.robustness.evaluations.conditions import measure_conditions
+from windowconv.lab.robustness.evaluations.sensitivity import measure_heat_maps, measure_shifts
+from windowconv.lab.robustness.reports.conditions_comparison import ConditionsComparison
+from windowconv.lab.robustness.reports.conditions_pictures import curves
+from windowconv.lab.robustness.reports.conditions_report import (
+    conditions_section,
     corruptions_table,
     kinds_table,
-    natural_section,
     shared_table,
 )
 from windowconv.lab.robustness.reports.sensitivity_report import heat_map_section, shifts_section
@@ -51,7 +52,7 @@ TESTED = tuple(condition for condition in conditions((12, 12), 1) if is_tested(c
 
 @pytest.fixture(scope="module")
 def runs(settings: Training, tiny: ImageData, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """Measured runs; trained so little that answers are drawn by lot instead, mostly right when clean."""
+    """Answers runs; trained so little that answers are drawn by lot instead, mostly right when clean."""
     folder = tmp_path_factory.mktemp("runs")
 
     def make(arm: str, seed: int) -> Run:
@@ -64,7 +65,7 @@ def runs(settings: Training, tiny: ImageData, tmp_path_factory: pytest.TempPathF
     measure_shifts(every, tiny.test)
     measure_heat_maps(every, tiny.test, size=5)
     for number, run in enumerate(every):
-        answers = {name: draw_answers(number, name) for name in Measured.read(run, 43).correct}
+        answers = {name: draw_answers(number, name) for name in Answers.read(run, 43).correct}
         save_file(answers, run.folder / "evaluations/conditions-on-43.safetensors")
     return made
 
@@ -75,12 +76,12 @@ def draw_answers(number: int, name: str) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def found(runs: Runs) -> NaturalComparison:
-    return NaturalComparison.read(runs)
+def found(runs: Runs) -> ConditionsComparison:
+    return ConditionsComparison.read(runs)
 
 
 def mean_error(run: Run, names: list[str], among: np.ndarray | None = None) -> float:
-    correct = Measured.read(run, 43).correct
+    correct = Answers.read(run, 43).correct
     wrong = np.array([1 - correct[name].double().numpy() for name in names])
     return 100 * (wrong if among is None else wrong[:, among]).mean()
 
@@ -107,7 +108,7 @@ def rows_of(table: Any, title: str) -> dict[str, list[Any]]:
         ("low pass", lambda c: c.family == "low pass"),
     ],
 )
-def test_errors_by_kind(found: NaturalComparison, runs: Runs, title: str, chosen: Callable[..., bool]) -> None:
+def test_errors_by_kind(found: ConditionsComparison, runs: Runs, title: str, chosen: Callable[..., bool]) -> None:
     names = [condition.name for condition in TESTED if chosen(condition)]
     errors = {arm: [mean_error(run, names) for run in runs[arm]] for arm in ARMS}
     added = {arm: [mean_error(run, names) - mean_error(run, ["clean"]) for run in runs[arm]] for arm in ARMS}
@@ -129,7 +130,7 @@ def test_errors_by_kind(found: NaturalComparison, runs: Runs, title: str, chosen
         assert more_minus == (None if arm == "3x3" else shown(added[arm], added["3x3"]))
 
 
-def test_clean_images_come_first(found: NaturalComparison, runs: Runs) -> None:
+def test_clean_images_come_first(found: ConditionsComparison, runs: Runs) -> None:
     rows = rows_of(kinds_table(found), "none (clean images)")
     for arm in ARMS:
         errors = [mean_error(run, ["clean"]) for run in runs[arm]]
@@ -143,7 +144,7 @@ def test_clean_images_come_first(found: NaturalComparison, runs: Runs) -> None:
     assert "imagecorruptions-imaug 1.1.5" in kinds_table(found).note
 
 
-def test_errors_by_corruption(found: NaturalComparison, runs: Runs) -> None:
+def test_errors_by_corruption(found: ConditionsComparison, runs: Runs) -> None:
     table = corruptions_table(found)
     assert [row[:3] for row in table.rows] == [
         ["Gaussian noise", "noise", "high"],
@@ -158,13 +159,13 @@ def test_errors_by_corruption(found: NaturalComparison, runs: Runs) -> None:
             pytest.approx(np.mean(errors["7x7-hamming"])),
             shown(errors["7x7-hamming"], errors["3x3"]),
         ]
-        changes = [Measured.read(runs["3x3"][0], 43).record["conditions"][f"{name}-{s}"]["change"] for s in (1, 5)]
+        changes = [Answers.read(runs["3x3"][0], 43).record["conditions"][f"{name}-{s}"]["change"] for s in (1, 5)]
         assert row[6] == pytest.approx(np.mean([change["rms"] for change in changes]))
         assert sum(float(cell or 0) for cell in row[7:]) == pytest.approx(100)
 
 
-def test_the_comparison_on_images_that_all_get_right(found: NaturalComparison, runs: Runs) -> None:
-    clean = [Measured.read(run, 43).correct["clean"].numpy() for held in runs.values() for run in held]
+def test_the_comparison_on_images_that_all_get_right(found: ConditionsComparison, runs: Runs) -> None:
+    clean = [Answers.read(run, 43).correct["clean"].numpy() for held in runs.values() for run in held]
     among = np.all(clean, axis=0)
     assert 0 < among.sum() < len(among)
     table = shared_table(found)
@@ -177,18 +178,18 @@ def test_the_comparison_on_images_that_all_get_right(found: NaturalComparison, r
         assert rows[arm][2] == (None if arm == "3x3" else shown(errors[arm], errors["3x3"]))
 
 
-def test_where_no_image_is_right_everywhere_it_says_so(found: NaturalComparison) -> None:
-    never = Measured(
+def test_where_no_image_is_right_everywhere_it_says_so(found: ConditionsComparison) -> None:
+    never = Answers(
         found.record, {name: torch.zeros(43, dtype=torch.bool) for name in ("clean", *(c.name for c in TESTED))}
     )
-    block = shared_table(NaturalComparison({"3x3": [never]}, TESTED))
+    block = shared_table(ConditionsComparison({"3x3": [never]}, TESTED))
     assert isinstance(block, Text)
     assert "left out" in block.text
-    always = Measured(found.record, {name: ~held for name, held in never.correct.items()})
-    assert NaturalComparison({"3x3": [always]}, TESTED).relative(TESTED) == {"3x3": None}  # nothing to divide by
+    always = Answers(found.record, {name: ~held for name, held in never.correct.items()})
+    assert ConditionsComparison({"3x3": [always]}, TESTED).relative(TESTED) == {"3x3": None}  # nothing to divide by
 
 
-def test_curves_are_means_over_conditions_of_one_parameter(found: NaturalComparison, runs: Runs) -> None:
+def test_curves_are_means_over_conditions_of_one_parameter(found: ConditionsComparison, runs: Runs) -> None:
     high = [condition for condition in TESTED if condition.band == "high" and condition.family == "corruption"]
     x, errors = found.curve(high)
     assert x == [1.0, 5.0]
@@ -197,7 +198,7 @@ def test_curves_are_means_over_conditions_of_one_parameter(found: NaturalCompari
         np.testing.assert_allclose(errors[arm], expected)
 
 
-def test_filters_curves_end_with_clean_images(found: NaturalComparison, runs: Runs, monkeypatch: Any) -> None:
+def test_filters_curves_end_with_clean_images(found: ConditionsComparison, runs: Runs, monkeypatch: Any) -> None:
     drawn: list[Any] = []
     monkeypatch.setattr(plots, "error_curves", lambda panels, *_, **__: drawn.extend(panels) or Drawing())
     curves(found)
@@ -222,13 +223,13 @@ def page_of(section: Section) -> str:
 
 
 def test_the_sections_are_pages_with_every_figure(runs: Runs, tiny: ImageData, tmp_path: Path) -> None:
-    section = natural_section(runs, tiny.test)
+    section = conditions_section(runs, tiny.test)
     captions = [block.caption for block in section.blocks if isinstance(block, Figure)]
     assert [caption.split()[0] for caption in captions] == ["Mean", "Error", "Error", "One", "The"]
     page = page_of(section)
     assert page.count("<svg") == 5
     assert re.search(r"relative to 3x3 \(%\)", page)
-    assert len([block for block in natural_section(runs).blocks if isinstance(block, Figure)]) == 3
+    assert len([block for block in conditions_section(runs).blocks if isinstance(block, Figure)]) == 3
     shifts = page_of(shifts_section(runs))
     differing = [
         100 * (1 - read_measurement(run, "shifts", 43)["figures"]["shifts"][0]["share"]) for run in runs["3x3"]
@@ -256,20 +257,20 @@ def test_heat_maps_by_band(runs: Runs) -> None:
 def test_what_cannot_be_compared_is_named(runs: Runs, make_run: Callable[..., Run], tiny: ImageData) -> None:
     other = make_run("5x5", 0)
     with pytest.raises(InputError, match=r"5x5-seed0 has no evaluations/conditions-on-N.json; measure it first"):
-        NaturalComparison.read({"3x3": runs["3x3"][:1], "5x5": [other]})
+        ConditionsComparison.read({"3x3": runs["3x3"][:1], "5x5": [other]})
     measure_conditions([other], tiny.test, TESTED[:2])
     with pytest.raises(InputError, match=r"5x5-seed0 was not measured under '.*', as 3x3-seed0 was; measure both"):
-        natural_section({"3x3": runs["3x3"][:1], "5x5": [other]})
+        conditions_section({"3x3": runs["3x3"][:1], "5x5": [other]})
     drawn = make_run("5x5", 1)
     measure_conditions([drawn], tiny.test, TESTED, seed=1)
     with pytest.raises(InputError, match="5x5-seed1 was measured under conditions with another seed than 3x3-seed1"):
-        natural_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]})
+        conditions_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]})
     measure_shifts([drawn], tiny.test, seed=1)
     with pytest.raises(InputError, match=r"5x5-seed1 was measured \(shifts\) with another seed than other runs"):
         shifts_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]})
     measure_conditions([drawn], tiny.test, TESTED, count=20)
     with pytest.raises(InputError, match=r"3x3-seed1 has no evaluations/conditions-on-N.json on 20 images"):
-        natural_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]}, count=20)
+        conditions_section({"3x3": runs["3x3"][1:2], "5x5": [drawn]}, count=20)
     for unpaired in (
         {},
         {"3x3": []},
@@ -277,4 +278,4 @@ def test_what_cannot_be_compared_is_named(runs: Runs, make_run: Callable[..., Ru
         {"3x3": runs["3x3"][:1] * 2},
     ):
         with pytest.raises(InputError, match="allowed: one arm or more, all with the same seeds"):
-            NaturalComparison.read(unpaired)
+            ConditionsComparison.read(unpaired)

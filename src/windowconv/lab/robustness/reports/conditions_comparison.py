@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.lab.evaluations.protocol import Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
 from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS, GROUPS
-from windowconv.lab.robustness.conditions.measure import NAME, Measured
-from windowconv.lab.robustness.conditions.record import shared_count
+from windowconv.lab.robustness.conditions.record import CONDITIONS, Answers, shared_count
 from windowconv.lab.runs.folder import Run
 
 BySeed = dict[str, list[float]]  # by arm, one figure a seed
@@ -31,7 +31,7 @@ class Kind:
 
 
 @dataclass(frozen=True, eq=False)
-class NaturalComparison:
+class ConditionsComparison:
     """Arms x seeds, measured under the same conditions on the same images.
 
     Attributes:
@@ -39,11 +39,11 @@ class NaturalComparison:
         conditions: those that all runs have, in the first one's order, without the clean images.
     """
 
-    arms: dict[str, list[Measured]]
+    arms: dict[str, list[Answers]]
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def read(cls, runs: Mapping[str, Sequence[Run]], count: int | None = None) -> NaturalComparison:
+    def read(cls, runs: Runs, count: int | None = None) -> ConditionsComparison:
         """From run folders, by arm and seed; measured on `count` images, if None on the most that all runs share.
 
         Raises:
@@ -51,8 +51,8 @@ class NaturalComparison:
                 with another seed, or under other conditions.
         """
         check_paired(runs)
-        n = shared_count([run for seeds in runs.values() for run in seeds], NAME, count)
-        arms = {arm: [Measured.read(run, n) for run in seeds] for arm, seeds in runs.items()}
+        n = shared_count([run for seeds in runs.values() for run in seeds], CONDITIONS, count)
+        arms = {arm: [Answers.read(run, n) for run in seeds] for arm, seeds in runs.items()}
         first = next(iter(runs.values()))[0]
         head = next(iter(arms.values()))[0].record
         for arm, seeds in runs.items():
@@ -136,7 +136,7 @@ class NaturalComparison:
         return {"rms": float(np.mean([change["rms"] for change in changes])), **shares}
 
 
-def check_paired(runs: Mapping[str, Sequence[Run]]) -> None:
+def check_paired(runs: Runs) -> None:
     """An `InputError` unless there are arms, each with a run for each of the same seeds."""
     given = {arm: [run.config.seed for run in held] for arm, held in runs.items()}
     seeds = next(iter(given.values()), [])

@@ -8,9 +8,10 @@ import torch
 
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings
-from windowconv.lab.robustness.conditions import sensitivity
 from windowconv.lab.robustness.conditions.conditions import as_floats
-from windowconv.lab.robustness.conditions.sensitivity import measure_heat_maps, measure_shifts, read_measurement
+from windowconv.lab.robustness.conditions.record import read_measurement
+from windowconv.lab.robustness.evaluations import sensitivity
+from windowconv.lab.robustness.evaluations.sensitivity import measure_heat_maps, measure_shifts
 from windowconv.lab.runs.folder import Run
 from windowconv.spectra import fourier_heat_map, shift_consistency
 

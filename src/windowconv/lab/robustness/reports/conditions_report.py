@@ -1,22 +1,22 @@
-"""The part of a report about natural conditions: errors by kind and by corruption; figures by `natural_figures`."""
+"""The part of a report about natural conditions: errors by kind and by corruption; figures by `conditions_pictures`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from windowconv.lab.data.sets import Images
+from windowconv.lab.evaluations.protocol import Colours, Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
-from windowconv.lab.robustness.reports.natural_comparison import BySeed, Kind, NaturalComparison
-from windowconv.lab.robustness.reports.natural_pictures import Colours, curves, sheets
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.robustness.reports.conditions_comparison import BySeed, ConditionsComparison, Kind
+from windowconv.lab.robustness.reports.conditions_pictures import curves, sheets
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
 from windowconv.report import Block, Cell, Column, Section, Table, Text
 
 
-def natural_section(
-    runs: Mapping[str, Sequence[Run]],
+def conditions_section(
+    runs: Runs,
     images: Images | None = None,
     colours: Colours = None,
     count: int | None = None,
@@ -30,9 +30,9 @@ def natural_section(
         count: on how many images they were measured; None for the most that all runs share.
 
     Raises:
-        InputError: as `NaturalComparison.read`; images that are not the runs'.
+        InputError: as `ConditionsComparison.read`; images that are not the runs'.
     """
-    found = NaturalComparison.read(runs, count)
+    found = ConditionsComparison.read(runs, count)
     blocks: list[Block] = [kinds_table(found), *curves(found, colours)]
     if any(condition.family == "corruption" for condition in found.conditions):
         blocks.append(corruptions_table(found))
@@ -50,7 +50,7 @@ def natural_section(
     return Section("Corruptions and frequencies", blocks, intro)
 
 
-def kinds_table(found: NaturalComparison) -> Table:
+def kinds_table(found: ConditionsComparison) -> Table:
     """Mean errors over kinds of conditions, by arm, with paired differences to the first arm."""
     clean = found.clean()
     rows = []
@@ -86,7 +86,7 @@ def kinds_table(found: NaturalComparison) -> Table:
     return Table("Errors by kind of condition", columns, rows, note=note, sortable=True)
 
 
-def corruptions_table(found: NaturalComparison) -> Table:
+def corruptions_table(found: ConditionsComparison) -> Table:
     """Errors by corruption, mean over severities, and what each changes in these images."""
     others = [arm for arm in found.arms if arm != found.baseline]
     rows = []
@@ -110,7 +110,7 @@ def corruptions_table(found: NaturalComparison) -> Table:
     return Table("Errors by corruption", columns, rows, note=note, sortable=True)
 
 
-def shared_table(found: NaturalComparison) -> Block:
+def shared_table(found: ConditionsComparison) -> Block:
     """The kinds of conditions once more, on the images that every arm and seed classifies right when clean."""
     among, n = found.shared, int(found.shared.sum())
     if n == 0:
@@ -148,11 +148,11 @@ def _minus(values: Sequence[float], less: Sequence[float]) -> list[float]:
     return [a - b for a, b in zip(values, less, strict=True)]
 
 
-def _how(found: NaturalComparison) -> str:
+def _how(found: ConditionsComparison) -> str:
     return "[95 % interval]" if len(found.arms[found.baseline]) >= INTERVAL_SEEDS else "(by seed)"
 
 
-def _ground(found: NaturalComparison) -> str:
+def _ground(found: ConditionsComparison) -> str:
     """What the figures rest on."""
     record, seeds = found.record, len(found.arms[found.baseline])
     environment = record["environments"][-1]

@@ -1,4 +1,4 @@
-"""Outcomes of attacks, made up."""
+"""Results of attacks, made up."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from windowconv.lab.robustness.attacks.catalogue import ATTACKS
-from windowconv.lab.robustness.attacks.outcome import Outcome
+from windowconv.lab.robustness.attacks.result import AttackResult
 from windowconv.lab.robustness.attacks.suites import Trial
 
 
-def outcome(
+def result(
     attack: str,
     robust: Sequence[float],
     budgets: Sequence[float],
@@ -21,7 +21,7 @@ def outcome(
     distance: Tensor | None = None,
     settings: dict[str, float] | None = None,
     check: bool = False,
-) -> Outcome:
+) -> AttackResult:
     """An attack that leaves the first `robust` share of `n` images right at each budget."""
     entry = ATTACKS[attack]
     before = torch.ones(n, dtype=torch.bool) if clean is None else clean
@@ -38,6 +38,6 @@ def outcome(
         },
     }  # fmt: skip
     nothing = torch.zeros(0, 1, 4, 4)
-    return Outcome(
+    return AttackResult(
         record, torch.arange(n), before, broken, distance, nothing, torch.zeros(0).long(), torch.zeros(4, 4).double()
     )

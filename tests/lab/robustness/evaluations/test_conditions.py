@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings, load
-from windowconv.lab.robustness.conditions import measure as natural
 from windowconv.lab.robustness.conditions.bands import energy, spectrum
 from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition, as_floats, conditions
-from windowconv.lab.robustness.conditions.measure import Measured, measure_conditions
-from windowconv.lab.robustness.conditions.record import choose, shared_count
+from windowconv.lab.robustness.conditions.record import Answers, shared_count
+from windowconv.lab.robustness.evaluations import conditions as module
+from windowconv.lab.robustness.evaluations.conditions import measure_conditions
+from windowconv.lab.robustness.evaluations.sensitivity import Shifts
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.runs.writer import describe_data
 
 NAMES = ("gaussian_noise-2", "contrast-5", "noise-mid-0.2", "low-pass-0.125")
 TESTED = tuple(condition for condition in conditions((12, 12), 1) if condition.name in NAMES)
@@ -82,7 +82,7 @@ def test_the_files_say_what_was_measured_on_what(runs: list[Run], tiny: ImageDat
     assert all(t.dtype == torch.bool and t.shape == (20,) for t in tensors.values())
     whole = measure_conditions(runs[1:], tiny.test, [])[0]
     assert whole.record["indices"] is None
-    again = Measured.read(runs[0], 20)
+    again = Answers.read(runs[0], 20)
     places = torch.tensor(record["indices"])
     with torch.no_grad():
         assert isinstance(tiny.test, ImageSet)
@@ -92,7 +92,7 @@ def test_the_files_say_what_was_measured_on_what(runs: list[Run], tiny: ImageDat
 
 def test_batches_do_not_matter(runs: list[Run], tiny: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure_conditions(runs, tiny.test, TESTED)
-    monkeypatch.setattr(natural, "BATCH", 7)
+    monkeypatch.setattr(module, "BATCH", 7)
     for run in runs:
         (run.folder / "evaluations/conditions-on-43.json").unlink()
     for one, other in zip(whole, measure_conditions(runs, tiny.test, TESTED), strict=True):
@@ -142,7 +142,7 @@ def test_what_lies_between_the_two_files_is_measured_again(runs: list[Run], tiny
     tensors = run.folder / "evaluations/conditions-on-43.safetensors"
     save_file({name: held for name, held in load_file(tensors).items() if name != "contrast-5"}, tensors)
     with pytest.raises(InputError, match=r"conditions-on-43.safetensors lacks 'contrast-5'; remove"):
-        Measured.read(run, 43)
+        Answers.read(run, 43)
     again = measure_conditions([run], tiny.test, TESTED)[0]
     assert torch.equal(again.correct["contrast-5"], whole.correct["contrast-5"])
 
@@ -152,7 +152,7 @@ def test_fewer_images_replace_no_more(runs: list[Run], tiny: ImageData) -> None:
     before = [written(run) for run in runs]
     measure_conditions(runs[:1], tiny.test, TESTED, count=9)
     assert {**written(runs[0]), **before[0]} == written(runs[0])
-    assert len(Measured.read(runs[0], 9).correct) == 5
+    assert len(Answers.read(runs[0], 9).correct) == 5
     assert shared_count(runs[:1], "conditions") == 43
     assert shared_count(runs, "conditions") == 43
     assert shared_count(runs[:1], "conditions", 9) == 9
@@ -166,7 +166,7 @@ def test_fewer_images_replace_no_more(runs: list[Run], tiny: ImageData) -> None:
 def test_new_weights_are_measured_anew(runs: list[Run], tiny: ImageData) -> None:
     run, other = runs
     measure_conditions([run], tiny.test, TESTED[:1])
-    old = Measured.read(run, 43).record["weights"]
+    old = Answers.read(run, 43).record["weights"]
     (run.folder / "model.safetensors").write_bytes(other.weights.read_bytes())
     measured = measure_conditions([run], tiny.test, [])[0]
     assert measured.record["weights"] != old
@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_named_in_a_line(runs: list[Run], tiny: ImageData, 
         (lambda: measure_conditions([run], tiny.test, seed=1), "is of seed=0, not 1; measure with the former"),
         (lambda: measure_conditions([run], tiny.test, [*TESTED, TESTED[0]]), "tested has a name twice"),
         (lambda: measure_conditions([run], tiny.test, [CLEAN]), "or 'clean', which is always measured"),
-        (lambda: Measured.read(runs[1], 43), "conditions-on-43.json cannot be read"),
+        (lambda: Answers.read(runs[1], 43), "conditions-on-43.json cannot be read"),
         (
             lambda: shared_count(runs, "conditions"),
             "5x5-hamming-seed1 has no evaluations/conditions-on-N.json; measure",
@@ -209,20 +209,19 @@ def test_what_does_not_fit_is_named_in_a_line(runs: list[Run], tiny: ImageData, 
     assert written(run) == before
     (run.folder / "evaluations/conditions-on-43.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"3x3-seed0: evaluations/conditions-on-43.safetensors cannot be read"):
-        Measured.read(run, 43)
+        Answers.read(run, 43)
 
 
 def test_images_that_stay_on_disk_are_chosen_like_others(image_folder: Path) -> None:
     streamed = load(image_folder, image_size=8, stream=True)
     held = load(image_folder, image_size=8)
-    runs = [Run(image_folder, {"data": describe_data(data)}) for data in (streamed, held)]
     for count in (None, 3):
-        one, other = choose(runs[:1], streamed.test, count), choose(runs[1:], held.test, count)
+        one, other = Shifts(count).sample(streamed.test), Shifts(count).sample(held.test)
         assert one.images.shape == other.images.shape  # streamed ones are cropped closer
-        assert one.images.dtype == torch.uint8
+        assert torch.equal(255 * one.images, (255 * one.images).round())
         assert torch.equal(one.labels, other.labels)
-        assert one.indices == other.indices
-        assert (one.indices is None) is (count is None)
+        assert torch.equal(one.indices, other.indices)
+        assert len(one.indices) == (count or len(held.test))
 
 
 def test_a_network_without_numbers_is_named(runs: list[Run], tiny: ImageData) -> None:

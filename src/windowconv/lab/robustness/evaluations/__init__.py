@@ -1,0 +1,1 @@
+"""The evaluations of robustness: what is measured, and how it is shown."""
