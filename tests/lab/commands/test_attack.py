@@ -29,9 +29,9 @@ def test_a_study_is_attacked_and_reported(study: Path, shell: Shell, monkeypatch
     assert "worst case, L∞" in out
     page = (study / "robustness.html").read_text()
     for words in (
-        "Can these figures be believed?",
+        "Sanity checks",
         "pgd-10",
-        "all right",
+        "all correct",
         "Runs attacked",
     ):
         assert words in page

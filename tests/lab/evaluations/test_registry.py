@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from windowconv.errors import InputError, WindowWarning
-from windowconv.lab.data import ImageData, gratings
+from windowconv.lab.data import ImageData, ImageSet, gratings
 from windowconv.lab.evaluations import Evaluation, Measurement, Metric, Network, registry
 from windowconv.lab.evaluations.registry import (
     evaluations,
@@ -75,6 +75,7 @@ def test_a_class_or_an_instance_of_another_package_is_one_more(
     install: Callable[..., None], make_run: Callable[..., Run], tiny: ImageData
 ) -> None:
     run = make_run()
+    assert isinstance(tiny.test, ImageSet)
     for given in (Brightness, Brightness()):
         install(brightness=given)
         assert list(evaluations())[-1] == "brightness"

@@ -49,10 +49,10 @@ def print_comparison(result: StudyResult, page: Path | None) -> None:
 
 def print_robustness(comparison: Comparison, page: Path) -> None:
     """The accuracies under attack, the sanity checks that failed, and where the report is."""
-    from windowconv.lab.robustness.reports.tables import run_checks, summary_table
+    from windowconv.lab.robustness.reports.tables import summary_table
 
     print_table(summary_table(comparison))
-    for name, each in run_checks(comparison).items():
+    for name, each in comparison.checks.items():
         for run, check in each:
             if not check.passed:
                 print(f"sanity check violated, {name}: {run}: {check.found}")

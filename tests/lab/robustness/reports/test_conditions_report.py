@@ -237,7 +237,7 @@ def test_the_sections_are_pages_with_every_figure(runs: Runs, tiny: ImageData, t
     assert f"{np.mean(differing):.2f}" in shifts
     maps = page_of(heat_map_section(runs))
     assert maps.count("<svg") == 3  # two arms and their difference
-    assert "7x7-hamming less 3x3" in maps
+    assert "7x7-hamming minus 3x3" in maps
 
 
 def test_heat_maps_by_band(runs: Runs) -> None:

@@ -1,4 +1,4 @@
-"""Arms side by side: curves by seed, and differences with intervals over seeds, paired by seed."""
+"""Arms under attack: curves by seed, and differences with intervals, paired by seed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from windowconv.errors import InputError
 from windowconv.lab.robustness.attacks.norms import Unit
 from windowconv.lab.robustness.attacks.result import AttackResult, finished, median_distance
 from windowconv.lab.robustness.attacks.worst_case import worst_case
+from windowconv.lab.robustness.reports.sanity import Check, sanity_checks
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import PairedDifference, paired_difference
 
 Curves = dict[str, np.ndarray[Any, np.dtype[np.float64]]]  # by arm: (seeds, budgets)
+WorstCurves = tuple[tuple[float, ...], tuple[str, ...], Curves]  # budgets, attacks, robust accuracy
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """A run and what the attacks on it came to, by label."""
+    """A run and the results of the attacks on it, by label."""
 
     run: Run
     results: dict[str, AttackResult]
@@ -41,10 +43,10 @@ class Attacked:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms over the seeds that all of them have.
+    """Attacked arms, over the seeds that all of them have.
 
     Attributes:
-        arms: the first one is what the others are compared with.
+        arms: the first is the baseline.
         seeds: those that every arm has.
         attacked: by arm, its runs in the order of `seeds`.
     """
@@ -55,11 +57,11 @@ class Comparison:
 
     @classmethod
     def of(cls, runs: Iterable[Run], labels: Mapping[str, int] | None = None) -> Comparison:
-        """From runs that were attacked; only attacks that all runs have.
+        """Compare runs that were attacked, by the attacks that all of them have.
 
         Args:
             runs: of arms and seeds.
-            labels: the attacks, and on how many images; all, on the most images that a run has, if not given.
+            labels: the attacks, each with its number of images; if None, all, each on the most images that a run has.
 
         Raises:
             InputError: two runs of the same arm and seed; arms without a seed in common; no attack that all have.
@@ -85,13 +87,13 @@ class Comparison:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The attacks that are results and that all runs have, those that look for the smallest change first."""
+        """The attacks that all runs have, without checks; those that look for the smallest perturbation first."""
         first = self.attacked[self.arms[0]][0].results
         found = [label for label, result in first.items() if not result.check and not label.startswith("transfer-")]
         return sorted(found, key=lambda label: first[label].distance is None)
 
     def result(self, label: str) -> AttackResult:
-        """The attack on the first run, for its title, unit and budgets."""
+        """The result of an attack on the first run, for its title, unit and budgets."""
         return self.attacked[self.arms[0]][0].results[label]
 
     def clean(self) -> Curves:
@@ -103,7 +105,8 @@ class Comparison:
         }
 
     def robust(self, label: str, common: bool = False) -> Curves:
-        """Robust accuracy by arm, (seeds, budgets); with `common`, of the images that all arms of a seed got right."""
+        """Robust accuracy by arm, (seeds, budgets); with `common`, on images that all arms of a seed classify
+        correctly before the attack."""
         return {
             arm: np.array(
                 [
@@ -114,8 +117,19 @@ class Comparison:
             for arm, runs in self.attacked.items()
         }
 
-    def worst(self, unit: Unit, common: bool = False) -> tuple[tuple[float, ...], tuple[str, ...], Curves] | None:
-        """The pointwise worst case: its budgets, its attacks, and robust accuracy by arm (seeds, budgets)."""
+    def worst(self, unit: Unit, common: bool = False) -> WorstCurves | None:
+        """The pointwise worst case over the attacks of a unit: its budgets, its attacks, and robust accuracy by arm
+        (seeds, budgets); `common` as in `robust`. None without such attacks."""
+        key = unit.name, common
+        if key not in self._worst:
+            self._worst[key] = self._worst_curves(unit, common)
+        return self._worst[key]
+
+    @cached_property
+    def _worst(self) -> dict[tuple[str, bool], WorstCurves | None]:
+        return {}
+
+    def _worst_curves(self, unit: Unit, common: bool) -> WorstCurves | None:
         found = {
             arm: [worst_case([each.results[label] for label in self.labels], unit) for each in runs]
             for arm, runs in self.attacked.items()
@@ -137,7 +151,7 @@ class Comparison:
         return first.budgets, first.attacks, curves
 
     def medians(self, label: str, common: bool = False) -> dict[str, list[float | None]]:
-        """The median smallest change by arm and seed, among the images that were right (or that all arms got right)."""
+        """By arm and seed, the median size of the smallest perturbation; on correct images, or those correct in all."""
         medians: dict[str, list[float | None]] = {}
         for arm, runs in self.attacked.items():
             medians[arm] = []
@@ -149,17 +163,27 @@ class Comparison:
         return medians
 
     def distances(self, label: str) -> dict[str, Tensor]:
-        """All smallest changes of an arm's seeds, of the images that were right."""
+        """By arm, the sizes (images of all seeds,) of the smallest perturbations, on correct images."""
         return {
             arm: torch.cat([_distances(each.results[label]) for each in runs]) for arm, runs in self.attacked.items()
         }
 
     def _common(self, label: str, index: int) -> Tensor:
-        """bool (N,): right in all arms of the seed."""
+        """bool (N,): classified correctly by all arms of the seed, before the attack."""
         return torch.stack([runs[index].results[label].clean for runs in self.attacked.values()]).all(0)
 
+    @cached_property
+    def checks(self) -> dict[str, list[tuple[str, Check]]]:
+        """The sanity checks by name: for each run its folder's name, and what was found there."""
+        found: dict[str, list[tuple[str, Check]]] = {}
+        for runs in self.attacked.values():
+            for each in runs:
+                for check in sanity_checks(list(each.results.values()), len(each.run.record["data"]["classes"])):
+                    found.setdefault(check.name, []).append((each.run.folder.name, check))
+        return found
+
     def common_images(self, label: str) -> list[int]:
-        """How many images all arms got right, by seed."""
+        """How many images all arms classify correctly, by seed."""
         return [int(self._common(label, i).sum()) for i in range(len(self.seeds))]
 
 
@@ -178,9 +202,9 @@ def _check_alike(results: Sequence[AttackResult]) -> None:
         for key in ("test_hash", "indices", "budgets", "settings"):
             mine, theirs = first.record["identity"][key], other.record["identity"][key]
             if mine != theirs:
-                what = "images" if key in {"test_hash", "indices"} else key
+                other_thing = "images" if key in {"test_hash", "indices"} else key
                 raise InputError(
-                    f"the attack {first.label!r} was run with other {what} on some of the runs; "
+                    f"the attack {first.label!r} was run with other {other_thing} on some of the runs; "
                     "run it on all of them with the same command"
                 )
 
@@ -214,10 +238,10 @@ def differences(curves: Curves, arm: str, baseline: str) -> list[PairedDifferenc
 
     Args:
         curves: shares (seeds, budgets) by arm.
-        arm, baseline: which.
+        arm, baseline: the arms that are compared.
 
     Returns:
-        One for each budget; None where some seed has no image to tell by.
+        One for each budget; None if a seed has no image that counts.
     """
     a, b = 100 * curves[arm], 100 * curves[baseline]
     if np.isnan(a).any() or np.isnan(b).any():
@@ -226,7 +250,7 @@ def differences(curves: Curves, arm: str, baseline: str) -> list[PairedDifferenc
 
 
 def mean_difference(curves: Curves, arm: str, baseline: str) -> PairedDifference | None:
-    """The difference of the means over the budgets, in points: one figure an attack, named beforehand."""
+    """The difference of the means over the budgets, in points; curves and arms as in `differences`."""
     if np.isnan(curves[arm]).any() or np.isnan(curves[baseline]).any():
         return None
     return paired_difference((100 * curves[arm].mean(1)).tolist(), (100 * curves[baseline].mean(1)).tolist())

@@ -1,4 +1,4 @@
-"""Arms under natural conditions, side by side: errors by seed, over kinds of conditions, on all or on shared images."""
+"""Arms under conditions: errors by seed, over kinds of conditions, on all images or on those that all get right."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS, GROUPS
 from windowconv.lab.robustness.conditions.record import CONDITIONS, Answers, shared_count
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.statistics.tables import INTERVAL_SEEDS
 
-BySeed = dict[str, list[float]]  # by arm, one figure a seed
+BySeed = dict[str, list[float]]  # by arm, one value a seed
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Conditions that one figure is the mean of."""
+    """Conditions over which errors are averaged."""
 
     title: str
     conditions: tuple[Condition, ...]
@@ -35,7 +36,7 @@ class ConditionsComparison:
     """Arms x seeds, measured under the same conditions on the same images.
 
     Attributes:
-        arms: by name, a measured run a seed; the first one is what the others are compared with.
+        arms: by name, one run a seed; the first is the baseline.
         conditions: those that all runs have, in the first one's order, without the clean images.
     """
 
@@ -44,7 +45,11 @@ class ConditionsComparison:
 
     @classmethod
     def read(cls, runs: Runs, count: int | None = None) -> ConditionsComparison:
-        """From run folders, by arm and seed; measured on `count` images, if None on the most that all runs share.
+        """Read run folders.
+
+        Args:
+            runs: by arm, in the order of the seeds.
+            count: on how many images they were measured; None for the most that all runs share.
 
         Raises:
             InputError: no arms; arms of different seeds; runs that were not measured, or on other images,
@@ -73,11 +78,11 @@ class ConditionsComparison:
 
     @cached_property
     def shared(self) -> Tensor:
-        """bool (n,): the clean images that all arms and seeds classify right."""
+        """bool (n,): the images that all arms and seeds classify correctly when clean."""
         return torch.stack([m.correct[CLEAN.name] for seeds in self.arms.values() for m in seeds]).all(0)
 
     def errors(self, conditions: Sequence[Condition], among: Tensor | None = None) -> BySeed:
-        """The mean error (%) over conditions, by arm and seed; `among` is a mask (n,) of images that count."""
+        """The mean error (%) over conditions, by arm and seed; `among`, bool (n,), says which images count."""
         names = [condition.name for condition in conditions]
         return {arm: [_error(m.correct, names, among) for m in seeds] for arm, seeds in self.arms.items()}
 
@@ -86,7 +91,7 @@ class ConditionsComparison:
         return self.errors([CLEAN], among)
 
     def relative(self, conditions: Sequence[Condition]) -> dict[str, list[float] | None]:
-        """The error in percent of the first arm's of the same seed, averaged over series, by arm and seed.
+        """The error as a percentage of the first arm's with the same seed, averaged over series, by arm and seed.
 
         Over corruptions it is the mean corruption error of Hendrycks & Dietterich (2019) with the first arm in the
         place of AlexNet:
@@ -136,6 +141,19 @@ class ConditionsComparison:
         return {"rms": float(np.mean([change["rms"] for change in changes])), **shares}
 
 
+NaturalComparison = ConditionsComparison
+"""The name that earlier versions documented."""
+
+
+def minus_heading(baseline: str, seeds: int) -> str:
+    """The heading of a column of `difference`, which has intervals from `INTERVAL_SEEDS` seeds on.
+
+    >>> minus_heading("3x3", 5)
+    'minus 3x3 [95 % interval]'
+    """
+    return f"minus {baseline} {'[95 % interval]' if seeds >= INTERVAL_SEEDS else '(by seed)'}"
+
+
 def check_paired(runs: Runs) -> None:
     """An `InputError` unless there are arms, each with a run for each of the same seeds."""
     given = {arm: [run.config.seed for run in held] for arm, held in runs.items()}
@@ -154,7 +172,7 @@ def _of_band(conditions: Sequence[Condition], band: str) -> tuple[Condition, ...
 
 
 def _by(conditions: Sequence[Condition], key: Callable[[Condition], Any]) -> dict[Any, list[Condition]]:
-    """Conditions by what `key` says of them, in the order in which it is first said."""
+    """Conditions grouped by `key`, groups in the order of their first member."""
     found: dict[Any, list[Condition]] = {}
     for condition in conditions:
         found.setdefault(key(condition), []).append(condition)

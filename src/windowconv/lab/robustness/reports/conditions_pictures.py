@@ -1,4 +1,4 @@
-"""Figures of a comparison under natural conditions: errors against strength, and what a picture looks like."""
+"""Pictures of a comparison under conditions: errors against strength, and an image under every condition."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from windowconv.lab.runs.folder import Run
 from windowconv.plots.robustness import ErrorPanel
 from windowconv.report import Figure
 
-Row = list[tuple[str, Any]]  # words and pictures
+Row = list[tuple[str, Any]]  # labels and images
 
 
 def curves(found: ConditionsComparison, colours: Colours = None) -> list[Figure]:
-    """Errors against severity, noise and cutoff, each beginning with those on clean images; those there are."""
+    """Curves of errors against severity, noise and cutoff, as far as measured, each with the error on clean images."""
     captions = {
         "corruption": ("severity (0: clean)", "Mean error over the corruptions of each band, against severity."),
-        "band noise": ("standard deviation (0: clean)", "Error under noise of the same energy in each band."),
+        "band noise": ("standard deviation (0: clean)", "Error under noise with the same energy in each band."),
     }
     figures = []
     for family, (xlabel, caption) in captions.items():
@@ -50,7 +50,7 @@ def curves(found: ConditionsComparison, colours: Colours = None) -> list[Figure]
 
 
 def sheets(found: ConditionsComparison, runs: Sequence[Run], images: Images) -> list[Figure]:
-    """The first picture under every condition, as the networks saw it.
+    """The first image under every condition, as networks see it.
 
     Raises:
         InputError: images that are not the runs' test set.
@@ -66,8 +66,8 @@ def sheets(found: ConditionsComparison, runs: Sequence[Run], images: Images) -> 
             row = corrupted.setdefault(CORRUPTIONS[condition.series].title, list(clean))
             row.append((f"{condition.parameter:g}", shown))
         else:
-            words = f"{condition.parameter:g}" if condition.family == "band noise" else fraction(condition.parameter)
-            others.setdefault(condition.series, []).append((words, shown))
+            label = f"{condition.parameter:g}" if condition.family == "band noise" else fraction(condition.parameter)
+            others.setdefault(condition.series, []).append((label, shown))
     captions = (
         (corrupted, "One test image under every corruption, by severity."),
         (others, "The same image with noise (by standard deviation), and filtered (by cutoff, in cycles/pixel)."),
@@ -88,14 +88,14 @@ def _clean(found: ConditionsComparison) -> dict[str, np.ndarray]:
 
 
 def _from_clean(found: ConditionsComparison, title: str, held: Sequence[Condition]) -> ErrorPanel:
-    """Errors against the parameter, from 0, the clean images, on."""
+    """Errors against the parameter, beginning with the clean images at 0."""
     clean = _clean(found)
     x, errors = found.curve(held)
     return ErrorPanel(title, [0.0, *x], {arm: np.hstack([clean[arm], errors[arm]]) for arm in errors})
 
 
 def _by_cutoff(found: ConditionsComparison, held: Sequence[Condition]) -> ErrorPanel:
-    """Errors by a filter's cutoff, at even distances, with those on clean images at the end where all passes."""
+    """Errors by a filter's cutoff, evenly spaced, with clean images at the end where the filter passes everything."""
     clean = _clean(found)
     x, errors = found.curve(held)
     ticks = [fraction(cutoff) for cutoff in x]

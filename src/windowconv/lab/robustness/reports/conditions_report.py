@@ -1,4 +1,4 @@
-"""The part of a report about natural conditions: errors by kind and by corruption; figures by `conditions_pictures`."""
+"""The section of a report about conditions: errors by kind and by corruption; pictures by `conditions_pictures`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.protocol import Colours, Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
-from windowconv.lab.robustness.reports.conditions_comparison import BySeed, ConditionsComparison, Kind
+from windowconv.lab.robustness.reports.conditions_comparison import BySeed, ConditionsComparison, Kind, minus_heading
 from windowconv.lab.robustness.reports.conditions_pictures import curves, sheets
 from windowconv.lab.statistics.paired import spread
-from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
+from windowconv.lab.statistics.tables import difference
 from windowconv.report import Block, Cell, Column, Section, Table, Text
 
 
@@ -24,8 +24,8 @@ def conditions_section(
     """Errors under corruptions, band-limited noise and filters.
 
     Args:
-        runs: by arm, a run a seed, measured by `measure_conditions`; the first arm is what others are compared with.
-        images: the runs' test set, to show what a picture looks like; None for no pictures.
+        runs: by arm, one run a seed, measured by `measure_conditions`; the first arm is the baseline.
+        images: the runs' test set, to show an image under every condition; None for no such pictures.
         colours: of the arms; those of `plots.arm_colours` if None.
         count: on how many images they were measured; None for the most that all runs share.
 
@@ -40,29 +40,28 @@ def conditions_section(
     if images is not None:
         blocks += sheets(found, [run for seeds in runs.values() for run in seeds], images)
     intro = (
-        "The same test images under each condition, shown to all arms. Corruptions are low-, mid- or high-frequency "
-        "ones by where the median of the energy of their change lies on most pictures: below 1/8, below 1/4, or above, "
-        "in cycles/pixel. They are carried out on enlarged pictures, so that figures are not those of CIFAR-10-C. An "
-        "arm that is better on clean images mostly is under corruptions too: so what a condition adds to the clean "
-        "error stands beside it, and all is repeated on the images that every arm and seed classifies right when they "
-        "are clean."
+        "All arms see the same test images under each condition. A corruption is low-, mid- or high-frequency by the "
+        "median frequency of the energy of its change on most images: below 1/8, below 1/4, or above, in cycles/pixel. "
+        "Corruptions act on enlarged images, so errors do not compare with those on CIFAR-10-C. An arm that is better "
+        "on clean images is mostly better under corruptions too: a column therefore has what a condition adds to the "
+        "clean error, and a second table counts only images that every arm and seed classifies correctly when clean."
     )
     return Section("Corruptions and frequencies", blocks, intro)
 
 
 def kinds_table(found: ConditionsComparison) -> Table:
-    """Mean errors over kinds of conditions, by arm, with paired differences to the first arm."""
+    """Mean errors over kinds of conditions, by arm, with paired differences from the first arm."""
     clean = found.clean()
     rows = []
     for title, errors, relative in [
         ("none (clean images)", clean, None),
         *((_titled(kind), found.errors(kind.conditions), found.relative(kind.conditions)) for kind in found.kinds()),
     ]:
-        added = {arm: _minus(errors[arm], clean[arm]) for arm in errors}
+        added = {arm: _less(errors[arm], clean[arm]) for arm in errors}
         for arm in found.arms:
-            figures = spread(errors[arm])
+            error = spread(errors[arm])
             ratio = None if relative is None else relative[arm]
-            cells: list[Cell] = [title, arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)]
+            cells: list[Cell] = [title, arm, error.mean, error.sd, _difference(errors, arm, found.baseline)]
             cells.append(None if ratio is None else spread(ratio).mean)
             if relative is None:
                 cells += [None, None]
@@ -74,20 +73,21 @@ def kinds_table(found: ConditionsComparison) -> Table:
         "arm",
         Column("error (%)", ".2f"),
         Column("sd", ".2f", numeric=True),
-        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+        Column(_minus(found), numeric=True),
         Column(f"relative to {found.baseline} (%)", ".1f", numeric=True),
         Column("added to clean error (points)", ".2f", numeric=True),
-        Column(f"added, minus {found.baseline} {_how(found)}", numeric=True),
+        Column(f"added, {_minus(found)}", numeric=True),
     ]
     note = (
-        f"{_ground(found)} The relative error of corruptions is the mean corruption error, with {found.baseline} in "
-        "AlexNet's place. Many comparisons find some difference by chance: name the one that counts before you look."
+        f"{_provenance(found)} The relative error of corruptions is the mean corruption error, with "
+        f"{found.baseline} in AlexNet's place. Among many comparisons, some differences are chance: name the one that "
+        "counts beforehand."
     )
     return Table("Errors by kind of condition", columns, rows, note=note, sortable=True)
 
 
 def corruptions_table(found: ConditionsComparison) -> Table:
-    """Errors by corruption, mean over severities, and what each changes in these images."""
+    """Errors by corruption, averaged over severities, and what each changes in these images."""
     others = [arm for arm in found.arms if arm != found.baseline]
     rows = []
     for name, entry in CORRUPTIONS.items():
@@ -104,35 +104,37 @@ def corruptions_table(found: ConditionsComparison) -> Table:
         columns += [Column(f"{arm} error (%)", ".2f"), Column(f"minus {found.baseline}", numeric=True)]
     columns += [Column("change (rms)", ".3f"), *(Column(f"{band} (%)", ".0f") for band in BANDS)]
     note = (
-        f"{_ground(found)} Means over severities. At the right what the corruption changes in these images: root mean "
-        "square of values in [0, 1], and the shares of its energy in the three bands."
+        f"{_provenance(found)} Means over severities. The last columns say what the corruption changes in these "
+        "images: the root mean square, of values in [0, 1], and the shares of its energy in the three bands."
     )
     return Table("Errors by corruption", columns, rows, note=note, sortable=True)
 
 
 def shared_table(found: ConditionsComparison) -> Block:
-    """The kinds of conditions once more, on the images that every arm and seed classifies right when clean."""
+    """Errors by kind of condition, on the images that every arm and seed classifies correctly when clean."""
     among, n = found.shared, int(found.shared.sum())
     if n == 0:
-        return Text("No image is classified right by all arms and seeds: the comparison on shared images is left out.")
+        return Text(
+            "No image is classified correctly by all arms and seeds: the comparison on shared images is left out."
+        )
     rows = []
     for kind in found.kinds():
         errors = found.errors(kind.conditions, among)
         for arm in found.arms:
-            figures = spread(errors[arm])
-            rows.append([_titled(kind), arm, figures.mean, figures.sd, _difference(errors, arm, found.baseline)])
+            error = spread(errors[arm])
+            rows.append([_titled(kind), arm, error.mean, error.sd, _difference(errors, arm, found.baseline)])
     columns = [
         "conditions",
         "arm",
         Column("error (%)", ".2f"),
         Column("sd", ".2f", numeric=True),
-        Column(f"minus {found.baseline} {_how(found)}", numeric=True),
+        Column(_minus(found), numeric=True),
     ]
     note = (
-        f"On the {n:,} of {len(among):,} images that every arm and seed classifies right when they are clean: there "
-        "all start from no error. They are the easier images, the more so the more networks there are."
+        f"On the {n:,} of {len(among):,} images that every arm and seed classifies correctly when clean: there, all "
+        "start from zero error. These are the easier images, the more so the more networks are compared."
     )
-    return Table("Errors on images that all classify right when clean", columns, rows, note=note, sortable=True)
+    return Table("Errors on images that all classify correctly when clean", columns, rows, note=note, sortable=True)
 
 
 def _titled(kind: Kind) -> str:
@@ -144,16 +146,16 @@ def _difference(errors: BySeed, arm: str, baseline: str) -> str | None:
     return None if arm == baseline else difference(errors[arm], errors[baseline])
 
 
-def _minus(values: Sequence[float], less: Sequence[float]) -> list[float]:
+def _less(values: Sequence[float], less: Sequence[float]) -> list[float]:
     return [a - b for a, b in zip(values, less, strict=True)]
 
 
-def _how(found: ConditionsComparison) -> str:
-    return "[95 % interval]" if len(found.arms[found.baseline]) >= INTERVAL_SEEDS else "(by seed)"
+def _minus(found: ConditionsComparison) -> str:
+    return minus_heading(found.baseline, len(found.arms[found.baseline]))
 
 
-def _ground(found: ConditionsComparison) -> str:
-    """What the figures rest on."""
+def _provenance(found: ConditionsComparison) -> str:
+    """Images, seeds, versions and hardware, in sentences."""
     record, seeds = found.record, len(found.arms[found.baseline])
     environment = record["environments"][-1]
     return (

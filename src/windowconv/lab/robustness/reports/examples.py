@@ -1,4 +1,4 @@
-"""What attacks do to images: pictures of the first seed's, and where in frequency the changes lie."""
+"""Adversarial images of the first seed, and in which frequencies the perturbations lie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict[str, str]) -> list[Section]:
-    """Pictures and spectra of the attacks that follow gradients; no pictures without the images themselves."""
+    """Pictures and spectra of the attacks that follow gradients; without the sample of images, spectra only."""
     blocks: list[Block] = []
     for label in comparison.labels:
         result = comparison.result(label)
@@ -31,10 +31,10 @@ def gallery_section(comparison: Comparison, sample: Sample | None, colours: dict
         shown = result.record["shown"]
         where = f" at {result.unit.text(shown)}" if shown else ""
         words = (
-            f"{label}{where}: where the changes have their energy; of white noise it would grow with the ring's area."
+            f"{label}{where}: energy of the perturbations by frequency; for white noise, it grows with the ring's area."
         )
         blocks.append(Figure(plots.svg(figure), words, f"Spectra of the perturbations of {label} by arm"))
-    return [Section("What the attacks do", blocks)] if blocks else []
+    return [Section("Adversarial images", blocks)] if blocks else []
 
 
 def _pictures(comparison: Comparison, label: str, sample: Sample) -> list[Block]:
@@ -58,7 +58,7 @@ def _pictures(comparison: Comparison, label: str, sample: Sample) -> list[Block]
     budget = result.record["shown"]
     size = f" at {result.unit.text(budget)}" if budget else ""
     words = (
-        f"{label}{size}, seed {comparison.seeds[0]}: adversarial images with their true class, what was added (grey is "
-        f"nothing, black and white are ∓{255 * largest:.3g}/255), and its power spectrum, zero frequency in the middle."
+        f"{label}{size}, seed {comparison.seeds[0]}: adversarial images with their true class, the perturbation (grey "
+        f"is 0, black and white are ∓{255 * largest:.3g}/255), and its power spectrum, zero frequency in the middle."
     )
     return [Figure(plots.svg(drawn), words, f"Adversarial images of {label}, their perturbations and spectra by arm")]

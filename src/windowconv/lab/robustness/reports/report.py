@@ -1,4 +1,4 @@
-"""The report of attacks on runs: one self-contained page, and JSON beside it."""
+"""The report of attacks on runs: one self-contained page, its tables as JSON and Markdown beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from windowconv.lab.robustness.reports.tables import (
     checks_table,
     distance_table,
     pairs_table,
-    run_checks,
     summary_table,
 )
 from windowconv.lab.robustness.sample import Sample
@@ -26,7 +25,7 @@ from windowconv.lab.runs.records import write_json
 from windowconv.report import Block, Column, Figure, Page, Section, Table, write
 from windowconv.report.text import as_json, as_markdown
 
-PAGE, FIGURES, TABLES = "robustness.html", "robustness.json", "robustness.md"
+PAGE, JSON, MARKDOWN = "robustness.html", "robustness.json", "robustness.md"
 
 
 def write_report(
@@ -46,11 +45,11 @@ def write_report(
         notes: what else readers must know, such as which attacks were not run.
     """
     colours = plots.arm_colours(comparison.arms)
-    checks = run_checks(comparison)
+    checks = comparison.checks
     violated = {name: each for name, each in checks.items() if not all(check.passed for _, check in each)}
     sections = [
         Section("Summary", _summary(comparison), " ".join(f"{note}." for note in notes)),
-        Section("Can these figures be believed?", [checks_table(checks)], _belief(violated)),
+        Section("Sanity checks", [checks_table(checks)], _checks_intro(violated)),
         *_worst_sections(comparison, colours),
         *(_attack_section(comparison, label, colours) for label in comparison.labels),
         *gallery_section(comparison, sample, colours),
@@ -59,9 +58,9 @@ def write_report(
     ]
     page = Page(_title(comparison), _lead(comparison, violated), sections, _facts(comparison))
     tables = [block for part in sections for block in part.blocks if isinstance(block, Table)]
-    write_json(folder / FIGURES, _record(comparison, tables, violated))
+    write_json(folder / JSON, _record(comparison, tables, violated))
     text = [f"# {page.title}", page.lead, *map(as_markdown, tables)]
-    replace_file(folder / TABLES, ("\n\n".join(text) + "\n").encode())
+    replace_file(folder / MARKDOWN, ("\n\n".join(text) + "\n").encode())
     return write(page, folder / PAGE)
 
 
@@ -77,11 +76,11 @@ def _title(comparison: Comparison) -> str:
 
 def _lead(comparison: Comparison, violated: dict[str, Any]) -> str:
     clean = comparison.clean()
-    text = "Accuracy before any attack: " + ", ".join(f"{arm} {100 * clean[arm].mean():.1f} %" for arm in clean)
+    text = "Clean accuracy: " + ", ".join(f"{arm} {100 * clean[arm].mean():.1f} %" for arm in clean)
     n = len(comparison.seeds)
     text += f" (mean over {n} seed{'s' if n > 1 else ''}). "
     if n < INTERVAL_SEEDS:
-        text += "So few seeds cannot tell small differences from chance. "
+        text += "With so few seeds, small differences may be chance. "
     if violated:
         text += f"WARNING: {len(violated)} sanity check{'s are' if len(violated) > 1 else ' is'} violated; see below."
     else:
@@ -89,15 +88,15 @@ def _lead(comparison: Comparison, violated: dict[str, Any]) -> str:
     return text
 
 
-def _belief(violated: dict[str, Any]) -> str:
-    words = (
-        "Weak attacks make weak networks look strong. These comparisons come out one way if the attacks do their work: "
-        "more steps and larger budgets never help the network, an attack without bounds reaches chance, noise is "
-        "weaker than a gradient, and a black box no stronger than one that sees the weights. "
+def _checks_intro(violated: dict[str, Any]) -> str:
+    text = (
+        "A weak attack makes a network look robust. Sound attacks meet these checks: more steps and larger budgets "
+        "never help the network, an attack without bounds reaches chance, noise is weaker than a gradient, and a black "
+        "box is no stronger than an attack that sees the weights. "
     )
     if not violated:
-        return words + "All of them hold."
-    return words + "VIOLATED: " + "; ".join(violated) + ". Do not believe the figures of these attacks."
+        return text + "All of them hold."
+    return text + "VIOLATED: " + "; ".join(violated) + ". Do not trust the results of these attacks."
 
 
 def _attack_section(comparison: Comparison, label: str, colours: dict[str, str]) -> Section:
@@ -107,16 +106,18 @@ def _attack_section(comparison: Comparison, label: str, colours: dict[str, str])
     if result.distance is not None:
         distances = {arm: d.numpy() for arm, d in comparison.distances(label).items()}
         blocks.append(distance_table(comparison, label))
-        if all(len(sizes) for sizes in distances.values()):  # some image was right before the attack
-            figure = plots.distance_distributions(distances, f"size of the change ({result.unit.symbol})", colours)
-            words = "Images that were right and are deceived by a change of at most this size."
+        if all(len(sizes) for sizes in distances.values()):  # some image was correct before the attack
+            figure = plots.distance_distributions(
+                distances, f"size of the perturbation ({result.unit.symbol})", colours
+            )
+            words = "Share of the correctly classified images that a perturbation of at most this size deceives."
             blocks.append(Figure(plots.svg(figure), words, f"Distances of {label} by arm"))
     blocks += _curve_blocks(label, result.unit, result.budgets, curves, common, comparison.clean(), colours)
     common_n = comparison.common_images(label)
     settings = ", ".join(f"{k} {v:g}" for k, v in result.record["settings"].items()) or "none"
     intro = (
         f"{result.title[:1].upper()}{result.title[1:]}; settings: {settings}. {result.record['source']}. "
-        f"{len(result.clean)} images, of which {min(common_n)} to {max(common_n)} (by seed) are right in all arms."
+        f"{len(result.clean)} images; all arms of a seed classify {min(common_n)} to {max(common_n)} of them correctly."
     )
     return Section(label, blocks, intro)
 
@@ -130,7 +131,7 @@ def _curve_blocks(
     clean: Curves,
     colours: dict[str, str],
 ) -> list[Block]:
-    """Curves, differences and their table; a single budget needs no curve."""
+    """Curves of accuracy by arm (seeds, budgets), their differences, and the table; a single budget needs no curve."""
     table = budget_table(f"{title}: accuracy by budget", unit, budgets, curves, common)
     if len(budgets) < 2:
         return [table]
@@ -142,16 +143,16 @@ def _curve_blocks(
         Figure(plots.svg(drawn), f"{title}: accuracy against the budget.", f"Accuracy under {title} by arm")
     ]
     arms = list(curves)
-    for which, held in (("of all images", curves), ("among the images that all arms get right", common)):
+    for which, held in (("on all images", curves), ("on images that all arms classify correctly", common)):
         if len(arms) > 1:
             found = {arm: differences(held, arm, arms[0]) for arm in arms[1:]}
             paired = {arm: each for arm, each in found.items() if each is not None}
             if len(paired) < len(found):
-                continue  # some seed has no image that all arms get right
+                continue  # a seed has no image that all arms classify correctly
             means = {arm: [d.mean for d in each] for arm, each in paired.items()}
             ends = {arm: _ends(each) for arm, each in paired.items()}
             drawn = plots.accuracy_differences(means, ends, budgets, ticks, label, arms[0], colours)
-            words = f"{title}: points above {arms[0]}, {which}."
+            words = f"{title}: difference from {arms[0]} in points, {which}."
             blocks.append(Figure(plots.svg(drawn), words, f"Differences under {title}, {which}"))
     return [*blocks, table]
 
@@ -172,8 +173,8 @@ def _worst_sections(comparison: Comparison, colours: dict[str, str]) -> list[Sec
         title = f"Worst case over attacks, {unit.symbol}"
         blocks = _curve_blocks(title, unit, budgets, curves, common[2], comparison.clean(), colours)
         intro = (
-            f"An image counts as right only if it withstands every attack up to the budget ({', '.join(attacks)}). "
-            "This is the number to quote: a single attack's says how much that attack finds."
+            f"An image counts as correct only if it withstands every attack up to the budget ({', '.join(attacks)}). "
+            "Quote this number: a single attack's accuracy says only how much that attack finds."
         )
         sections.append(Section(title, blocks, intro))
     return sections
@@ -189,7 +190,7 @@ def _settings(comparison: Comparison) -> Section:
     columns: list[str | Column] = ["arm", "seed", "folder", "weights", Column("time of the attacks (s)", ".1f")]
     used = next(iter(comparison.attacked[comparison.arms[0]][0].results.values())).record
     versions = ", ".join(f"{name} {number}" for name, number in used["libraries"].items())
-    note = f"Attacks: {versions}. Every image's result is in the run folders' evaluations/."
+    note = f"Attacks: {versions}. The run folders' evaluations/ have the result of every image."
     return Section("Runs", [Table("Runs attacked", columns, rows, note=note, sortable=True)])
 
 
@@ -210,7 +211,7 @@ def _facts(comparison: Comparison) -> dict[str, str]:
 
 
 def _record(comparison: Comparison, tables: Sequence[Table], violated: dict[str, Any]) -> dict[str, Any]:
-    """The page's tables as JSON."""
+    """The page's tables, JSON-able."""
     return {
         "title": _title(comparison),
         "arms": list(comparison.arms),

@@ -1,4 +1,4 @@
-"""Checks that an evaluation must pass before its figures are believed; each says in words what it found.
+"""Checks that attacks must pass before their results are trusted; each says in words what it found.
 
 Source: Athalye et al., Obfuscated gradients give a false sense of security, ICML 2018; Carlini et al., On evaluating
 adversarial robustness, 2019.
@@ -18,7 +18,7 @@ from windowconv.lab.robustness.attacks.norms import LINF, Unit
 from windowconv.lab.robustness.attacks.result import AttackResult
 
 TOLERANCE = 0.02
-"""Shares of the images by which chance may turn a comparison; never less than one image."""
+"""Share of the images that may speak against a check by chance; at least one image may."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Check:
     Attributes:
         name: what must hold.
         passed: whether it does, up to the tolerance.
-        found: the figures, in words.
+        found: the numbers, in words.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Check:
 
 
 def sanity_checks(results: Sequence[AttackResult], classes: int, tolerance: float = TOLERANCE) -> list[Check]:
-    """All checks that the attacks on one run allow.
+    """All checks that the attacks on one run make possible.
 
     Args:
         results: of one run.
@@ -119,25 +119,26 @@ def _black_box(results: Sequence[AttackResult], tolerance: float) -> Iterator[Ch
 def _weaker(weak: AttackResult, strong: AttackResult, words: str, tolerance: float) -> Check:
     """Whether `strong` leaves no more than `weak` at every budget that both have."""
     shared = sorted(set(weak.budgets) & set(strong.budgets))
-    worst, at, figures = -1.0, shared[0], (0.0, 0.0)
+    worst, at, accuracies = -1.0, shared[0], (0.0, 0.0)
     allowed = 0.0
     for budget in shared:
         little, much, n = _at(weak, strong, budget)
         allowed = _allowed(tolerance, n)
         if much - little > worst:
-            worst, at, figures = much - little, budget, (little, much)
-    left = f"at {strong.unit.text(at)} {weak.label} leaves {figures[0]:.1%}, {strong.label} {figures[1]:.1%}"
+            worst, at, accuracies = much - little, budget, (little, much)
+    left = f"at {strong.unit.text(at)} {weak.label} leaves {accuracies[0]:.1%}, {strong.label} {accuracies[1]:.1%}"
     return Check(f"{weak.label}: {words} {strong.label}", worst <= allowed, left)
 
 
 def _at(one: AttackResult, other: AttackResult, budget: float) -> tuple[float, float, int]:
-    """Both robust accuracies at a budget, on the images that both have, and how many these are."""
+    """Both robust accuracies at a budget, on the images that both have, and the number of these."""
     shared = torch.tensor(sorted(set(one.indices.tolist()) & set(other.indices.tolist())))
-    figures = [_on(o, shared)[o.budgets.index(budget)].double().mean().item() for o in (one, other)]
-    return figures[0], figures[1], len(shared)
+    first, second = (_on(o, shared)[o.budgets.index(budget)].double().mean().item() for o in (one, other))
+    return first, second, len(shared)
 
 
 def _on(result: AttackResult, indices: Tensor) -> Tensor:
+    """Robustness, bool (budgets, n), of the images with these indices, int64 (n,)."""
     return result.robust[:, torch.isin(result.indices, indices)]
 
 
