@@ -3,7 +3,7 @@
 import torch
 
 from windowconv.lab.evaluations import Evaluation, Measurement, Metric
-from windowconv.lab.training.loading import some_images
+from windowconv.lab.training.loading import example_images
 
 
 class Confidence(Evaluation):
@@ -11,7 +11,7 @@ class Confidence(Evaluation):
     metrics = (Metric("confidence", "mean confidence (%)", key="mean"),)
 
     def measure(self, network, images, execution):
-        pixels = some_images(images, 500).to(execution.device)
+        pixels = example_images(images, 500).to(execution.device)
         with torch.inference_mode():
             confidence = network.on(execution.device)(pixels).softmax(1).amax(1)
         return Measurement({"mean": confidence.mean().item()})

@@ -20,7 +20,7 @@ def study(tmp_path: Path, tiny: ImageData, settings: Training) -> Path:
 
 
 def test_a_study_is_attacked_and_reported(study: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("windowconv.lab.robustness.sample.read_data", _gratings)
+    monkeypatch.setattr("windowconv.lab.robustness.compared_runs.read_data", _gratings)
     code, out, err = shell("attack", str(study), "--images", "20")
     assert code == 0, err
     assert "6 runs: about" in err
@@ -58,14 +58,14 @@ def _gratings(*_: object) -> ImageData:
         (["--attacks", "pdg"], "did you mean 'pgd'"),
         (["--attacks", "pgd", "--budgets", "8"], "attack='pgd': budget=8; allowed (L∞"),
         (["--budgets", "0.1"], "name it with --attacks"),
-        (["--images", "44"], "images=44; the runs' test set has 43"),
+        (["--images", "44"], "images=44; allowed: 1 to 43"),
         (["--suite", "papers"], "papers"),
     ],
 )
 def test_bad_options_are_one_line(
     study: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
 ) -> None:
-    monkeypatch.setattr("windowconv.lab.robustness.sample.read_data", _gratings)
+    monkeypatch.setattr("windowconv.lab.robustness.compared_runs.read_data", _gratings)
     code, _, err = shell("attack", str(study), "--images", "20", *arguments)
     assert code == 2
     assert says in err
@@ -91,7 +91,7 @@ def test_bad_runs_are_one_line(make_run: Callable[..., Run], shell: Shell, tmp_p
 def test_everything_at_once(
     tmp_path: Path, tiny: ImageData, settings: Training, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("windowconv.lab.robustness.sample.read_data", _gratings)
+    monkeypatch.setattr("windowconv.lab.robustness.compared_runs.read_data", _gratings)
     run_study(Study("gratings", ("3x3", "5x5"), 1, settings), tiny, tmp_path / "study")
     code, _, err = shell("attack", str(tmp_path / "study"), "--suite", "all", "--images", "6")
     assert code == 0, err

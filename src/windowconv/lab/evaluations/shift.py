@@ -10,7 +10,7 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Evaluation, Measurement, Metric
-from windowconv.lab.training.loading import some_images
+from windowconv.lab.training.loading import example_images
 from windowconv.spectra.shift import shift_consistency
 
 
@@ -22,7 +22,7 @@ class ShiftConsistency(Evaluation):
     settings = MappingProxyType({"images": 2_000})
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
-        found = shift_consistency(network.on(execution.device), some_images(images, self.settings["images"]))
+        found = shift_consistency(network.on(execution.device), example_images(images, self.settings["images"]))
         kept = ("share", "low", "high", "pairs", "images", "max_shift")
         return Measurement({name: getattr(found, name) for name in kept})
 

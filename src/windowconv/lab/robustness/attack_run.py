@@ -28,11 +28,12 @@ from windowconv.lab.robustness.attacks.suites import (
     verify,
 )
 from windowconv.lab.robustness.attacks.target import Target
+from windowconv.lab.robustness.compared_runs import open_runs, test_images
 from windowconv.lab.robustness.evaluations.conditions import Conditions
 from windowconv.lab.robustness.evaluations.sensitivity import HeatMap, Shifts
 from windowconv.lab.robustness.reports.comparison import Comparison, by_arm
 from windowconv.lab.robustness.reports.report import write_report
-from windowconv.lab.robustness.sample import Sample, draw, open_runs, test_images
+from windowconv.lab.robustness.sample import Sample, draw
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY
 from windowconv.lab.training.distributed import configure

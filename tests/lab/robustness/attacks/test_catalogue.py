@@ -36,7 +36,7 @@ def test_what_does_not_fit_the_data_is_refused() -> None:
         verify((Trial("one-pixel", 10, (0.5,)),), 10, SHAPE, 100)
     with pytest.raises(InputError, match=r"'spatial': budget=200; allowed .degrees"):
         verify((Trial("spatial", 10, (200.0,)),), 10, SHAPE, 100)
-    with pytest.raises(InputError, match="images=500; the runs' test set has 100"):
+    with pytest.raises(InputError, match="images=500; allowed: 1 to 100"):
         verify((Trial("pgd", 500),), 10, SHAPE, 100)
     with pytest.raises(InputError, match="images=0"):
         verify((Trial("pgd", 0),), 10, SHAPE, 100)

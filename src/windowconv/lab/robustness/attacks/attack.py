@@ -1,4 +1,4 @@
-"""What an attack is: a frozen, declarative entry, and the check that it fits the images."""
+"""An attack as a value, and the check that it fits the images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from windowconv.lab.robustness.attacks.target import Target
 
 Settings = Mapping[str, Any]
 Craft = Callable[[Target, Tensor, Tensor, float, Settings], Tensor]
-"""(target, images in [0, 1], labels, budget, settings) -> adversarial images, numbered as the images."""
+"""(target, images (N, C, H, W) in [0, 1], labels (N,), budget, settings) -> adversarial images (N, C, H, W)."""
 
 Access = Literal["gradients", "scores", "none"]
 
@@ -24,21 +24,21 @@ class Attack:
     """An attack on a classifier.
 
     Args:
-        name: as commands and records have it.
-        title: as people call it.
-        unit: what its budget counts.
-        kind: "budget" finds a change within a budget; "minimal" looks for the smallest change that deceives, and its
-            budgets are only where the curve is read.
+        name: in commands and records.
+        title: its full name.
+        unit: of its budgets.
+        kind: "budget" looks for a perturbation within a budget; "minimal" looks for the smallest perturbation that
+            deceives, and budgets are only where its curve is read.
         access: what it uses of the network.
         iterative: whether it takes many steps, so that more of them, and larger budgets, can only help it.
-        budgets: at which it is tried if nothing else is asked for.
-        settings: its own, with their defaults; a suite may change them.
-        craft: makes the images. Those that it could not change well enough may come back as they were.
-        cost: forward passes, and forward and backward passes, that an image takes at one budget, from the settings
-            and the number of classes: an estimate.
-        classes: how many the network needs to have.
-        whole: whether all images must be attacked together.
+        budgets: its default ones.
+        craft: makes the adversarial images; where it fails, the image may come back unchanged.
+        cost: from the settings and the number of classes, an estimate of the forward passes, and of the forward passes
+            with a backward pass, that an image takes at one budget.
         source: the paper.
+        settings: with their defaults.
+        classes: the smallest number of classes that it works with.
+        whole: whether all images must be attacked together.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Attack:
     whole: bool = False
 
     def check(self, budgets: tuple[float, ...], settings: Settings, classes: int, shape: Shape) -> None:
-        """An `InputError` where the attack does not fit the data, or is given what it does not take."""
+        """An `InputError` unless the attack has these settings, and fits budgets, classes and images of `shape`."""
         for name in settings:
             if name not in self.settings:
                 raise unknown(f"{self.name}'s setting", name, self.settings or ["(none)"])
@@ -68,7 +68,7 @@ class Attack:
             raise InputError(f"attack={self.name!r}: {error}") from None
 
     def label(self, settings: Settings) -> str:
-        """The attack with its number of steps, as records and tables name it; a run has one result of each label.
+        """The name in records and tables, with the number of steps; a run has one result for each label.
 
         >>> from windowconv.lab.robustness.attacks.catalogue import ATTACKS
         >>> ATTACKS["pgd"].label({"steps": 10}), ATTACKS["fgsm"].label({})

@@ -1,4 +1,4 @@
-"""The four members of the standard AutoAttack, each tried on every image; their pointwise worst case is AutoAttack."""
+"""The four members of the standard AutoAttack; their pointwise worst case is AutoAttack."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ MEMBERS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
 def _member(module: str, kind: str, settings_of: Any) -> Any:
+    """The `craft` of a member: a class of pyautoattack, with options from our settings and the number of classes."""
+
     def craft(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
         with quiet(), torch.enable_grad():
             made = getattr(require(f"pyautoattack.{module}", "attacks"), kind)

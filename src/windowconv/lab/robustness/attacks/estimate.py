@@ -1,4 +1,4 @@
-"""How long a suite will take, from what the networks take now for an image."""
+"""How long a suite will take, from the networks' present speed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from windowconv.lab.robustness.sample import Sample
 
 IMAGES = 50
 MARGIN = 1.3
-"""The toolbox's own work, which takes about so much beside the network's."""
+"""Total time over the network's: the toolbox has work of its own."""
 
 
 def seconds_an_image(target: Target, sample: Sample, repeats: int = 5) -> tuple[float, float]:
-    """What a forward pass, and a forward and backward pass, take for an image: the best of some tries after one."""
+    """The seconds that an image takes, forward, and forward and backward: the best of `repeats` after a warm-up."""
     images, labels = sample.images[:IMAGES].to(target.device), sample.labels[:IMAGES].to(target.device)
     forward, gradient = [], []
     for _ in range(repeats + 1):
@@ -35,6 +35,13 @@ def seconds_an_image(target: Target, sample: Sample, repeats: int = 5) -> tuple[
 
 
 def estimate(trials: Sequence[Trial], classes: int, forward: float, gradient: float) -> float:
-    """Seconds for a run, from the seconds of a forward and of a forward and backward pass of an image."""
+    """The seconds that trials take on a run.
+
+    Args:
+        trials: the attacks.
+        classes: of the network.
+        forward: seconds of an image's forward pass.
+        gradient: seconds of its forward and backward pass.
+    """
     passes = [trial.cost(classes) for trial in trials]
     return MARGIN * sum(f * forward + g * gradient for f, g in passes)

@@ -14,11 +14,21 @@ from windowconv.lab.robustness.attacks.norms import L2, L2_GRID, LINF, LINF_GRID
 from windowconv.lab.robustness.attacks.target import Target, art_attacks, quiet
 
 STEP = 2.5
-"""A step is STEP * budget / steps long: the edge of the ball is reached from everywhere in it (Madry et al.)."""
+"""A step is STEP * budget / steps long, so that every point of the ball can reach its edge (Madry et al.)."""
 
 
 def generate(attack: Any, images: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """Run one of the toolbox's attacks on images (N, C, H, W); `labels` None lets it use the network's own."""
+    """Run one of the toolbox's attacks.
+
+    Args:
+        attack: the toolbox's.
+        images: floats (N, C, H, W) in [0, 1].
+        labels: int64 (N,); None for the network's own predictions.
+        classes: of the network.
+
+    Returns:
+        Adversarial images, float32 (N, C, H, W) on the CPU.
+    """
     arrays = images.detach().cpu().numpy().astype(np.float32)
     with quiet(), torch.enable_grad():
         if labels is None:

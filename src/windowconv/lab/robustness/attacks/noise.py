@@ -1,4 +1,4 @@
-"""Random signs: no attack, but what attacks must beat."""
+"""Random signs: no attack, but a baseline that attacks must beat."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ NOISE = Attack(
     budgets=LINF_GRID,
     craft=_noise,
     cost=lambda *_: (1, 0),
-    source="No attack: the yardstick that an attack must beat",
+    source="No attack: the baseline that attacks must beat",
 )

@@ -1,4 +1,4 @@
-"""How large a perturbation is: the units of budgets, and what each allows."""
+"""The units of budgets: how large a perturbation is, and which budgets are allowed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 @dataclass(frozen=True)
 class Unit:
-    """What an attack's budget counts.
+    """The unit of an attack's budgets.
 
     Args:
-        name: as records have it.
-        symbol: as axes and tables have it.
-        allowed: a budget's range in words.
-        largest: the largest budget for images of a shape; the smallest lies above 0.
+        name: in records.
+        symbol: on axes and in tables.
+        allowed: what a budget is, in words.
+        largest: the largest budget for images of a shape (C, H, W); the smallest lies above 0.
         whole: whether budgets are whole numbers.
-        size: what perturbations (N, C, H, W) measure, (N,); None where it cannot be read off the images.
+        size: from perturbations (N, C, H, W) to their sizes (N,), float64; None if images do not show it.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Unit:
             )
 
     def text(self, budget: float) -> str:
-        """A budget as people write it.
+        """A budget in its usual notation.
 
         >>> LINF.text(8 / 255), LINF.text(1 / 510), PIXELS.text(1), DEGREES.text(30)
         ('8/255', '0.5/255', '1', '30°')
@@ -79,12 +79,12 @@ DEGREES = Unit("degrees", "degrees", "largest rotation either way; shifts grow w
 UNITS = {unit.name: unit for unit in (LINF, L2, PIXELS, DEGREES)}
 
 LINF_GRID = tuple(k / 255 for k in (0.125, 0.25, 0.5, 1, 2, 4, 8))
-"""Where natural networks are not yet at zero."""
+"""Beyond, networks without adversarial training are at zero."""
 L2_GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 
 
 def check_grid(budgets: Sequence[float], unit: Unit, shape: Shape) -> tuple[float, ...]:
-    """The budgets, ascending; an `InputError` for one outside its range, one twice, or none."""
+    """The budgets, ascending; an `InputError` for one out of range, one given twice, or none."""
     if not budgets or len(set(budgets)) != len(budgets):
         raise InputError(f"budgets={list(budgets)}; allowed: one or more, each once")
     for budget in budgets:

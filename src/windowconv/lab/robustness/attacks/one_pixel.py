@@ -14,7 +14,7 @@ SCALE = 0.5
 
 
 def _one_pixel(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    """Evolve candidates until one deceives: each image has `population` of them, `generations` times anew.
+    """Differential evolution: an image's `population` candidates evolve for `generations`, or until one deceives.
 
     A candidate is a row, a column and a colour for each pixel, all in [0, 1). The next generation is a + (b - c) / 2 of
     three others, without crossover, and takes a candidate's place where the network gives the true class less.

@@ -12,11 +12,11 @@ from windowconv.lab.robustness.attacks.norms import DEGREES
 from windowconv.lab.robustness.attacks.target import Target
 
 SHIFT = 0.1 / 30
-"""Shares of a side that an image may be shifted for each degree that it may be rotated: 10 % for 30 degrees."""
+"""The largest shift, as a share of the side, for each degree of rotation: 10 % at 30 degrees."""
 
 
 def transformations(budget: float, side: int, angles: int, shifts: int) -> list[tuple[float, int, int]]:
-    """The grid for a budget: (degrees, pixels down, pixels right), that of no change left out.
+    """The grid of transformations for a budget in degrees: (degrees, pixels down, pixels right), without the identity.
 
     >>> transformations(30, 32, 3, 1)
     [(-30.0, 0, 0), (30.0, 0, 0)]

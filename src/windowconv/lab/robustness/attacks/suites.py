@@ -1,4 +1,4 @@
-"""Suites: which attacks, on how many images, with which budgets of changes and of computing."""
+"""Suites: which attacks, on how many images, with which budgets of perturbation and of computing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SUITES = get_args(SuiteName)
 
 @dataclass(frozen=True)
 class Trial:
-    """One attack as it is tried: on so many images, at these budgets.
+    """An attack with its settings, its budgets and its number of images.
 
     Args:
         attack: its name.
-        images: how many, evenly over the classes; a smaller number's are among a larger one's.
-        budgets: its own if empty.
-        settings: where they differ from its own.
-        check: whether it only serves the sanity checks, and is no result.
-        source: the arm on whose network of the same seed it is crafted, for attacks that are transferred.
+        images: how many, evenly over the classes; a smaller sample is part of a larger one.
+        budgets: in the attack's unit; the attack's own if empty.
+        settings: those that differ from the attack's own.
+        check: whether it serves the sanity checks only, and is no result.
+        source: for transferred attacks, the arm on whose network of the same seed images are crafted.
     """
 
     attack: str
@@ -51,34 +51,34 @@ class Trial:
 
     @property
     def all_settings(self) -> dict[str, Any]:
-        """The attack's settings, those of its own too."""
+        """All settings, with the attack's defaults."""
         return {**self.entry.settings, **self.settings}
 
     @property
     def label(self) -> str:
-        """As records and tables name it."""
+        """The name in records and tables."""
         return f"{self.attack}-from-{self.source.replace(':', '_')}" if self.source else self.entry.label(self.settings)
 
     def verify(self, classes: int, shape: Shape) -> None:
-        """An `InputError` where it does not fit the data."""
+        """An `InputError` unless it fits the data: the number of classes, and images of `shape` (C, H, W)."""
         if self.images < 1:
             raise InputError(f"images={self.images}; allowed: 1 or more")
         self.entry.check(self.grid, self.settings, classes, shape)
 
     def work(self, classes: int) -> float:
-        """How long it takes beside others: forward passes, one with its backward pass counting as three."""
+        """Its computing relative to others: forward passes, where one with a backward pass counts as three."""
         forward, gradient = self.cost(classes)
         return forward + 3 * gradient
 
     def cost(self, classes: int) -> tuple[float, float]:
-        """Forward passes, and forward and backward passes, of all its images: an estimate."""
+        """An estimate for all its images: forward passes, and forward passes with a backward pass."""
         forward, gradient = self.entry.cost(self.all_settings, classes)
         times = self.images * (1 if self.entry.kind == "minimal" else len(self.grid))
         return (forward + 1) * times, gradient * times
 
 
 STRONGER = Trial("pgd", 100, (1 / 255, 4 / 255, 1.0), {"steps": 40}, check=True)
-"""More steps than the suites' own, and a budget that allows everything."""
+"""A stronger attack, for the sanity checks: more steps, and a budget without bounds."""
 
 QUICK = (
     Trial("fgsm", 100),
@@ -95,7 +95,7 @@ PAPER = (
     Trial("noise", 500),
     STRONGER,
 )
-"""The kinds of attack that the paper names; budgets of computing are fixed so that a laptop ends with many runs."""
+"""The kinds of attack that the paper names, with settings that let a laptop attack many runs."""
 STANDARD = (
     Trial("apgd-ce", 200),
     Trial("apgd-t", 200),
@@ -115,9 +115,9 @@ ALL = (
 )
 TRIALS: dict[str, tuple[Trial, ...]] = {"quick": QUICK, "paper": PAPER, "standard": STANDARD, "all": ALL}
 TRANSFER = ("all",)
-"""The suites that try on each arm what was crafted on the others."""
+"""Suites that also try on each arm the images that were crafted on the others."""
 CONDITIONS = ("standard", "all")
-"""The suites that measure corruptions, filtered images and shifts too."""
+"""Suites that also measure corruptions, filtered images and shifts."""
 
 
 def choose(
@@ -126,10 +126,16 @@ def choose(
     images: int | None = None,
     budgets: Sequence[float] = (),
 ) -> tuple[Trial, ...]:
-    """The trials of a suite, or those of some attacks by name, with other numbers of images or budgets.
+    """The trials of a suite, or of single attacks.
+
+    Args:
+        suite: its name.
+        attacks: only these, by name.
+        images: in place of each trial's own number; checks take no more than their own.
+        budgets: in place of the one attack's own.
 
     Raises:
-        InputError: an unknown suite or attack; budgets without one attack that they are for; what a trial refuses.
+        InputError: an unknown suite or attack; budgets without exactly one attack.
     """
     if suite not in TRIALS:
         raise InputError(f"suite={suite!r}; allowed: {', '.join(SUITES)}")
@@ -153,7 +159,7 @@ def _of(name: str, trials: Sequence[Trial]) -> Trial:
 
 
 def fitting(trials: Sequence[Trial], classes: int) -> tuple[tuple[Trial, ...], list[str]]:
-    """Those of a suite's trials that a network of so many classes allows, and in words why the others are not run."""
+    """The trials that fit a network with so many classes, and a sentence on each of the others."""
     kept = tuple(trial for trial in trials if trial.entry.classes <= classes)
     left_out = [
         f"{trial.label} is not run: it needs {trial.entry.classes} classes or more, the network has {classes}"
@@ -164,16 +170,16 @@ def fitting(trials: Sequence[Trial], classes: int) -> tuple[tuple[Trial, ...], l
 
 
 def transfers(arm: str, arms: Sequence[str], images: int) -> tuple[Trial, ...]:
-    """What was crafted on each of the other arms, tried on this one."""
+    """Trials on an arm of images that are crafted on each of the other arms."""
     return tuple(Trial("transfer", images, source=other) for other in arms if other != arm)
 
 
 def verify(trials: Sequence[Trial], classes: int, shape: Shape, available: int) -> None:
-    """An `InputError` where a trial does not fit the data."""
+    """An `InputError` unless trials fit the data: classes, images of `shape` (C, H, W), and `available` test images."""
     labels = [trial.label for trial in trials]
     if len(set(labels)) != len(labels):
         raise InputError(f"attacks={labels}; allowed: each once")
     for trial in trials:
         trial.verify(classes, shape)
         if trial.images > available:
-            raise InputError(f"images={trial.images}; the runs' test set has {available}: give so many or fewer")
+            raise InputError(f"images={trial.images}; allowed: 1 to {available}, the size of the runs' test set")

@@ -1,4 +1,4 @@
-"""A network under attack, as torch sees it and as the Adversarial Robustness Toolbox does."""
+"""A network under attack, for torch and for the Adversarial Robustness Toolbox."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ BATCH = 250
 class Target:
     """A classifier whose inputs lie in [0, 1]; any normalisation is part of it.
 
-    Its weights are frozen, so that gradients are computed for images only, and it stays in evaluation mode.
+    Its weights are frozen, so that only images get gradients, and it stays in evaluation mode.
 
     Args:
-        model: puts out one score a class.
+        model: from images (N, C, H, W) to scores (N, classes); it is moved to `device`.
         classes: how many.
         shape: channels, height and width of an image.
-        device: where the model is, and where images go.
+        device: where the model computes.
 
     Raises:
         InputError: fewer than two classes.
@@ -52,8 +52,8 @@ class Target:
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
-        """The classes of images (N, C, H, W), int64 (N,) on the CPU."""
-        return torch.cat([self.logits(some).argmax(1).cpu() for some in images.split(BATCH)])
+        """The predicted classes of images (N, C, H, W): int64 (N,) on the CPU."""
+        return torch.cat([self.logits(batch).argmax(1).cpu() for batch in images.split(BATCH)])
 
     @cached_property
     def art(self) -> Any:
@@ -72,7 +72,7 @@ class Target:
 
 
 def art_attacks() -> Any:
-    """The toolbox's evasion attacks; ten seconds and more when first used."""
+    """The toolbox's evasion attacks; the first import takes ten seconds or more."""
     return _toolbox("art.attacks.evasion")
 
 
@@ -83,14 +83,14 @@ def _toolbox(module: str) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What the toolbox warns of (its other frameworks, its own deprecations) is not the user's concern."""
+    """Silence the toolbox's warnings: they are about frameworks that are not used, and its own deprecations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def check_images(images: Tensor, labels: Tensor, target: Target) -> None:
-    """An `InputError` unless images are floats in [0, 1] of the network's shape, each with a label."""
+    """An `InputError` unless images are floats (N, C, H, W) in [0, 1] of the network's shape, and labels int64 (N,)."""
     if not images.is_floating_point() or images.ndim != 4 or tuple(images.shape[1:]) != target.shape:
         wanted = ", ".join(map(str, target.shape))
         raise InputError(f"images: {tuple(images.shape)} of {images.dtype}; allowed: floats (N, {wanted})")

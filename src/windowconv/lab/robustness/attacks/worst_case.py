@@ -19,11 +19,11 @@ class WorstCase:
     """All attacks of one unit together.
 
     Attributes:
-        unit: what budgets count.
-        budgets: those of all the attacks, ascending.
-        robust: bool (budgets, N), withstood every attack at any budget up to this one.
-        clean: bool (N,).
-        attacks: which.
+        unit: of the budgets.
+        budgets: of all the attacks, ascending.
+        robust: bool (budgets, N), withstood every attack at every budget up to this one.
+        clean: bool (N,), classified correctly before the attacks.
+        attacks: their labels.
     """
 
     unit: Unit
@@ -34,12 +34,14 @@ class WorstCase:
 
 
 def worst_case(results: Sequence[AttackResult], unit: Unit) -> WorstCase | None:
-    """The worst over the attacks of a unit that are results, on the same images; None if there are none.
+    """The pointwise worst case of the attacks of a unit, without checks and random noise; None if there are none.
 
-    Random noise is no attack and left out.
+    A perturbation that breaks an image at one budget is allowed at every larger one, and breaks it there too. So an
+    attack says something about all budgets from its smallest on.
 
-    An attack tells about the budgets from its smallest on, and what broke an image at a small budget breaks it at
-    every larger one: a smaller change is allowed there too. A minimal distance does so exactly.
+    Args:
+        results: of attacks on the same images of one run.
+        unit: whose attacks count.
 
     Raises:
         InputError: attacks on different images.
@@ -68,7 +70,7 @@ def worst_case(results: Sequence[AttackResult], unit: Unit) -> WorstCase | None:
 
 
 def broken_up_to(result: AttackResult, budget: float) -> Tensor:
-    """bool (N,): classified wrong by the attack at some budget that is not larger."""
+    """bool (N,): whether the attack broke the image at this or a smaller budget."""
     if result.distance is not None:
         return result.distance <= budget
     tried = [i for i, each in enumerate(result.budgets) if each <= budget * (1 + 1e-9)]

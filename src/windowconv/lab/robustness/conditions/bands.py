@@ -1,4 +1,4 @@
-"""Bands of spatial frequency, and in which of them a perturbation's energy lies."""
+"""Bands of spatial frequency, and the share of a perturbation's energy in each."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Spectrum:
         return next(band for band, (low, high) in BANDS.items() if low <= self.median < high)
 
     def values(self) -> dict[str, Any]:
-        """What is recorded."""
+        """For records, JSON-able."""
         return {"rms": self.rms, "shares": self.shares, "median": self.median}
 
 
@@ -75,11 +75,11 @@ def energy(perturbations: Tensor) -> Tensor:
 
 
 def spectrum(energies: Tensor, values: int) -> Spectrum:
-    """What `energy` found, in words' reach.
+    """The spectrum of perturbations, summarised by band.
 
     Args:
-        energies: (H, W), the sum over all batches.
-        values: how many numbers were perturbed: N C H W.
+        energies: float64 (H, W), sums of `energy` over all batches.
+        values: the number of perturbed values, N C H W.
 
     Raises:
         InputError: no values.

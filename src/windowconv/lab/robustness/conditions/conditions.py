@@ -1,4 +1,4 @@
-"""The conditions under which networks are tested: corruptions, noise within bands, images without some frequencies."""
+"""The conditions under which networks are tested: corruptions, noise within bands, filtered images."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from windowconv.lab.robustness.conditions.filters import band_noise, check_float
 Family = Literal["clean", "corruption", "band noise", "low pass", "high pass"]
 
 NOISE_LEVELS = (0.05, 0.1, 0.2)
-"""Root mean squares of band-limited noise, of values in [0, 1]."""
+"""Root mean squares of band noise, for values in [0, 1]."""
 CUTOFFS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8)
-"""In cycles/pixel, of filtered images."""
+"""Of filters, in cycles/pixel."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way in which test images are changed, the same for every network.
+    """A change of test images, the same for every network.
 
     Attributes:
-        name: unique in a list, and as records have it.
-        title: in words.
-        family: what is done.
-        series: the conditions that differ in nothing but the parameter: a corruption's name, a band's noise, a filter.
+        name: unique; in records.
+        title: in tables.
+        family: the kind of change.
+        series: of the conditions that differ only in the parameter: a corruption's name, a band's noise, a filter.
         parameter: the severity, the noise's standard deviation, or the cutoff in cycles/pixel.
-        band: where the change's energy lies; None for filters, whose parameter says it, and for no change.
+        band: of the change's energy; None for filters, whose parameter says it, and for clean images.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Condition:
 
         Args:
             images: uint8, or floats in [0, 1] (for a corruption they are rounded to 8 bits), (N, C, H, W).
-            first: the first image's number; random numbers depend on it and the seed, not on the batch.
-            seed: which random numbers.
+            first: the first image's position in the sample; random numbers depend on an image's position and the seed.
+            seed: of random numbers.
 
         Returns:
             float32 (N, C, H, W) in [0, 1], on the CPU.
@@ -70,7 +70,7 @@ class Condition:
         return clean
 
     def record(self) -> dict[str, Any]:
-        """What records say of it besides its name; where any of it differs, it is another condition."""
+        """For records, besides the name; where any of it differs, it is another condition."""
         return {
             "title": self.title,
             "family": self.family,
@@ -102,7 +102,7 @@ def conditions(image_size: tuple[int, int], channels: int = 3) -> tuple[Conditio
         raise InputError(f"channels={channels}; corruptions are for images of 1 or 3")
     if min(image_size) < SMALLEST:
         raise InputError(f"image_size={tuple(image_size)}; images to corrupt have {SMALLEST} pixels a side at least")
-    # a picture continued by its mirror images has no frequency between 0 and this one
+    # an image continued by its mirror images has no frequency between 0 and this one
     lowest = 0.5 / min(image_size)
     cutoffs = [cutoff for cutoff in CUTOFFS if cutoff > lowest]
     bands: list[Band] = [band for band, (_, high) in BANDS.items() if high > 1 / max(image_size)]
@@ -133,7 +133,7 @@ def _filters(family: Literal["low pass", "high pass"], cutoffs: Sequence[float])
 
 
 def fraction(value: float) -> str:
-    """A cutoff as people write it.
+    """A cutoff as a fraction.
 
     >>> fraction(3 / 16), fraction(0.1)
     ('3/16', '0.1')
