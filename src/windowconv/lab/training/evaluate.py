@@ -26,7 +26,7 @@ STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Predictions:
     """A network on a set of images, in the set's own order.
 
     Attributes:
@@ -65,7 +65,7 @@ def evaluate(
     device: torch.device | str = "cpu",
     ranks: Ranks | None = None,
     workers: int = 2,
-) -> Evaluation:
+) -> Predictions:
     """Classify every image once, in evaluation mode, in float32 and without gradients; the model's mode is put back.
 
     Args:
@@ -94,12 +94,12 @@ def evaluate(
     finally:
         model.train(training)
     predictions = classes.cpu().clone()
-    return Evaluation(predictions, predictions == images.labels.cpu(), losses.cpu().clone())
+    return Predictions(predictions, predictions == images.labels.cpu(), losses.cpu().clone())
 
 
 def evaluate_run(
     run: Run, data: str | None = None, root: Path | None = None, execution: Execution | None = None
-) -> tuple[str, Evaluation]:
+) -> tuple[str, Predictions]:
     """Evaluate a finished run and write the result into its folder: `test`, or `DATA-test` for other images.
 
     Args:
@@ -135,7 +135,7 @@ def evaluate_run(
     return source.name, result
 
 
-def save_evaluation(folder: Path, name: str, result: Evaluation, images: Images, source: str) -> None:
+def save_evaluation(folder: Path, name: str, result: Predictions, images: Images, source: str) -> None:
     """Write `evaluations/NAME.json` and, image by image, `evaluations/NAME.safetensors` into a run folder."""
     save = require("safetensors.torch", "lab").save
     each = {"predictions": result.predictions, "correct": result.correct, "losses": result.losses}

@@ -20,7 +20,7 @@ from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, newest_step, save_checkpoint
 from windowconv.lab.runs.writer import RunWriter
 from windowconv.lab.training.distributed import Ranks
-from windowconv.lab.training.evaluate import Evaluation, evaluate
+from windowconv.lab.training.evaluate import Predictions, evaluate
 from windowconv.lab.training.loading import split_validation, training_loader
 from windowconv.lab.training.signals import Stopped, StopRequest, listening
 from windowconv.lab.training.state import Tensors, all_finite, cpu_copy
@@ -48,7 +48,7 @@ class TrainedNetwork:
     """What a run comes to: its network and its evaluations by name, each with the images."""
 
     network: nn.Module
-    evaluations: dict[str, tuple[Evaluation, Images]] = field(default_factory=dict)
+    evaluations: dict[str, tuple[Predictions, Images]] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Track:
     """What the loop remembers of one run: its last epoch, and its best one on the validation images."""
 
     metrics: Metrics = field(default_factory=dict)
-    last: Evaluation | None = None
+    last: Predictions | None = None
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best: Tensors | None = None
@@ -195,7 +195,7 @@ class Loop:
             trained.append(result)
         return trained
 
-    def _evaluate(self, network: nn.Module, images: Images, name: str) -> Evaluation:
+    def _evaluate(self, network: nn.Module, images: Images, name: str) -> Predictions:
         result = evaluate(network, images, self.ranks.device, self.ranks, self.execution.workers)
         self._check_finite(result.loss, f"{name} loss", self.step, self.stepper.lr)
         return result
@@ -273,7 +273,7 @@ class Loop:
         raise InputError(f"the {what} is {value} at step {step} with lr={lr:g}; train with a smaller --lr ({last})")
 
 
-def _metrics(name: str, result: Evaluation) -> Metrics:
+def _metrics(name: str, result: Predictions) -> Metrics:
     return {f"{name}_loss": result.loss, f"{name}_accuracy": result.accuracy}
 
 
