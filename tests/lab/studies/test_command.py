@@ -25,13 +25,14 @@ def test_without_a_name_the_studies_are_listed(shell: Shell) -> None:
 
 
 def test_a_study_runs_reports_and_exports(known: Design, shell: Shell, tmp_path: Path) -> None:
-    words = "study tiny-claim --scale small --seeds 1 --settings epochs=1 --threads 1"
+    words = "study tiny-claim --scale small --seeds 1 --settings epochs=1 --threads 1 --evaluations shift"
     code, out, err = shell(words)
     assert code == 0, err
     folder = tmp_path / "here/runs/studies/tiny-claim-gratings-small"
     assert f"Report: {folder / 'report.html'}" in out
     assert "The claim " in out
     assert "percentage points" in out
+    assert "shift consistency (%)" in out
     code, out, _ = shell(words)
     assert code == 0
     assert "3 runs in" in out
@@ -82,6 +83,7 @@ def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeyp
         ("study tiny-claim --seeds 0", "seeds=0; allowed: 1 or more"),
         ("study tiny-claim --settings epochs", "settings='epochs'; allowed: KEY=VALUE"),
         ("study tiny-claim --settings epoch=3", "did you mean 'epochs'"),
+        ("study tiny-claim --evaluations shif", "did you mean 'shift'"),
         ("study tiny-claim --settings epochs=three", "'three' is no value of epochs"),
         ("study tiny-claim --settings epochs=0", "epochs=0; allowed: 1 or more"),
         ("study tiny-claim --settings compile=maybe", "'maybe' is no value of compile"),

@@ -41,6 +41,8 @@ class Study:
     """Only these variants of the study."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """Other settings for all runs, such as epochs=30 precision=bf16 (see windowconv train)."""
+    evaluations: tuple[str, ...] = ()
+    """What to measure on each run besides the study's own: shift, attacks, conditions, ... or a plug-in's name."""
     dry_run: bool = False
     """Print which runs there are to train and what they will take, here and on other machines; train nothing."""
     processes: int = 1
@@ -76,7 +78,7 @@ class Study:
             _print_studies()
             return
         settings = dict(map(parse_setting, self.settings))
-        plan = plan_study(self.name, self.scale, self.seeds, self.data, self.variants, settings)
+        plan = plan_study(self.name, self.scale, self.seeds, self.data, self.variants, settings, self.evaluations)
         _check_reuse(self.reuse)
         images = self.data or plan.design.at(plan.scale).data
         configure(self.execution)

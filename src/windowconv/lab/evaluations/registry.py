@@ -54,8 +54,10 @@ def find_metric(name: str) -> Metric:
 
 
 def metrics_of(names: Iterable[str]) -> list[str]:
-    """The names of the metrics of these evaluations, in their order; the accuracy first."""
-    return [metric.name for name in (ACCURACY, *names) for metric in find_evaluation(name).metrics]
+    """The names of the metrics of these evaluations, in their order; the accuracy first. Unknown ones have none: a
+    study that was measured by a plug-in opens without it."""
+    known = [evaluations()[name] for name in (ACCURACY, *names) if name in evaluations()]
+    return [metric.name for evaluation in known for metric in evaluation.metrics]
 
 
 def metric_value(run: Run, name: str) -> float | None:

@@ -173,7 +173,7 @@ def checks_table(checks: Mapping[str, Sequence[tuple[str, Check]]]) -> Table:
         verdict = f"holds in all {len(each)}" if not failed else f"VIOLATED in {len(failed)} of {len(each)}"
         rows.append([name, verdict, f"{run}: {check.found}"])
     columns = ["check", "result", "example"]
-    note = f"{100 * TOLERANCE:.0f} % of the images may speak against a check by chance. A violated check means a weak attack."
+    note = f"{100 * TOLERANCE:.0f} % of the images may speak against a check by chance. Weak attacks violate checks."
     return Table("Sanity checks", columns, rows, note=note)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from windowconv.errors import InputError, unknown
 from windowconv.lab.config import Training
-from windowconv.lab.evaluations.registry import find_metric
+from windowconv.lab.evaluations.registry import find_evaluation, find_metric
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.recipes import RECIPES, Recipe, find_recipe
 
@@ -189,3 +189,7 @@ class Design:
     def changed(self, changes: Mapping[str, Any]) -> Design:
         """The study with other settings for all its runs."""
         return replace(self, changes=tuple({**dict(self.changes), **changes}.items()))
+
+    def measuring(self, names: Iterable[str]) -> Design:
+        """The study with more evaluations of each run; an `InputError` for one that is unknown."""
+        return replace(self, measures=tuple(dict.fromkeys((*self.measures, *(find_evaluation(n).name for n in names)))))

@@ -115,6 +115,7 @@ def plan_study(
     data: str | None = None,
     variants: tuple[str, ...] = (),
     settings: Mapping[str, Any] | None = None,
+    evaluations: tuple[str, ...] = (),
 ) -> Plan:
     """A ready-made study as it is to be run.
 
@@ -125,9 +126,10 @@ def plan_study(
         data: other images, as `load` takes them.
         variants: some of the study's, by name; all if empty.
         settings: of all runs, in place of the recipe's.
+        evaluations: of each run, besides the study's own.
 
     Raises:
-        InputError: an unknown study, scale or variant; fewer than one seed.
+        InputError: an unknown study, scale, variant or evaluation; fewer than one seed.
     """
     design = find_design(name)
     if data is not None:
@@ -136,6 +138,7 @@ def plan_study(
         design = design.only(variants)
     if settings:
         design = design.changed(settings)
+    design = design.measuring(evaluations)
     seeds = design.seeds if seeds is None else seeds
     if seeds < 1:
         raise InputError(f"seeds={seeds}; allowed: 1 or more")

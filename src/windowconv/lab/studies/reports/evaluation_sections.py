@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from windowconv.lab.evaluations.protocol import Colours, Evaluation, Runs
-from windowconv.lab.evaluations.registry import find_evaluation
+from windowconv.lab.evaluations.registry import evaluations
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.report import Section
 
@@ -31,9 +31,8 @@ def evaluation_notes(study: StudyFolder) -> str:
 
 
 def _measured(study: StudyFolder) -> Iterator[tuple[Evaluation, Runs]]:
-    """Each evaluation that some run has, with the runs that have it, by variant."""
-    for name in study.design.measures:
-        evaluation = find_evaluation(name)
+    """Each evaluation with the runs that have it, by variant; those that no run has, or that are gone, are left out."""
+    for evaluation in [evaluations()[name] for name in study.design.measures if name in evaluations()]:
         held = {
             variant.name: [run for run in study.runs(variant).values() if evaluation.path(run).is_file()]
             for variant in study.design.variants
