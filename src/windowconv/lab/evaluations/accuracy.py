@@ -19,4 +19,4 @@ class Accuracy(Evaluation):
         device = execution.device
         found = evaluate(network.on(device), images, device, workers=execution.workers)
         each = {"predictions": found.predictions, "correct": found.correct, "losses": found.losses}
-        return Measurement(found.figures(), each)
+        return Measurement(found.metrics(), each)
