@@ -145,6 +145,15 @@ def test_a_network_is_loaded_once_however_much_is_measured(
     assert loaded == ["3x3-seed0"]  # all is measured: no network is needed
 
 
+def test_leakage_needs_no_images(make_run: MakeRun, tiny: ImageData) -> None:
+    run = make_run()
+    find_evaluation("leakage").run([Network(run)], None)
+    assert run.evaluation("leakage")["content_hash"] == tiny.test.content_hash
+    for name in ("shift", "conditions"):
+        with pytest.raises(InputError, match=f"images=None; allowed: .* which '{name}' is measured on"):
+            find_evaluation(name).run([Network(run)], None)
+
+
 def test_progress_counts_runs(make_run: MakeRun, tiny: ImageData) -> None:
     done: list[tuple[int, int]] = []
     networks = [Network(make_run(seed=seed)) for seed in (0, 1)]

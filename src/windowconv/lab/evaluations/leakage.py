@@ -30,6 +30,8 @@ class Leakage(Evaluation):
         Metric("leakage-near", "leakage L(1/8) (%)", "1/8", more_is_better=False),
     )
 
+    needs_images = False
+
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         layers = [layer for layer in leakage(network.on("cpu")).layers if layer.pair_curve is not None]
         if not layers:

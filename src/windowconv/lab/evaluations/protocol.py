@@ -75,12 +75,14 @@ class Evaluation:
         metrics: the numbers that it gives.
         settings: what its values depend on, JSON-able; a record with other settings is out of date.
         packages: whose versions the record names.
+        needs_images: False where the weights suffice; `measure` may then be given None in place of the images.
     """
 
     name: str
     metrics: tuple[Metric, ...] = ()
     settings: Mapping[str, Any] = NOTHING
     packages: tuple[str, ...] = ()
+    needs_images: bool = True
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         """Measure one run.
@@ -95,7 +97,7 @@ class Evaluation:
     def run(
         self,
         networks: Sequence[Network],
-        images: Images,
+        images: Images | None,
         execution: Execution | None = None,
         progress: Progress = None,
     ) -> None:
@@ -103,7 +105,7 @@ class Evaluation:
 
         Args:
             networks: of one test set.
-            images: that test set.
+            images: that test set; None if there is none at hand, and none is needed.
             execution: the device, and the processes that read images.
             progress: called with the number of runs done and of all.
 
@@ -111,17 +113,21 @@ class Evaluation:
             InputError: images that are not the runs' test set; what `measure` raises.
         """
         execution = execution or Execution()
+        if images is None and self.needs_images:
+            raise InputError(f"images=None; allowed: the test set of the runs, which {self.name!r} is measured on")
+        given: Any = images
         for done, network in enumerate(networks, 1):
-            network.check_images(images)
-            if not self.is_current(network, images):
+            if images is not None:
+                network.check_images(images)
+            if not self.is_current(network, given):
                 try:
-                    found = self.measure(network, images, execution)
+                    found = self.measure(network, given, execution)
                 except InputError as error:
                     raise InputError(f"{network.run.folder.name}: {error}") from error
                 record = {
                     "name": self.name,
                     "source": network.run.record["data"]["source"],
-                    **self.identity(network, images),
+                    **self.identity(network, given),
                     "environment": made_with(execution.device, self.packages),
                     "figures": found.values,
                 }
@@ -138,7 +144,7 @@ class Evaluation:
     def identity(self, network: Network, images: Images) -> dict[str, Any]:
         """What a record says that it is of; where any of it differs, the record is out of date."""
         return {
-            "content_hash": images.content_hash,
+            "content_hash": network.run.record["data"]["test_hash"],
             "weights": network.weights_hash,
             "settings": json.loads(json.dumps(dict(self.settings))),  # tuples become lists, as in the record
         }

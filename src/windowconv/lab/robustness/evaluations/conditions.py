@@ -71,7 +71,7 @@ class Conditions(SampledEvaluation):
     def run(
         self,
         networks: Sequence[Network],
-        images: Images,
+        images: Images | None,
         execution: Execution | None = None,
         progress: Progress = None,
     ) -> None:
@@ -82,6 +82,8 @@ class Conditions(SampledEvaluation):
             progress: called with the number of conditions done and of all.
         """
         device = (execution or Execution()).device
+        if images is None:
+            raise InputError(f"images=None; allowed: the test set of the runs, which {self.name!r} is measured on")
         for network in networks:
             network.check_images(images)
         wanted = self.wanted(images)
