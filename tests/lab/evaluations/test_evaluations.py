@@ -175,5 +175,5 @@ def test_what_does_not_fit_is_named(make_run: MakeRun, tiny: ImageData) -> None:
     with pytest.raises(InputError, match=r"^3x3-seed0: grid=0; allowed: 1 or more"):
         Refused().run([Network(run)], tiny.test)
     assert not (run.folder / "evaluations/counted.json").exists()
-    with pytest.raises(InputError, match="evaluation='leakag' is unknown; did you mean 'leakage'"):
+    with pytest.raises(InputError, match=r"evaluation='leakag'; allowed: .*; did you mean 'leakage'"):
         find_evaluation("leakag")
