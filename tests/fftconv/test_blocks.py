@@ -5,7 +5,7 @@ import torch
 
 from tolerances import assert_close
 from windowconv.errors import WindowWarning
-from windowconv.fftconv import blocks, execution
+from windowconv.fftconv import blocks, rewriting
 from windowconv.fftconv.blocks import divide, work_bytes
 from windowconv.fftconv.problem import Axis, Problem
 from windowconv.fftconv.tile_plan import make_plan
@@ -50,8 +50,8 @@ def _smallest_limit(plan, itemsize):
 
 def _all(problem, tensors, window):
     x, w, b, g = tensors
-    y, spectrum = execution.forward_in_blocks(problem, x, w, b, window, False)
-    for_input, for_weight = execution.backward_in_blocks(problem, g, x, w, window, spectrum, (True, True))
+    y, spectrum = rewriting.forward_rewritten(problem, x, w, b, window)
+    for_input, for_weight = rewriting.backward_rewritten(problem, g, x, w, window, spectrum, (True, True))
     assert for_input is not None
     assert for_weight is not None
     return y, for_input, for_weight

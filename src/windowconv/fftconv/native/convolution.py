@@ -81,7 +81,7 @@ def forward(
         return (output if bias is None else output.add_(bias[:, None, None])), input.new_empty(0)
     output = _empty(shape, input, weight)
     with workspace() as take:
-        work = _Passes(plan, Runner(take), _float_window(window))
+        work = _Passes(plan, Runner(take), _float_window(window, plan))
         x, w, y = work.input_spectrum(), work.kernel_spectrum().taken(take), work.output_spectrum().taken(take)
         kept = ready(torch.empty(x.numel if keep else 0, dtype=torch.float32))
         x = x.put(kept) if keep else x.taken(take)
@@ -100,7 +100,7 @@ def pack(plan: TilePlan, weight: Tensor, window: Tensor | None) -> Tensor:
         window: (kh, kw), the same for all kernels.
     """
     with workspace() as take:
-        work = _Passes(plan, Runner(take), _float_window(window))
+        work = _Passes(plan, Runner(take), _float_window(window, plan))
         w = work.kernel_spectrum()
         if plan.problem.depthwise:
             packed = ready(torch.empty(w.numel, dtype=torch.float32))
@@ -157,7 +157,7 @@ def backward(
         return zeros[0], zeros[1]
     grad_input = grad_weight = None
     with workspace() as take:
-        work = _Passes(plan, Runner(take), _float_window(window))
+        work = _Passes(plan, Runner(take), _float_window(window, plan))
         gy = work.output_spectrum().taken(take)
         work.transform_output(grad_output, gy)
         if needs[0]:
@@ -195,9 +195,12 @@ def _weight_gradient(work: _Passes, gy: Spectrum, input: Tensor, weight: Tensor,
     return grad
 
 
-def _float_window(window: Tensor | None) -> Tensor | None:
+def _float_window(window: Tensor | None, plan: TilePlan) -> Tensor | None:
     """The window (kh, kw) as the library reads it: in float32, row by row."""
-    return None if window is None else _written(window.detach().to(torch.float32).contiguous())
+    if window is None:
+        return None
+    assert tuple(window.shape) == tuple(axis.taps for axis in plan.problem.axes), "rewriting multiplies others in"
+    return _written(window.detach().to(torch.float32).contiguous())
 
 
 def _written(tensor: Tensor) -> Tensor:
