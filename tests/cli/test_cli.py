@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from windowconv.errors import InputError
+from windowconv.lab.commands import run_and_report
 from windowconv.lab.commands.compare import Compare
-from windowconv.lab.studies.grid import compare as comparing
 
 TRAIN = "train --data gratings --image-size 12 --train-images 40 --test-images 20 --epochs 1 --width 2 --depth 2"
 COMPARE = TRAIN.replace("train ", "compare --arms 3x3 --seeds 1 ", 1)
@@ -135,7 +135,7 @@ def test_a_full_disk_while_saving(full: str, shell: Shell, tmp_path: Path, monke
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
     if full != "report.html":  # whose figures take seconds
-        monkeypatch.setattr(comparing, "write_report", lambda result: result.folder / "report.html")
+        monkeypatch.setattr(run_and_report, "write_report", lambda study: study.folder / "report.html")
     code, out, err = shell(COMPARE + " --out", tmp_path / "out")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]

@@ -10,12 +10,15 @@ from conftest import Shell
 from windowconv.lab.config import Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.studies.grid.study import Study, run_study
+from windowconv.lab.studies.design.comparison import plan_comparison
+from windowconv.lab.studies.execution.engines import ThisProcess
+from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 
 
 @pytest.fixture
-def study(tmp_path: Path, tiny: ImageData, settings: Training) -> Path:
-    run_study(Study("gratings", ("3x3", "5x5-hamming"), 3, settings), tiny, tmp_path / "study")
+def study(tmp_path: Path, settings: Training) -> Path:
+    plan = plan_comparison(("3x3", "5x5-hamming"), "gratings", settings, 3)
+    run_study(plan, tmp_path / "study", StudyOptions(ThisProcess(), "gratings"))
     return tmp_path / "study"
 
 
@@ -49,7 +52,7 @@ def test_a_study_is_attacked_and_reported(study: Path, shell: Shell, monkeypatch
 def _gratings(*_: object) -> ImageData:
     from windowconv.lab.data import gratings
 
-    return gratings(70, 43, image_size=12)
+    return gratings(image_size=12)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,8 @@ def test_everything_at_once(
     tmp_path: Path, tiny: ImageData, settings: Training, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("windowconv.lab.robustness.compared_runs.read_data", _gratings)
-    run_study(Study("gratings", ("3x3", "5x5"), 1, settings), tiny, tmp_path / "study")
+    plan = plan_comparison(("3x3", "5x5"), "gratings", settings, 1)
+    run_study(plan, tmp_path / "study", StudyOptions(ThisProcess(), "gratings"))
     code, _, err = shell("attack", str(tmp_path / "study"), "--suite", "all", "--images", "6")
     assert code == 0, err
     assert "transfer-from-5x5" in err

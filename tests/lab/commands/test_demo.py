@@ -1,6 +1,7 @@
 """The demo falls back on gratings only where the data are missing, and says so."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from windowconv.errors import InputError
 from windowconv.lab.commands import demo
 from windowconv.lab.config import Training
 from windowconv.lab.data import DataNotFound, ImageData
-from windowconv.lab.studies.grid.study import StudyResult
+from windowconv.lab.studies.execution import jobs
+from windowconv.lab.studies.folder import StudyFolder
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, tiny: ImageData, tmp_path: Path) -> list[str]:
+def small(monkeypatch: pytest.MonkeyPatch, tiny: ImageData, tmp_path: Path) -> Iterator[list[str]]:
     """A demo of a second; the data that were asked for."""
     asked: list[str] = []
 
@@ -25,33 +27,37 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny: ImageData, tmp_path: Path) -> l
         raise DataNotFound("Fashion-MNIST was not found in x: put it there")
 
     monkeypatch.setattr(demo, "load", load)
+    monkeypatch.setattr(jobs, "load", load)
     monkeypatch.setattr(demo, "ARMS", ("3x3", "5x5-hamming"))
     monkeypatch.setattr(demo, "SIZE", Training(width=2, depth=2, epochs=1))
     monkeypatch.setattr(sys, "argv", ["demo", "--out", str(tmp_path / "demo")])
-    return asked
+    jobs._read.cache_clear()
+    yield asked
+    jobs._read.cache_clear()
 
 
 def test_without_data_it_says_so_and_goes_on(
     small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demo.main() == 0
-    assert small == ["fashion-mnist", "gratings"]
+    assert list(dict.fromkeys(small)) == ["fashion-mnist", "gratings"]
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert lines[0] == "windowconv: Fashion-MNIST was not found in x: put it there."
     assert lines[1].startswith("Using generated gratings instead")
     assert f"Report: {tmp_path / 'demo-gratings/report.html'}" in out
     assert not (tmp_path / "demo").exists()
-    assert StudyResult.open(tmp_path / "demo-gratings").study.data == "gratings"
+    study = StudyFolder.open(tmp_path / "demo-gratings")
+    assert (study.data, study.training.train_images, study.finished) == ("gratings", 70, 4)
 
 
 def test_damaged_data_are_no_reason_to_go_on(
     small: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def load(name: str) -> ImageData:
+    def load(name: str, *_: Any, **__: Any) -> ImageData:
         raise InputError(f"{name}.gz: has MD5 0, expected 1")
 
-    monkeypatch.setattr(demo, "load", load)
+    monkeypatch.setattr(jobs, "load", load)
     assert demo.main() == 2
     assert capsys.readouterr().err == "windowconv: fashion-mnist.gz: has MD5 0, expected 1\n"
     assert list(tmp_path.iterdir()) == []

@@ -14,11 +14,10 @@ from windowconv.lab import recipes
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.recipes import Recipe
 from windowconv.lab.runs.records import write_json
-from windowconv.lab.studies.design import design as design_module
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan, run_folder
 from windowconv.lab.studies.execution.engines import Engine, ThisProcess
-from windowconv.lab.studies.execution.runner import Means, conduct
+from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 from windowconv.lab.studies.folder import StudyFolder, design_record
 from windowconv.spectra.curve import RADII
 
@@ -31,7 +30,6 @@ def tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     for scale in ("smoke", "small"):
         recipe = Recipe(f"tiny-{scale}", "for tests", "gratings", TINY)
         monkeypatch.setitem(recipes.RECIPES, recipe.name, recipe)
-    assert design_module.RECIPES is recipes.RECIPES
 
 
 @pytest.fixture
@@ -49,13 +47,13 @@ def design() -> Design:
 
 
 @pytest.fixture
-def means() -> Means:
+def options() -> StudyOptions:
     """This process, nothing reused."""
-    return Means(ThisProcess(), "gratings")
+    return StudyOptions(ThisProcess(), "gratings")
 
 
 @pytest.fixture
-def carry_out(tmp_path: Path, means: Means) -> Callable[..., StudyFolder]:
+def carry_out(tmp_path: Path, options: StudyOptions) -> Callable[..., StudyFolder]:
     """`carry_out(design, name="s", seeds=2, scale="small", engine=None, reuse=())`: the study, done."""
 
     def do(
@@ -66,8 +64,9 @@ def carry_out(tmp_path: Path, means: Means) -> Callable[..., StudyFolder]:
         engine: Engine | None = None,
         **changes: Any,
     ) -> StudyFolder:
-        plan = Plan(design, scale, seeds, design.at(scale).data)
-        return conduct(plan, tmp_path / name, replace(means, engine=engine or means.engine, **changes))
+        return run_study(
+            Plan.of(design, scale, seeds), tmp_path / name, replace(options, engine=engine or options.engine, **changes)
+        )
 
     return do
 
@@ -94,7 +93,14 @@ def written(tmp_path: Path, design: Design) -> Callable[..., StudyFolder]:
         folder = tmp_path / name
         seeds = max(map(len, figures.values()))
         known = {"train": 60_000, "test": 10_000, "train_hash": "a" * 64, "test_hash": "b" * 64}
-        machine = {"windowconv": "0.1.0", "torch": "2.15.0", "numpy": "2.4", "python": "3.11", "device": "a CPU"}
+        machine = {
+            "windowconv": "0.1.0",
+            "torch": "2.15.0",
+            "numpy": "2.4",
+            "python": "3.11",
+            "device": "a CPU",
+            "threads": 2,
+        }
         for variant in design.variants:
             for seed, value in enumerate(figures[variant.name]):
                 if value is not None:
@@ -105,7 +111,7 @@ def written(tmp_path: Path, design: Design) -> Callable[..., StudyFolder]:
             "design": design_record(design),
             "scale": scale,
             "seeds": seeds,
-            "training": asdict(design.at(scale).training),
+            "training": asdict(Plan.of(design, scale).shared),
             "data": {"name": data, "source": data, **known},
             "networks": {v.name: {"parameters": 1000, "macs": 2_000_000} for v in design.variants},
             "algorithms": {v.name: {"0": "direct"} for v in design.variants},
@@ -135,7 +141,7 @@ def _write_run(
     machine: dict[str, Any],
 ) -> None:
     place = folder / run_folder(variant, seed)
-    config = RunConfig(**asdict(design.at(scale).training), arm=variant.arm, seed=seed)
+    config = RunConfig(**asdict(Plan.of(design, scale).shared), arm=variant.arm, seed=seed)
     record = {
         "status": "finished",
         "created": f"2026-11-26T12:00:{seed:02}+00:00",

@@ -1,5 +1,6 @@
 """`windowconv study` and `windowconv report`, as a user types them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Design
+from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.reports.evidence import BEGIN, END
 
 Shell = Callable[..., tuple[int, str, str]]
 
@@ -119,7 +122,7 @@ def test_a_record_that_lacks_everything_is_damaged(known: Design, shell: Shell, 
         assert err.count("\n") == 1
 
 
-def test_a_folder_of_compare_is_reported_as_before(shell: Shell, tmp_path: Path) -> None:
+def test_a_folder_of_compare_is_reported_and_exported(shell: Shell, tmp_path: Path) -> None:
     code, _, err = shell("report", tmp_path)
     assert code == 2
     assert "no study folder (it has no study.json)" in err
@@ -128,7 +131,31 @@ def test_a_folder_of_compare_is_reported_as_before(shell: Shell, tmp_path: Path)
     )
     code, _, err = shell(words, "--out", tmp_path / "c")
     assert code == 0, err
+    record = tmp_path / "c/3x3-seed0/evaluations/leakage.json"
+    measured = json.loads(record.read_text())
+    record.unlink()  # earlier versions did not record it
     assert shell("report", tmp_path / "c")[0] == 0
+    assert json.loads(record.read_text()) == measured
+    assert "Leakage by layer" in (tmp_path / "c/report.html").read_text()
     code, _, err = shell("report", tmp_path / "c", "--export", tmp_path / "e")
+    assert code == 0, err
+    assert (tmp_path / "e/tables.md").read_text().startswith("**Results by variant**")
+    assert shell("report", tmp_path / "e")[0] == 0
+    assert not list((tmp_path / "e").rglob("*.safetensors"))
+
+
+def test_evidence_is_written_and_checked(
+    design: Design, written: Callable[..., StudyFolder], shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = shell("evidence")
     assert code == 2
-    assert "export" in err
+    assert "README.md cannot be read" in err
+    written({v.name: [90.0, 90.5] for v in design.variants}, design, name="results/studies/t")
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    code, out, _ = shell("evidence --check")
+    assert (code, out.count("out of step")) == (1, 2)
+    code, out, _ = shell("evidence")
+    assert (code, out.count("Written")) == (0, 2)
+    assert shell("evidence --check") == (0, "in step\n", "")
+    assert design.claim in (tmp_path / "docs/evidence.md").read_text()

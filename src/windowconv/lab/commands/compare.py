@@ -60,20 +60,12 @@ class Compare:
 
     def run(self) -> None:
         """Train and write the report."""
-        from windowconv.lab.commands.printing import print_comparison
+        from windowconv.lab.commands.run_and_report import run_and_report
         from windowconv.lab.data.sources import data_name
-        from windowconv.lab.studies.grid.compare import compare
-        from windowconv.lab.studies.grid.study import Study
+        from windowconv.lab.studies.design.comparison import plan_comparison
+        from windowconv.lab.studies.execution.engines import ThisProcess
+        from windowconv.lab.studies.execution.runner import StudyOptions
 
-        study = Study(data_name(self.data), self.arms, self.seeds, self.training)
-        print_comparison(
-            *compare(
-                study,
-                self.data,
-                self.out,
-                root=self.data_root,
-                execution=self.execution,
-                seeds_at_once=self.seeds_at_once,
-                rates=self.lr_search,
-            )
-        )
+        plan = plan_comparison(self.arms, data_name(self.data), self.training, self.seeds, self.lr_search)
+        options = StudyOptions(ThisProcess(), self.data, self.data_root, self.execution, self.seeds_at_once)
+        run_and_report(plan, self.out, options)

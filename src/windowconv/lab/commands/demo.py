@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from windowconv.errors import InputError
-from windowconv.lab.commands.printing import print_comparison
+from windowconv.lab.commands.run_and_report import run_and_report
 from windowconv.lab.config import Training
 from windowconv.lab.data import DataNotFound, load
-from windowconv.lab.studies.grid.compare import compare
-from windowconv.lab.studies.grid.study import Study
+from windowconv.lab.studies.design.comparison import plan_comparison
+from windowconv.lab.studies.execution.engines import ThisProcess
+from windowconv.lab.studies.execution.runner import StudyOptions
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
 SEEDS = 2
@@ -24,16 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="windowconv.lab.commands.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="the study's folder")
     out = parser.parse_args().out
-    name = "fashion-mnist"
     try:
         try:
-            data = load(name)
+            compare("fashion-mnist", out, SIZE)
         except DataNotFound as error:
-            name = "gratings"
             print(f"windowconv: {error}.\nUsing generated gratings instead.", file=sys.stderr)
-            data, out = load(name), out.with_name(out.name + "-gratings")
-        size = replace(SIZE, train_images=min(SIZE.train_images or len(data.train), len(data.train)))
-        print_comparison(*compare(Study(name, ARMS, SEEDS, size), data, out))
+            most = len(load("gratings").train)
+            size = replace(SIZE, train_images=min(SIZE.train_images or most, most))
+            compare("gratings", out.with_name(out.name + "-gratings"), size)
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
         return 2
@@ -41,6 +40,11 @@ def main() -> int:
         print("windowconv: interrupted; finished work is kept; run the same command to continue", file=sys.stderr)
         return 130
     return 0
+
+
+def compare(data: str, out: Path, size: Training) -> None:
+    """Train the demo's arms on these images, and report."""
+    run_and_report(plan_comparison(ARMS, data, size, SEEDS), out, StudyOptions(ThisProcess(), data))
 
 
 if __name__ == "__main__":

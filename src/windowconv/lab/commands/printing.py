@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from windowconv.lab.progress import duration
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.tables import format_table
 
 if TYPE_CHECKING:
     from windowconv.lab.robustness.reports.comparison import Comparison
     from windowconv.lab.runs.folder import Run
-    from windowconv.lab.studies.grid.study import StudyResult
     from windowconv.report import Table
 
 
@@ -34,17 +32,6 @@ def print_run(run: Run) -> None:
         figures = run.evaluation()["figures"]
         where = run.folder.resolve()
         print(f"test accuracy {figures['accuracy']:.2%} ({figures['correct']} of {figures['n']}). Run: {where}")
-
-
-def print_comparison(result: StudyResult, page: Path | None) -> None:
-    """The table of a study of `compare`, its time, and where its report is, if there is one."""
-    from windowconv.lab.studies.grid.report import results_table
-
-    if page is not None:
-        print_table(results_table(result))
-        runs = len(result.study.arms) * result.study.seeds
-        time = duration(result.record["time_s"])
-        print(f"{runs} run{'s' if runs > 1 else ''} in {time}. Report: {page.resolve()}")
 
 
 def print_robustness(comparison: Comparison, page: Path) -> None:

@@ -16,26 +16,17 @@ class Report:
     study_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="STUDY", metavar="STUDY")]
     """A folder that `study` or `compare` wrote."""
     export: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Also export the study without weights into this folder; for studies of `study`."""
+    """Also export the study without weights into this folder."""
 
     def run(self) -> None:
         """Write the report."""
-        from windowconv.errors import InputError
+        from windowconv.lab.studies.execution.evaluations import record_leakage
         from windowconv.lab.studies.folder import StudyFolder
-        from windowconv.lab.studies.grid import report as grid_report
-        from windowconv.lab.studies.grid.study import StudyResult, is_claim_study
         from windowconv.lab.studies.reports.export import export_study
         from windowconv.lab.studies.reports.report import write_report
 
-        if not is_claim_study(self.study_folder):
-            result = StudyResult.open(self.study_folder)
-            if self.export is not None:
-                raise InputError(
-                    f"export={str(self.export)!r} is for studies of windowconv study; this one is of compare"
-                )
-            print(f"Report: {grid_report.write_report(result).resolve()}")
-            return
         study = StudyFolder.open(self.study_folder)
+        record_leakage(study)
         print(f"Report: {write_report(study).resolve()}")
         if self.export is not None:
             print(f"Without weights: {export_study(study, self.export).resolve()}")

@@ -15,7 +15,6 @@ from windowconv.lab.config import Execution
 
 if TYPE_CHECKING:
     from windowconv.lab.studies.design.plan import Plan
-    from windowconv.lab.studies.folder import StudyFolder
 
 RUNS = Path("runs")
 
@@ -65,13 +64,13 @@ class Study:
     execution: ExecutionOptions = field(default_factory=Execution)
 
     def run(self) -> None:
-        """Carry it out, or say what it would take."""
-        from windowconv.errors import check_installed
+        """Run it, or print what it would take."""
+        from windowconv.lab.commands.run_and_report import run_and_report
         from windowconv.lab.studies.design.plan import plan_study
         from windowconv.lab.studies.design.settings import parse_setting
         from windowconv.lab.studies.execution.dry_run import estimate
         from windowconv.lab.studies.execution.engine_choice import make_engine
-        from windowconv.lab.studies.execution.runner import Means, conduct
+        from windowconv.lab.studies.execution.runner import StudyOptions
         from windowconv.lab.training.distributed import configure
 
         if self.name is None:
@@ -80,16 +79,15 @@ class Study:
         settings = dict(map(parse_setting, self.settings))
         plan = plan_study(self.name, self.scale, self.seeds, self.data, self.variants, settings, self.evaluations)
         _check_reuse(self.reuse)
-        images = self.data or plan.design.at(plan.scale).data
-        configure(self.execution)
+        images = self.data or plan.data
         if self.dry_run:
+            configure(self.execution)
             print(f"{plan.design.name} at scale {plan.scale} on {plan.data}, {plan.seeds} seeds: {plan.design.claim}\n")
             print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse))
             return
-        check_installed("report", "matplotlib", "jinja2")  # missed now rather than after the training
         engine = make_engine(self.engine, self.execution, self.processes, self.address, self.store)
-        means = Means(engine, images, self.data_root, self.execution, self.seeds_at_once, self.reuse)
-        _print_study(conduct(plan, self.out or _default_folder(plan), means))
+        options = StudyOptions(engine, images, self.data_root, self.execution, self.seeds_at_once, self.reuse)
+        run_and_report(plan, self.out or _default_folder(plan), options)
 
 
 def _print_studies() -> None:
@@ -111,25 +109,3 @@ def _default_folder(plan: Plan) -> Path:
     """Where a study goes if nothing else is said."""
     names = [plan.design.name] if plan.design.name == plan.data else [plan.design.name, plan.data]
     return RUNS / "studies" / "-".join([*names, plan.scale])
-
-
-def _print_study(done: StudyFolder) -> None:
-    """Write the report and print what the study found; an `InputError` if runs failed."""
-    from windowconv.lab.commands.printing import terminal_table
-    from windowconv.lab.progress import duration
-    from windowconv.lab.studies.reports.analysis import baseline_warning, findings
-    from windowconv.lab.studies.reports.report import write_report
-    from windowconv.lab.studies.reports.tables import answer, results_table
-
-    if done.finished:
-        page = write_report(done)
-        print(f"{done.design.claim}\n\n{terminal_table(results_table(done))}")
-        print("\n" + " ".join(filter(None, [answer(done, findings(done)), baseline_warning(done)])))
-        print(f"{done.finished} runs in {duration(done.record['time_s'])}. Report: {page.resolve()}")
-    failures: dict[str, str] = done.record["failures"]
-    if failures:
-        name, reason = next(iter(failures.items()))
-        raise InputError(
-            f"{len(failures)} of {done.wanted} runs failed twice, such as {name} ({reason}); the others are kept, and "
-            "the same command tries these again"
-        )

@@ -40,6 +40,11 @@ class Run:
         return cls(folder, record)
 
     @property
+    def is_finished(self) -> bool:
+        """Whether it was trained to the end."""
+        return self.record["status"] == "finished"
+
+    @property
     def config(self) -> RunConfig:
         """The run's settings."""
         given = self.record["config"]
@@ -87,7 +92,15 @@ class Run:
         return read_json(self.folder / "evaluations" / f"{name}.json")
 
 
+def finished_run(folder: Path) -> Run | None:
+    """The finished run in a folder; None if there is no run yet, or one that was not trained to the end."""
+    if not (folder / "run.json").is_file():
+        return None
+    run = Run.open(folder)
+    return run if run.is_finished else None
+
+
 def refuse_finished(folder: Path) -> None:
     """An `InputError` for a folder that holds a finished run."""
-    if (folder / "run.json").is_file() and Run.open(folder).record["status"] == "finished":
+    if finished_run(folder) is not None:
         raise InputError(f"out={str(folder)!r} holds a finished run; choose another --out, or remove that folder")

@@ -12,13 +12,16 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
 from windowconv.lab.evaluations.registry import metric_value
-from windowconv.lab.runs.folder import Run
-from windowconv.lab.runs.records import read_json, write_json
+from windowconv.lab.runs.folder import Run, finished_run
+from windowconv.lab.runs.records import STUDY, read_json, write_json
+from windowconv.lab.studies.design.comparison import comparison
 from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import run_folder
+from windowconv.lab.training.distributed import is_first_process
 
-STUDY = "study.json"
 LOCK = ".lock"
+REQUIRED = ("design", "scale", "seeds", "training", "data", "networks", "status")
+"""What study.json always has."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,19 @@ class StudyFolder:
 
     @classmethod
     def open(cls, folder: Path) -> StudyFolder:
-        """The study in `folder`; an `InputError` if there is none, or one of `windowconv compare`."""
+        """The study in `folder`; an `InputError` if there is none, or if its record is damaged."""
         if not (folder / STUDY).is_file():
             raise InputError(f"study={str(folder)!r} is no study folder (it has no {STUDY})")
         record = read_json(folder / STUDY)
-        if "design" not in record and "arms" not in record:
-            raise InputError(f"{folder / STUDY} is damaged ('design' is missing); it is no study's record")
-        if "design" not in record:
-            raise InputError(f"study={str(folder)!r} is one of windowconv compare: it has arms, but no claim")
         try:
+            record = upgraded(record)
+            missing = [key for key in REQUIRED if key not in record]
+            if missing:
+                raise KeyError(missing[0])
             return cls(folder, design_from_record(record["design"]), record)
-        except (InputError, KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise InputError(f"{folder / STUDY} is damaged ({error} is missing); it is no study's record") from error
+        except (AttributeError, InputError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{folder / STUDY} is damaged or of another version ({reason})") from error
 
@@ -58,27 +63,31 @@ class StudyFolder:
 
     @property
     def scale(self) -> str:
-        """smoke, small or paper."""
+        """smoke, small or paper; empty for settings that are no recipe's."""
         return self.record["scale"]
+
+    @property
+    def data(self) -> str:
+        """The data's name."""
+        return self.record["data"]["name"]
+
+    @property
+    def training(self) -> Training:
+        """The settings that all variants share."""
+        return Training.from_record(self.record["training"])
 
     def runs(self, variant: Variant) -> dict[int, Run]:
         """A variant's finished runs by seed."""
-        found = {}
-        for seed in range(self.seeds):
-            folder = self.folder / run_folder(variant, seed)
-            if (folder / "run.json").is_file():
-                run = Run.open(folder)
-                if run.record["status"] == "finished":
-                    found[seed] = run
-        return found
+        found = {seed: finished_run(self.folder / run_folder(variant, seed)) for seed in range(self.seeds)}
+        return {seed: run for seed, run in found.items() if run is not None}
 
-    def values(self, variant: Variant, figure: str) -> dict[int, float]:
-        """A figure of a variant's finished runs by seed, in its unit; runs that have it not are left out."""
-        found = {seed: metric_value(run, figure) for seed, run in self.runs(variant).items()}
+    def values(self, variant: Variant, metric: str) -> dict[int, float]:
+        """A metric of a variant's finished runs by seed, in its unit; runs without it are left out."""
+        found = {seed: metric_value(run, metric) for seed, run in self.runs(variant).items()}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def environment(self, name: str) -> str:
-        """What its finished runs were trained with, such as their "device" or "torch"; each one where they differ."""
+        """An entry of its finished runs' environments, such as "device" or "torch"; all values where they differ."""
         runs = [run for variant in self.design.variants for run in self.runs(variant).values()]
         return ", ".join(dict.fromkeys(str(run.record["environment"][name]) for run in runs))
 
@@ -98,21 +107,42 @@ def write_study(folder: Path, record: Mapping[str, Any]) -> None:
     write_json(folder / STUDY, dict(record))
 
 
+def upgraded(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as today's `windowconv compare` writes it, of one that an earlier version wrote: arms in the place of
+    a design, and learning rates in that of tuned values. Others are given back as they are."""
+    if "design" in record or "arms" not in record:
+        return record
+    rates, search = record.get("rates") or {}, record.get("search") or {}
+    tried: dict[str, dict[str, float]] = search.get("validation_accuracy", {})
+    values = {arm: tuple(map(float, tried.get(arm, {f"{rate:g}": 0}))) for arm, rate in rates.items()}
+    new = {"design": design_record(comparison(record["arms"], values)), "scale": ""}
+    return {**record, **new, "tuned": rates, "searched": tried, "reused": [], "failures": {}}
+
+
 def design_record(design: Design) -> dict[str, Any]:
     """A design as study.json has it."""
-    kind = "association" if isinstance(design.primary, Association) else "contrast"
-    return {**asdict(design), "primary": {"kind": kind, **asdict(design.primary)}}
+    record = asdict(design)
+    if design.primary is not None:
+        kind = "association" if isinstance(design.primary, Association) else "contrast"
+        record["primary"] = {"kind": kind, **record["primary"]}
+    return record
 
 
 def design_from_record(record: Mapping[str, Any]) -> Design:
     """The design that `design_record` wrote."""
     given = _tuples(dict(record))
-    primary = dict(given["primary"])
-    kind: Any = {"association": Association, "contrast": Contrast}[primary.pop("kind")]
-    given["primary"] = kind(**primary)
-    given["secondary"] = tuple(Contrast(**contrast) for contrast in given["secondary"])
+    if given["primary"] is not None:
+        primary = dict(given["primary"])
+        kind: Any = {"association": Association, "contrast": Contrast}[primary.pop("kind")]
+        given["primary"] = kind(**_renamed(primary))
+    given["secondary"] = tuple(Contrast(**_renamed(contrast)) for contrast in given["secondary"])
     given["variants"] = tuple(Variant(**variant) for variant in given["variants"])
     return Design(**given)
+
+
+def _renamed(contrast: Mapping[str, Any]) -> dict[str, Any]:
+    """A contrast's fields, of which earlier versions called the metric a figure."""
+    return {"metric" if name == "figure" else name: value for name, value in contrast.items()}
 
 
 def _tuples(value: Any) -> Any:
@@ -133,23 +163,23 @@ def refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
         "the study at another scale": (old.scale, record["scale"]),
         "the study with another primary contrast": (old.design.primary, new.primary),
         "the study on other images": (old.record["data"], dict(record["data"])),
-        "the study with other settings": (_settings(old.record), _settings(record)),
+        "the study with other settings": (old.training, Training.from_record(record["training"])),
     }
     for what, (mine, theirs) in same.items():
         if mine != theirs:
             raise InputError(f"out={str(folder)!r} holds {what}; choose another --out, or remove that folder")
 
 
-def _settings(record: Mapping[str, Any]) -> Training:
-    return Training.from_record(record["training"])
-
-
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Nobody else works in the study's folder while the block runs; an `InputError` if somebody does.
 
-    The lock goes with the process, however it ends. Where the system or its file system has none, there is none.
+    The lock ends with the process, however it ends. Where the system or its file system has none, there is none. Of
+    the processes that torchrun starts, the first one has it for all.
     """
+    if not is_first_process():
+        yield
+        return
     try:
         import fcntl
     except ImportError:  # Windows

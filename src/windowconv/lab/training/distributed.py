@@ -34,7 +34,7 @@ class Ranks:
 
     def __init__(self, execution: Execution, precision: str = "fp32") -> None:
         device = check_precision(precision, execution.device)
-        world = int(os.environ.get("WORLD_SIZE", "1"))
+        world = process_count()
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -131,6 +131,11 @@ class Ranks:
 def is_first_process() -> bool:
     """Whether this process writes and speaks; known from torchrun's environment, before anything is set up."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def process_count() -> int:
+    """How many processes train together; known from torchrun's environment."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def configure(execution: Execution) -> None:

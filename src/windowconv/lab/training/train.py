@@ -12,7 +12,7 @@ from torch import nn
 
 from windowconv.checkpoint import save_weights
 from windowconv.errors import InputError
-from windowconv.lab.config import Execution, RunConfig
+from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, restore_algorithms
 from windowconv.lab.models.build import build, to_header
@@ -76,7 +76,7 @@ def train_together(
     """
     execution = execution or Execution()
     ranks = Ranks(execution, configs[0].precision)
-    _check(configs, data, ranks.world)
+    check_trainable(configs[0], data, len(configs), ranks.world)
     specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
     checkpoints, earlier = _earlier(configs, data, folders)
     pins = pins if earlier is None else earlier
@@ -95,15 +95,23 @@ def train_together(
         for folder, spec, result in zip(records, specs, trained, strict=False):  # the first process's
             _write_result(folder, spec, result, data)
         ranks.barrier()
+    ranks.barrier()  # all see that the runs are finished
     return [Run.open(folder) for folder in folders]
 
 
-def _check(configs: Sequence[RunConfig], data: ImageData, world: int) -> None:
-    """An `InputError` for images, or for seeds at once, that cannot be trained."""
+def check_trainable(training: Training, data: ImageData, together: int = 1, world: int = 1) -> None:
+    """An `InputError` for images that are too small, or for runs that cannot be trained at once.
+
+    Args:
+        training: the settings.
+        data: the images.
+        together: seeds that are stacked into one network.
+        world: processes.
+    """
     if max(data.image_size) < 3:
         height, width = data.image_size
         raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
-    if len(configs) > 1 and (world > 1 or configs[0].patience or configs[0].compile):
+    if together > 1 and (world > 1 or training.patience or training.compile):
         raise InputError("seeds-at-once is for one process, without --patience and --compile; leave it at 1")
 
 

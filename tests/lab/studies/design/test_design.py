@@ -10,8 +10,8 @@ from windowconv.lab.config import Training
 from windowconv.lab.evaluations.registry import evaluations, metrics_of
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.studies.design.catalogue import LEAST, MATRIX, STUDIES, find_design
-from windowconv.lab.studies.design.design import SCALES, Contrast, Design, Variant
-from windowconv.lab.studies.design.plan import Plan
+from windowconv.lab.studies.design.design import Contrast, Design, Variant
+from windowconv.lab.studies.design.plan import SCALES, Plan
 from windowconv.lab.studies.folder import design_from_record, design_record
 
 NAMES = [
@@ -38,7 +38,8 @@ def test_the_catalogue_has_every_study() -> None:
         assert design.name == name
         assert design.claim.endswith(".")
         assert set(design.measures) <= set(evaluations())
-        assert design.primary.figure in metrics_of(design.measures)
+        assert design.primary is not None
+        assert design.primary.metric in metrics_of(design.measures)
         assert str(design.primary)
 
 
@@ -46,7 +47,7 @@ def test_the_catalogue_has_every_study() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_study_has_its_runs_at_every_scale(name: str, scale: str) -> None:
     design = STUDIES[name]
-    plan = Plan(design, scale, 2, "photos")
+    plan = Plan.of(design.on("photos"), scale, 2)
     runs = plan.runs(
         {v.name: v.tune[1][0] for v in design.variants if v.tune}, {f"start/3x3-seed{s}": f"h{s}" for s in (0, 1)}
     )
@@ -60,7 +61,7 @@ def test_every_study_has_its_runs_at_every_scale(name: str, scale: str) -> None:
 def test_studies_share_the_matrix() -> None:
     def hashes(name: str, data: str = "fashion-mnist") -> dict[str, str]:
         design = find_design(name).on(data)
-        return {run.variant: run.config.config_hash for run in Plan(design, "small", 1, data).runs()}
+        return {run.variant: run.config.config_hash for run in Plan.of(design, "small", 1).runs()}
 
     matrix = hashes("fashion-mnist")
     assert list(matrix) == list(MATRIX)
@@ -69,7 +70,7 @@ def test_studies_share_the_matrix() -> None:
         assert {"3x3", "7x7-hamming"} <= shared
         assert all(hashes(name)[arm] == matrix[arm] for arm in shared)
     assert hashes("mechanism", "cifar10")["7x7"] == hashes("cifar10", "cifar10")["7x7"]
-    plan = Plan(find_design("pretrained"), "small", 1, "fashion-mnist")
+    plan = Plan.of(find_design("pretrained"), "small", 1)
     assert plan.preparations()[0].config.config_hash == matrix["3x3"]
 
 
@@ -107,15 +108,15 @@ def test_wrong_designs_are_refused(design: Design) -> None:
     with pytest.raises(InputError, match=r"setting='dept'; allowed: .*did you mean 'depth'"):
         Variant("3x3", (("dept", 3),))
     with pytest.raises(InputError, match="scale='big'; allowed"):
-        design.at("big")
+        Plan.of(design, "big")
 
 
 def test_other_data_and_settings_and_fewer_variants(design: Design) -> None:
-    assert design.on("cifar10").at("small").training.width == 20
-    assert design.on("cifar10").at("small").data == "cifar10"
-    folder = design.on("photos").at("small")
-    assert (folder.name, folder.data) == ("fashion-mnist-small", "photos")
-    changed = design.changed({"epochs": 3}).changed({"lr": 0.5}).at("smoke").training
+    other = Plan.of(design.on("cifar10"), "small")
+    assert (other.shared.width, other.data, other.seeds) == (20, "cifar10", design.seeds)
+    folder = Plan.of(design.on("photos"), "small")
+    assert (folder.shared, folder.data) == (Plan.of(design, "small").shared, "photos")
+    changed = Plan.of(design.changed({"epochs": 3}).changed({"lr": 0.5}), "smoke").shared
     assert (changed.epochs, changed.lr, changed.width) == (3, 0.5, 4)
     more = replace(design, variants=(*design.variants, Variant("5x5")), secondary=(Contrast(("5x5",), ("3x3",)),))
     fewer = more.only(("7x7", "3x3"))
@@ -129,7 +130,7 @@ def test_other_data_and_settings_and_fewer_variants(design: Design) -> None:
 
 def test_tuned_variants_search_first() -> None:
     design = find_design("regularisation")
-    plan = Plan(design, "smoke", 2, "fashion-mnist")
+    plan = Plan.of(design, "smoke", 2)
     searches = plan.preparations()
     assert len(searches) == 4 * 4
     assert {run.config.purpose for run in searches} == {"search"}
@@ -143,7 +144,7 @@ def test_tuned_variants_search_first() -> None:
 
 
 def test_started_variants_need_the_runs_they_start_from() -> None:
-    plan = Plan(find_design("pretrained"), "smoke", 2, "fashion-mnist")
+    plan = Plan.of(find_design("pretrained"), "smoke", 2)
     assert [run.folder for run in plan.preparations()] == ["start/3x3-seed0", "start/3x3-seed1"]
     runs = plan.runs(starts={"start/3x3-seed0": "aa", "start/3x3-seed1": "bb"})
     assert {(run.config.seed, run.config.start, run.config.preserve) for run in runs} == {

@@ -86,7 +86,7 @@ from pathlib import Path
 from windowconv.lab import recipes
 from windowconv.lab.config import Execution, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.studies.execution.runner import Means, conduct
+from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.design.plan import Plan
@@ -94,7 +94,7 @@ from windowconv.lab.studies.design.plan import Plan
 training = Training(image_size=12, train_images=4000, test_images=100, depth=2, width=4, epochs=400, batch_size=8)
 recipes.RECIPES["tiny-small"] = Recipe("tiny-small", "for tests", "gratings", training)
 design = Design("t", "A claim.", "tiny", (Variant("3x3"), Variant("5x5")), Contrast(("5x5",), ("3x3",)))
-conduct(Plan(design, "small", 1, "gratings"), Path(sys.argv[1]), Means(Processes(1, 1), "gratings"))
+run_study(Plan.of(design, "small", 1), Path(sys.argv[1]), StudyOptions(Processes(1, 1), "gratings"))
 """
 
 

@@ -72,7 +72,7 @@ def test_a_runs_multiply_adds_and_steps() -> None:
 
 
 def test_public_data_need_not_be_here(tmp_path: Path) -> None:
-    plan = Plan(find_design("cifar10"), "smoke", 8, "cifar10")
+    plan = Plan.of(find_design("cifar10"), "smoke", 8)
     found = estimate(plan, "cifar10", tmp_path, Execution(), 1, ())
     assert {each.variant: (each.runs, each.reused) for each in found.variants} == {
         variant.name: (8, 0) for variant in plan.design.variants
@@ -86,7 +86,7 @@ def test_public_data_need_not_be_here(tmp_path: Path) -> None:
 
 def test_finished_runs_are_counted(design: Design, carry_out: Callable[..., StudyFolder], tmp_path: Path) -> None:
     carry_out(design, name="runs/s", seeds=1)
-    plan = Plan(design, "small", 3, "gratings")
+    plan = Plan.of(design, "small", 3)
     found = estimate(plan, "gratings", None, Execution(), 1, (tmp_path / "runs",))
     assert [(each.runs, each.reused) for each in found.variants] == [(2, 1)] * 3
     networks = json.loads((tmp_path / "runs/s/study.json").read_text())["networks"]
@@ -94,7 +94,7 @@ def test_finished_runs_are_counted(design: Design, carry_out: Callable[..., Stud
 
 
 def test_searches_and_starts_are_runs_too(tmp_path: Path) -> None:
-    plan = Plan(find_design("pretrained"), "smoke", 2, "fashion-mnist")
+    plan = Plan.of(find_design("pretrained"), "smoke", 2)
     found = estimate(plan, "fashion-mnist", tmp_path, Execution(), 1, ())
     assert (found.variants[0].variant, found.variants[0].runs) == ("start 3x3", 2)
     assert len(found.variants) == 4

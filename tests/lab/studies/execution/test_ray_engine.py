@@ -14,10 +14,10 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution.engines import ThisProcess
-from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome, with_threads
+from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images, with_threads
 from windowconv.lab.studies.execution.ray_engine import OnRay, run_task
 from windowconv.lab.studies.execution.run_store import Store
-from windowconv.lab.studies.execution.runner import Conductor, Means
+from windowconv.lab.studies.execution.runner import StudyOptions, StudyRunner
 
 pytest.importorskip("ray")
 
@@ -31,7 +31,7 @@ from ray.cluster_utils import Cluster
 from windowconv.lab import recipes
 from windowconv.lab.config import Execution, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.studies.execution.runner import Means, conduct
+from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution.ray_engine import OnRay
@@ -58,8 +58,8 @@ def kill():
 
 
 threading.Thread(target=kill, daemon=True).start()
-means = Means(engine, "gratings", execution=Execution(checkpoint_minutes=0.01))
-done = conduct(Plan(design, "small", 2, "gratings"), folder, means)
+options = StudyOptions(engine, "gratings", execution=Execution(checkpoint_minutes=0.01))
+done = run_study(Plan.of(design, "small", 2), folder, options)
 print("finished", done.finished, done.record["status"], done.record["failures"], flush=True)
 import ray
 ray.shutdown()
@@ -93,7 +93,7 @@ def test_a_node_is_killed_and_nothing_is_lost(shared: bool, tmp_path: Path) -> N
 
 
 def test_a_task_does_a_job_there_and_its_run_comes_back(
-    design: Design, tiny_settings: Training, means: Means, tmp_path: Path
+    design: Design, tiny_settings: Training, options: StudyOptions, tmp_path: Path
 ) -> None:
     seen: list[Job] = []
 
@@ -102,9 +102,9 @@ def test_a_task_does_a_job_there_and_its_run_comes_back(
             seen.extend(jobs)
             return iter(())
 
-    data = ImageCache().get("gratings", None, tiny_settings)
-    plan = Plan(design, "small", 1, "gratings")
-    Conductor(plan, tmp_path / "c", replace(means, engine=Collecting()), data).do(plan.runs(), ("leakage",))
+    data = read_images("gratings", None, tiny_settings)
+    plan = Plan.of(design, "small", 1)
+    StudyRunner(plan, tmp_path / "c", replace(options, engine=Collecting()), data).finish(plan.runs(), ("leakage",))
     record = json.loads(json.dumps(with_threads(seen[0], 1).record()))
     assert run_task(record, str(tmp_path / "shared"), None) == {"error": None, "disk_full": False}
     store = Store(str(tmp_path / "store"))

@@ -9,7 +9,7 @@ import pytest
 from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.analysis import findings
+from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.key_findings import SENTENCES, key_findings
 
 Written = Callable[..., StudyFolder]
@@ -45,9 +45,11 @@ def window(written: Written, design: Design) -> Callable[..., StudyFolder]:
 )
 def test_the_verb_is_what_the_interval_says(window: Callable[..., StudyFolder], by: float, said: str) -> None:
     study = window(by, "s")
-    (line,) = key_findings([study], RESULTS)
+    (line,) = key_findings([(study, analyse(study))], RESULTS)
     assert line.startswith(f"- **Window.** 7x7 kernels with a Hamming window {said}")
-    effect = findings(study).primary.effect
+    primary = analyse(study).primary
+    assert primary is not None
+    effect = primary.effect
     assert effect is not None
     assert effect.interval is not None
     interval = "[{:+.2f}, {:+.2f}]".format(*effect.interval).replace("-", "−")
@@ -62,7 +64,7 @@ def test_most_seeds_count_and_data_sets_are_told_apart(window: Callable[..., Stu
         window(0.0, "other", data="fashion-mnist"),
         window(1.5, "third", data="mine", scale="smoke"),
     ]
-    (line,) = key_findings(studies, RESULTS)
+    (line,) = key_findings([(study, analyse(study)) for study in studies], RESULTS)
     first, second, third = (line.index(text) for text in ("Fashion-MNIST (+0.01", "and beat them on CIFAR-10", "mine"))
     assert first < second < third
     assert "(+1.01 " in line
@@ -72,10 +74,11 @@ def test_most_seeds_count_and_data_sets_are_told_apart(window: Callable[..., Stu
 
 
 def test_without_an_interval_nothing_is_said(window: Callable[..., StudyFolder]) -> None:
+    one = window(1.0, "one", seeds=1)
     assert key_findings([], RESULTS) == []
-    assert key_findings([window(1.0, "one", seeds=1)], RESULTS) == []
+    assert key_findings([(one, analyse(one))], RESULTS) == []
 
 
 def test_every_contrast_is_one_that_a_study_names() -> None:
-    named = {contrast for design in STUDIES.values() for contrast in (design.primary, *design.secondary)}
+    named = {contrast for design in STUDIES.values() for contrast in design.contrasts}
     assert {clause.contrast for clauses in SENTENCES.values() for clause in clauses} <= named

@@ -29,8 +29,8 @@ def _arms(*names: str) -> tuple[Variant, ...]:
     return tuple(Variant(name) for name in names)
 
 
-def _minus(better: str, worse: str, figure: str = "accuracy") -> Contrast:
-    return Contrast((better,), (worse,), figure)
+def _minus(better: str, worse: str, metric: str = "accuracy") -> Contrast:
+    return Contrast((better,), (worse,), metric)
 
 
 def _matrix(data: str, title: str) -> Design:

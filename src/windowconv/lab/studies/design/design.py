@@ -1,39 +1,41 @@
-"""A study as a value: a claim, the variants that are trained for it, and what was named before any of them ran."""
+"""A study as a value: its variants and, if it tests a claim, what was named before any of them ran."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 from windowconv.errors import InputError, unknown
 from windowconv.lab.config import Training
 from windowconv.lab.evaluations.registry import find_evaluation, find_metric
 from windowconv.lab.models.arms import parse_arm
-from windowconv.lab.recipes import RECIPES, Recipe, find_recipe
+from windowconv.lab.recipes import RECIPES
 
-Scale = Literal["smoke", "small", "paper"]
-SCALES: tuple[Scale, ...] = ("smoke", "small", "paper")
+SEARCH = "search"
+"""The folder of the runs that tune variants."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing that is compared: an arm, and what else differs from the recipe's settings.
+    """One of the things that a study compares: an arm, and what else differs from the shared settings.
 
     Args:
         arm: as in `parse_arm`.
-        changes: of the recipe's training settings, as pairs of name and value.
-        tune: a setting and the values of which the best on the validation images is taken, before the variant's own
-            runs; its study needs `val_fraction`.
+        changes: of the shared training settings, as pairs of name and value.
+        tune: a setting, and the values to try before the variant's own runs: the best one on the validation images is
+            used; its study needs `val_fraction`.
         start: an arm whose run of the same seed gives the weights that training starts from, converted so that the
             network computes the same; empty for random weights.
+        label: what it is called; made from the rest if empty.
     """
 
     arm: str
     changes: tuple[tuple[str, Any], ...] = ()
     tune: tuple[str, tuple[float, ...]] | None = None
     start: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         parse_arm(self.arm)
@@ -49,6 +51,8 @@ class Variant:
         >>> Variant("7x7", (("depth", 6),)).name
         '7x7 depth=6'
         """
+        if self.label:
+            return self.label
         words = [self.arm, *(f"{key.replace('_', '-')}={value}" for key, value in self.changes)]
         if self.tune:
             words.append(f"{self.tune[0].replace('_', '-')} tuned")
@@ -58,22 +62,28 @@ class Variant:
 
     @property
     def folder(self) -> str:
-        """What its run folders are called, before the seed; for a plain arm as `compare` calls them."""
+        """What its run folders are called, before the seed."""
         return re.sub(r"[:= ]", "_", self.name)
+
+    def search_folder(self, value: float) -> str:
+        """The folder, within a study's, of the run that tries a value of the tuned setting."""
+        assert self.tune
+        setting = self.tune[0] if self.label else ""  # else its name has it already
+        return f"{SEARCH}/{self.folder}-{setting}{value:g}"
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A paired difference: for each seed, the mean over `better` minus the mean over `worse`; the claim says above 0.
+    """A paired difference: for each seed, the mean over `better` minus the mean over `worse`; a claim says above 0.
 
     Args:
         better, worse: variants by name.
-        figure: the metric that is compared, see `find_metric`; its sign is turned where less is better.
+        metric: what is compared, see `find_metric`; its sign is turned where less is better.
     """
 
     better: tuple[str, ...]
     worse: tuple[str, ...]
-    figure: str = "accuracy"
+    metric: str = "accuracy"
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -84,43 +94,44 @@ class Contrast:
         def side(names: tuple[str, ...]) -> str:
             return names[0] if len(names) == 1 else f"mean of {', '.join(names)}"
 
-        first, second = (
-            (self.better, self.worse) if find_metric(self.figure).more_is_better else (self.worse, self.better)
-        )
-        return f"{find_metric(self.figure).title}: {side(first)} minus {side(second)}"
+        metric = find_metric(self.metric)
+        first, second = (self.better, self.worse) if metric.more_is_better else (self.worse, self.better)
+        return f"{metric.title}: {side(first)} minus {side(second)}"
 
 
 @dataclass(frozen=True)
 class Association:
-    """Within each variant, over its runs: how much more `figure` there is where there is less of `of`.
+    """Within each variant, over its runs: how much `metric` rises for a decrease in `of`.
 
     Args:
-        of: what varies, in its own standard deviations.
-        variants: by name; their means are taken off first.
-        figure: what may go with it.
+        of: the metric that varies, in its own standard deviations.
+        variants: by name; each one's means are subtracted first.
+        metric: what may be associated with it.
     """
 
     of: str
     variants: tuple[str, ...]
-    figure: str = "accuracy"
+    metric: str = "accuracy"
 
     def __str__(self) -> str:
-        figure, of = find_metric(self.figure).title, find_metric(self.of).title
-        return f"{figure} for one standard deviation less of {of}, within a variant"
+        metric, of = find_metric(self.metric).title, find_metric(self.of).title
+        return f"{metric} for one standard deviation less of {of}, within a variant"
 
 
 @dataclass(frozen=True)
 class Design:
-    """A study, as it stands before any run.
+    """A study, as it stands before any run. Without a claim it compares all variants with the first, and decides
+    nothing.
 
     Args:
         name: after the claim that it tests.
-        claim: in words; the verdict is about this sentence.
-        recipe: whose settings all share, without its scale ("cifar10" for cifar10-small).
+        claim: in words; the verdict is about this sentence. Empty for none.
+        recipe: whose settings all share, without its scale ("cifar10" for cifar10-small); empty where a plan has
+            settings of its own.
         variants: what is trained; the first one is the baseline of tables.
-        primary: the one contrast that decides.
+        primary: the one contrast that decides on the claim; None without one.
         secondary: further ones, adjusted for their number; everything else is exploratory.
-        smallest: d, the smallest effect of interest, in the primary figure's unit.
+        smallest: d, the smallest effect of interest, in the primary metric's unit.
         measures: the evaluations of each run after its training, by name, see `find_evaluation`.
         changes: of the recipe's settings, for all variants.
         seeds: runs of each variant, if nothing else is asked for.
@@ -133,7 +144,7 @@ class Design:
     claim: str
     recipe: str
     variants: tuple[Variant, ...]
-    primary: Contrast | Association
+    primary: Contrast | Association | None = None
     secondary: tuple[Contrast, ...] = ()
     smallest: float = 0.3
     measures: tuple[str, ...] = ("leakage",)
@@ -147,10 +158,17 @@ class Design:
         names = [variant.name for variant in self.variants]
         if not names or len(set(names)) != len(names):
             raise InputError(f"variants={names}; allowed: one or more, each once")
-        for contrast in (self.primary, *self.secondary):
+        if bool(self.claim) != (self.primary is not None):
+            raise InputError(f"claim={self.claim!r}, primary={self.primary}; allowed: both, or neither")
+        for contrast in self.contrasts:
             for name in contrast.variants:
                 if name not in names:
                     raise unknown("variant", name, names)
+
+    @property
+    def contrasts(self) -> tuple[Contrast | Association, ...]:
+        """All that were named beforehand, the primary one first."""
+        return (*(() if self.primary is None else (self.primary,)), *self.secondary)
 
     def variant(self, name: str) -> Variant:
         """The variant of this name; the nearest is suggested if there is none."""
@@ -158,14 +176,6 @@ class Design:
             if variant.name == name:
                 return variant
         raise unknown("variant", name, [variant.name for variant in self.variants])
-
-    def at(self, scale: str) -> Recipe:
-        """The recipe at a scale, with the study's own changes; an `InputError` for an unknown scale."""
-        if scale not in SCALES:
-            raise unknown("scale", scale, SCALES)
-        recipe = find_recipe(f"{self.recipe}-{scale}")
-        training = replace(recipe.training, **dict(self.changes))
-        return replace(recipe, training=training, data=self.data or recipe.data)
 
     def on(self, data: str) -> Design:
         """The same study on other images: with that data set's own recipe where there is one, else with this recipe."""
@@ -180,7 +190,8 @@ class Design:
             InputError: an unknown variant, or one that the primary contrast needs is missing.
         """
         kept = tuple(self.variant(name) for name in names)
-        missing = [name for name in self.primary.variants if name not in names]
+        needed = () if self.primary is None else self.primary.variants
+        missing = [name for name in needed if name not in names]
         if missing:
             raise InputError(f"variants={list(names)} lack {missing[0]!r}, which the primary contrast needs")
         secondary = tuple(c for c in self.secondary if set(c.variants) <= set(names))

@@ -1,22 +1,22 @@
-"""Which runs a study at a scale consists of: those that come first (searches, starting weights), and its own."""
+"""Which runs a study consists of: those that come first (searches, starting weights), and its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal, Self
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, unknown
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data.sources import data_name
 from windowconv.lab.recipes import find_recipe
 from windowconv.lab.studies.design.catalogue import find_design
-from windowconv.lab.studies.design.design import Design, Scale, Variant
+from windowconv.lab.studies.design.design import Design, Variant
 
-SEARCH = "search"
-"""The folder of the runs of a search."""
+Scale = Literal["smoke", "small", "paper"]
+SCALES: tuple[Scale, ...] = ("smoke", "small", "paper")
 SEARCH_SEED = 10_000
-"""Of the runs of a search; a study's own seeds begin at 0."""
+"""Of the runs that tune variants; a study's own seeds begin at 0."""
 START = "start"
 """The folder of the runs whose weights others start from."""
 
@@ -43,23 +43,51 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A design at a scale.
+    """A design with its settings, its seeds and its data.
 
     Args:
         design: what is studied.
-        scale: smoke, small or paper.
+        base: the settings, before the design's and the variants' changes; weights that others start from are trained
+            with these.
         seeds: runs of each variant.
         data: the data's name, as records have it.
+        scale: smoke, small or paper, where the settings are a recipe's; else empty.
+
+    Raises:
+        InputError: less than one seed.
     """
 
     design: Design
-    scale: str
+    base: Training
     seeds: int
     data: str
+    scale: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds={self.seeds}; allowed: 1 or more")
+
+    @classmethod
+    def of(cls, design: Design, scale: str, seeds: int | None = None) -> Self:
+        """A design at a scale of its recipe, with its own number of seeds if none is given.
+
+        Raises:
+            InputError: an unknown scale; less than one seed.
+        """
+        if scale not in SCALES:
+            raise unknown("scale", scale, SCALES)
+        recipe = find_recipe(f"{design.recipe}-{scale}")
+        seeds = design.seeds if seeds is None else seeds
+        return cls(design, recipe.training, seeds, design.data or recipe.data, scale)
+
+    @property
+    def shared(self) -> Training:
+        """The settings of all variants, but for their changes."""
+        return replace(self.base, **dict(self.design.changes))
 
     def training(self, variant: Variant, tuned: Tuned | None = None) -> Training:
-        """The settings of a variant; a tuned one has the recipe's value until it is known."""
-        training = replace(self.design.at(self.scale).training, **dict(variant.changes))
+        """The settings of a variant; a tuned setting has the shared value until its best one is known."""
+        training = replace(self.shared, **dict(variant.changes))
         if variant.tune and tuned and variant.name in tuned:
             training = replace(training, **{variant.tune[0]: tuned[variant.name]})
         return training
@@ -74,15 +102,13 @@ class Plan:
             for value in values:
                 training = replace(self.training(variant), **{name: value})
                 config = self._config(variant.arm, training, SEARCH_SEED, purpose="search")
-                yield PlannedRun(search_name(variant, value), config, f"{SEARCH}/{variant.folder}-{value:g}")
+                yield PlannedRun(search_name(variant, value), config, variant.search_folder(value))
 
     def _starts(self) -> Iterator[PlannedRun]:
-        """With the recipe's own settings: what the study changes is about training on."""
-        training = find_recipe(f"{self.design.recipe}-{self.scale}").training
         for seed in range(self.seeds):
             for arm in dict.fromkeys(variant.start for variant in self.design.variants if variant.start):
                 folder = start_folder(arm, seed)
-                yield PlannedRun(f"{START} {arm}", self._config(arm, training, seed), folder)
+                yield PlannedRun(f"{START} {arm}", self._config(arm, self.base, seed), folder)
 
     def runs(self, tuned: Tuned | None = None, starts: Mapping[str, str] | None = None) -> list[PlannedRun]:
         """The study's own runs, all variants of a seed together, so that a study that is cut short has pairs.
@@ -129,7 +155,7 @@ def plan_study(
         evaluations: of each run, besides the study's own.
 
     Raises:
-        InputError: an unknown study, scale, variant or evaluation; fewer than one seed.
+        InputError: an unknown study, scale or variant; fewer than one seed.
     """
     design = find_design(name)
     if data is not None:
@@ -138,11 +164,7 @@ def plan_study(
         design = design.only(variants)
     if settings:
         design = design.changed(settings)
-    design = design.measuring(evaluations)
-    seeds = design.seeds if seeds is None else seeds
-    if seeds < 1:
-        raise InputError(f"seeds={seeds}; allowed: 1 or more")
-    return Plan(design, scale, seeds, design.at(scale).data)
+    return Plan.of(design.measuring(evaluations), scale, seeds)
 
 
 def run_folder(variant: Variant, seed: int) -> str:

@@ -1,1 +1,1 @@
-"""How a study is carried out."""
+"""How a study is run."""

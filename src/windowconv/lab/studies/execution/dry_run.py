@@ -18,7 +18,7 @@ from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import Plan, PlannedRun
 from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.execution.estimate import Estimate, Task, VariantEstimate, estimate_variant
-from windowconv.lab.studies.execution.reuse import Address, Library
+from windowconv.lab.studies.execution.reuse import RunIndex, RunKey
 from windowconv.lab.training.loading import limit_images
 
 PUBLIC = {
@@ -54,7 +54,7 @@ def estimate(
     if processes > 1:
         threads = Processes(processes, execution.threads).threads
     task, described = _task(plan, images, root)
-    library = Library(reuse if described else ())
+    library = RunIndex(reuse if described else ())
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -70,16 +70,16 @@ def estimate(
 
 
 def _variant(
-    runs: Sequence[PlannedRun], task: Task, described: dict[str, Any] | None, library: Library, execution: Execution
+    runs: Sequence[PlannedRun], task: Task, described: dict[str, Any] | None, library: RunIndex, execution: Execution
 ) -> VariantEstimate:
     """What a variant's runs will take."""
     first = runs[0]
     spec = network_spec(first.config, first.config.arm, first.config.seed, task.classes, task.image)
     pins, reused = None, 0
     if described is not None:
-        addresses = [Address.wanted(run.config.config_hash, described) for run in runs]
-        pins = library.pins(addresses)
-        reused = sum(library.find(address, pins) is not None for address in addresses) if pins is not None else 0
+        keys = [RunKey.wanted(run.config.config_hash, described) for run in runs]
+        pins = library.pins(keys)
+        reused = sum(library.find(key, pins) is not None for key in keys) if pins is not None else 0
     if pins is None:
         pins = _pins(spec.builder, spec.arguments, first.config, task, execution)
     counts = {"runs": len(runs) - reused, "reused": reused}
@@ -94,7 +94,7 @@ def _pins(builder: str, arguments: dict[str, Any], training: Training, task: Tas
 
 def _task(plan: Plan, images: str, root: Path | None) -> tuple[Task, dict[str, Any] | None]:
     """The data set and, if it is here, its description by `describe_data`."""
-    training = plan.design.at(plan.scale).training
+    training = plan.shared
     try:
         data = load(images, root, image_size=training.image_size, stream=training.stream, download=False)
     except DataNotFound:

@@ -1,4 +1,4 @@
-"""Which engine carries a study out."""
+"""Which engine runs a study's jobs."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from windowconv.errors import InputError
 from windowconv.lab.progress import show_progress
-from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome, attempt, with_threads
+from windowconv.lab.studies.execution.jobs import Job, Outcome, try_job, with_threads
 from windowconv.lab.training.signals import Stopped, listening
 
 WORKER = "windowconv.lab.studies.execution.worker"
@@ -58,14 +58,11 @@ class ThisProcess:
     shows_progress = True
     here = True
 
-    def __init__(self) -> None:
-        self._cache = ImageCache()
-
     def run(self, jobs: Sequence[Job], place: Path) -> Iterator[Outcome]:
         """See `Engine`."""
         with show_progress([job.macs for job in jobs]) as progress:
             for job in jobs:
-                yield attempt(job, place, self._cache, progress)
+                yield try_job(job, place, progress)
 
 
 class Processes:

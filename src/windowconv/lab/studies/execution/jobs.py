@@ -1,4 +1,4 @@
-"""A job: runs that are trained together, mostly one, and what is then measured of them. It goes as JSON to other
+"""A job: runs that are trained together, mostly one, and what is then measured of them. It is sent as JSON to other
 processes and machines."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from errno import EDQUOT, ENOSPC
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.models.algorithm_choice import Pins
 from windowconv.lab.progress import Progress
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.folder import Run, finished_run
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.execution.initial_weights import starting_weights
+from windowconv.lab.training.distributed import is_first_process, process_count
 from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.train import train_together
 
@@ -83,39 +85,40 @@ class Outcome:
     disk_full: bool = False
 
 
-class ImageCache:
-    """The images that were read last: the runs of a study mostly have the same."""
+def read_images(images: str, root: str | None, training: Training) -> ImageData:
+    """The images for these settings, cut to their number; those that were read last are kept, since the runs of a study
+    mostly have the same.
 
-    def __init__(self) -> None:
-        self._key: tuple[Any, ...] | None = None
-        self._data: ImageData | None = None
-
-    def get(self, images: str, root: str | None, training: Training) -> ImageData:
-        """The images for these settings, cut to their number."""
-        key = (images, root, training.image_size, training.stream, training.train_images, training.test_images)
-        if self._data is None or key != self._key:
-            whole = load(images, root, image_size=training.image_size, stream=training.stream)
-            self._key, self._data = key, limit_images(whole, training)
-        return self._data
+    Args:
+        images: what `load` takes.
+        root: the folder that it looks in; None for its own choice.
+        training: the settings.
+    """
+    read = {name: getattr(training, name) for name in ("image_size", "stream", "train_images", "test_images")}
+    return _read(images, root, Training(augment="none", **read))
 
 
-def work(job: Job, place: Path, cache: ImageCache, progress: Progress) -> None:
+@lru_cache(maxsize=1)
+def _read(images: str, root: str | None, training: Training) -> ImageData:
+    return limit_images(load(images, root, image_size=training.image_size, stream=training.stream), training)
+
+
+def run_job(job: Job, place: Path, progress: Progress) -> None:
     """Train a job's runs as far as they are not finished, and measure.
 
     Args:
         job: what to do.
         place: the study's folder.
-        cache: of images.
-        progress: where to show how it goes.
+        progress: where to show the training.
 
     Raises:
         InputError: images that are not the study's; as `train_together` and `Evaluation.run`.
     """
-    data = cache.get(job.images, job.root, job.configs[0])
+    data = read_images(job.images, job.root, job.configs[0])
     if describe_data(data) != job.data:
         raise InputError(f"data={job.images!r}: the images here are not those that the study began with")
     folders = [place / folder for folder in job.folders]
-    todo = [i for i, folder in enumerate(folders) if not _is_trained(folder)]
+    todo = [i for i, folder in enumerate(folders) if not finished_run(folder)]
     if todo:
         configs = [job.configs[i] for i in todo]
         start = None
@@ -124,16 +127,20 @@ def work(job: Job, place: Path, cache: ImageCache, progress: Progress) -> None:
         train_together(configs, data, [folders[i] for i in todo], progress, job.execution, pins=job.pins, start=start)
     else:
         progress.skip_run(job.name)
-    for folder in folders:
+    for folder in folders if is_first_process() else ():
         network = Network(Run.open(folder))
         for name in job.measures:
             find_evaluation(name).run([network], data.test, job.execution)
 
 
-def attempt(job: Job, place: Path, cache: ImageCache, progress: Progress) -> Outcome:
-    """`work`, with an error as an outcome; only being stopped is raised."""
+def try_job(job: Job, place: Path, progress: Progress) -> Outcome:
+    """`run_job`, with an error as an outcome; only being stopped is raised. Of several processes that train together,
+    an error ends this one, since the others would wait for it."""
+    if process_count() > 1:
+        run_job(job, place, progress)
+        return Outcome(job)
     try:
-        work(job, place, cache, progress)
+        run_job(job, place, progress)
     except InputError as error:
         return Outcome(job, f"{error}", disk_is_full(error, place))
     except Exception as error:  # a bug or a lack of memory in one run is no reason to lose the others
@@ -157,10 +164,6 @@ def disk_is_full(error: BaseException, place: Path) -> bool:
         return shutil.disk_usage(place).free == 0
     except OSError:
         return False
-
-
-def _is_trained(folder: Path) -> bool:
-    return (folder / "run.json").is_file() and Run.open(folder).record["status"] == "finished"
 
 
 def with_threads(job: Job, threads: int | None) -> Job:

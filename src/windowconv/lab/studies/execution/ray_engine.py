@@ -101,19 +101,19 @@ def run_task(record: dict[str, Any], place: str, store: str | None) -> dict[str,
     import torch
 
     from windowconv.lab.progress import Progress
-    from windowconv.lab.studies.execution.jobs import ImageCache, attempt
+    from windowconv.lab.studies.execution.jobs import try_job
 
     job = Job.from_record(record)
     os.environ["OMP_NUM_THREADS"] = str(job.execution.threads or 1)
     torch.set_num_threads(job.execution.threads or 1)
     if store is None:
-        outcome = attempt(job, Path(place), ImageCache(), Progress())
+        outcome = try_job(job, Path(place), Progress())
         return {"error": outcome.error, "disk_full": outcome.disk_full}
     with tempfile.TemporaryDirectory(prefix="windowconv-") as scratch:
         kept = Store(store)
         for start in {*job.starts}:
             kept.get(start, Path(scratch) / start)
-        outcome = attempt(job, Path(scratch), ImageCache(), Progress())
+        outcome = try_job(job, Path(scratch), Progress())
         if outcome.error is None:
             for folder in job.folders:
                 kept.put(Path(scratch) / folder, folder)

@@ -1,4 +1,4 @@
-"""Finished runs that need not be trained again, in whatever folder they are."""
+"""Finished runs that need not be trained again, in any folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ LEFT_OUT = ("checkpoints", "tensorboard", "export")
 
 
 @dataclass(frozen=True)
-class Address:
-    """What a run's result follows from, but for the algorithms: settings (precision among them), images, and numerics,
-    which are a version that is raised by hand where the code's results change, and torch's."""
+class RunKey:
+    """What determines a run's result, but for the algorithms.
+
+    Attributes:
+        config: the settings' hash, precision included.
+        train, test: the images' content hashes.
+        numerics: a version that is raised by hand where the code's results change.
+        torch: its version.
+    """
 
     config: str
     train: str
@@ -31,43 +37,43 @@ class Address:
     torch: str
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Address:
-        """The address of a run, by its run.json."""
+    def of(cls, record: Mapping[str, Any]) -> RunKey:
+        """The key of a run, by its run.json."""
         data, numerics = record["data"], record["numerics"]
         version = numerics.get("version", 1)  # runs that had none were of the first
         torch = record["environment"]["torch"]
         return cls(record["config_hash"], data["train_hash"], data["test_hash"], version, torch)
 
     @classmethod
-    def wanted(cls, config_hash: str, data: Mapping[str, Any]) -> Address:
-        """The address that a run would have if it were trained here and now, on images so described."""
+    def wanted(cls, config_hash: str, data: Mapping[str, Any]) -> RunKey:
+        """The key that a run would have if it were trained here and now, on the images of `describe_data`."""
         import torch
 
         return cls(config_hash, data["train_hash"], data["test_hash"], NUMERICS, str(torch.__version__))
 
 
-class Library:
-    """The finished runs below some folders, by their address.
+class RunIndex:
+    """The finished runs below some folders, by their keys.
 
     Args:
         folders: to look through; one that is not there holds none.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
-        self._runs: dict[Address, list[Run]] = {}
+        self._runs: dict[RunKey, list[Run]] = {}
         for run in _finished(folders):
-            self._runs.setdefault(Address.of(run.record), []).append(run)
+            self._runs.setdefault(RunKey.of(run.record), []).append(run)
 
-    def pins(self, addresses: Sequence[Address]) -> Pins | None:
-        """The algorithms that most of the runs with these addresses were trained with; None if there are none."""
+    def pins(self, keys: Sequence[RunKey]) -> Pins | None:
+        """The algorithms that most of the runs with these keys were trained with; None if there are none."""
         counts: Counter[tuple[tuple[str, str], ...]] = Counter()
-        for address in addresses:
-            counts.update({tuple(run.record["numerics"]["algorithm"].items()) for run in self._runs.get(address, [])})
+        for key in keys:
+            counts.update({tuple(run.record["numerics"]["algorithm"].items()) for run in self._runs.get(key, [])})
         return dict(counts.most_common(1)[0][0]) if counts else None
 
-    def find(self, address: Address, pins: Pins) -> Run | None:
-        """A finished run with this address and these algorithms."""
-        for run in self._runs.get(address, []):
+    def find(self, key: RunKey, pins: Pins) -> Run | None:
+        """A finished run with this key and these algorithms."""
+        for run in self._runs.get(key, []):
             if run.record["numerics"]["algorithm"] == pins:
                 return run
         return None
@@ -78,10 +84,10 @@ def _finished(folders: Iterable[Path]) -> Iterator[Run]:
         for path in _records(folder, DEEPEST):
             try:
                 run = Run.open(path.parent)
-                Address.of(run.record)
+                RunKey.of(run.record)
             except (InputError, KeyError, TypeError):
                 continue  # damaged, or of another version: it is no run that could be reused
-            if run.record["status"] == "finished" and (run.folder / "model.safetensors").is_file():
+            if run.is_finished and (run.folder / "model.safetensors").is_file():
                 yield run
 
 
@@ -95,9 +101,9 @@ def _records(folder: Path, deepest: int) -> Iterator[Path]:
                 yield from _records(inner, deepest - 1)
 
 
-def take(run: Run, target: Path) -> None:
-    """Put a finished run's files into another folder, whole or not at all; they take no more space where links can be
-    made: no file of a run is ever changed in place.
+def link_run(run: Run, target: Path) -> None:
+    """Link a finished run's files into another folder, all or none; they are copied where links cannot be made. No file
+    of a run is ever changed in place.
 
     Raises:
         InputError: the folder cannot be written.
@@ -112,9 +118,7 @@ def take(run: Run, target: Path) -> None:
     except (OSError, shutil.Error) as error:
         shutil.rmtree(beside, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{target.name}: the finished run {run.folder.name} cannot be taken over ({reason})"
-        ) from error
+        raise InputError(f"{target.name}: the finished run {run.folder.name} cannot be reused ({reason})") from error
 
 
 def _link(source: str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""Carrying a study out: what is finished is kept or taken over, the rest is trained, and a failure costs one run."""
+"""Running a study: finished runs are kept or reused, the rest are trained, and a failure costs one run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,35 @@ from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import duration
 from windowconv.lab.runs.environment import environment
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.folder import Run, finished_run
+from windowconv.lab.runs.records import STUDY
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import Plan, PlannedRun, Tuned
 from windowconv.lab.studies.execution.engines import Engine
 from windowconv.lab.studies.execution.initial_weights import weights_hash
-from windowconv.lab.studies.execution.jobs import ImageCache, Job, Outcome
-from windowconv.lab.studies.execution.reuse import Address, Library, take
-from windowconv.lab.studies.folder import STUDY, StudyFolder, design_record, only_one, refuse_another, write_study
-from windowconv.lab.training.distributed import check_precision
+from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images
+from windowconv.lab.studies.execution.reuse import RunIndex, RunKey, link_run
+from windowconv.lab.studies.folder import StudyFolder, design_record, only_one, refuse_another, write_study
+from windowconv.lab.training.distributed import check_precision, is_first_process, process_count
+from windowconv.lab.training.train import check_trainable
 
 TRIES = 2
 
 
 @dataclass(frozen=True)
-class Means:
-    """With what a study is carried out; nothing of it changes a result but by rounding.
+class StudyOptions:
+    """How a study is run; nothing of it changes a result but by rounding.
 
     Args:
-        engine: carries out jobs.
+        engine: runs jobs.
         images: what `load` takes.
         root: the folder that it looks in; None for its own choice.
         execution: device, threads, checkpoints.
         seeds_at_once: how many seeds of a variant are trained as one stacked network.
-        reuse: folders whose finished runs are taken over.
+        reuse: folders whose finished runs are reused.
+
+    Raises:
+        InputError: less than one seed at once.
     """
 
     engine: Engine
@@ -57,179 +62,197 @@ class Means:
             raise InputError(f"seeds-at-once={self.seeds_at_once}; allowed: 1 or more")
 
 
-def conduct(plan: Plan, folder: Path, means: Means) -> StudyFolder:
-    """Carry a study out in a folder, or go on with it.
+def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
+    """Run a study in a folder, or go on with it.
 
     Args:
         plan: what to run.
         folder: the study's.
-        means: with what.
+        options: how.
 
     Returns:
         The study; its record's "failures" has the runs that failed, each after a second try.
 
     Raises:
-        InputError: images that are not there; a precision that this machine's device lacks; another study in the
-            folder, or a run of other settings, images or numerics; a full disk. What is finished is kept, and the
-            same command goes on.
+        InputError: images that are not there or too small; a precision that this machine's device lacks; another
+            study in the folder, or a run of other settings, images or numerics; a full disk. What is finished is kept,
+            and the same command resumes.
     """
+    data = read_images(options.images, str(options.root) if options.root else None, plan.shared)
+    check_trainable(plan.shared, data, min(options.seeds_at_once, plan.seeds), process_count())
     with only_one(folder):
-        data = ImageCache().get(
-            means.images, str(means.root) if means.root else None, plan.design.at(plan.scale).training
-        )
-        conductor = Conductor(plan, folder, means, data)
+        runner = StudyRunner(plan, folder, options, data)
         try:
-            conductor.do(plan.preparations(), measures=())
-            conductor.settle_preparations()
-            conductor.do(conductor.own_runs(), measures=plan.design.measures)
+            runner.finish(plan.preparations(), measures=())
+            runner.choose_tuned_values()
+            runner.finish(runner.own_runs(), measures=plan.design.measures)
         except BaseException as error:
             with suppress(InputError):  # where the disk is full, that it is full is what counts
-                conductor.end("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
+                runner.end("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        conductor.end("finished" if not conductor.record["failures"] else "incomplete")
+        runner.end("finished" if not runner.record["failures"] else "incomplete")
         return StudyFolder.open(folder)
 
 
-class Conductor:
-    """A study on its way: study.json, and which runs are still to be done.
+class StudyRunner:
+    """A study that is being run: study.json, and which runs are still to be done.
 
     Args:
-        plan, folder, means: as in `conduct`.
+        plan, folder, options: as in `run_study`.
         data: the images, cut to the study's numbers.
     """
 
-    def __init__(self, plan: Plan, folder: Path, means: Means, data: ImageData) -> None:
-        self.plan, self.folder, self.means, self.data = plan, folder, means, data
+    def __init__(self, plan: Plan, folder: Path, options: StudyOptions, data: ImageData) -> None:
+        self.plan, self.folder, self.options, self.data = plan, folder, options, data
         self.described = describe_data(data)
         self.image = (data.channels, *data.image_size)
-        self.library = Library(means.reuse)
-        self.record = self._begin()
+        self.finished_runs = RunIndex(options.reuse)
+        self.record = self._new_record()
+        for run in [*self.plan.preparations(), *self.own_runs()]:
+            self._finished(run)  # refuses another run before anything is written
+        self._write("running")
 
-    def _begin(self) -> dict[str, Any]:
-        design = self.plan.design
+    def _new_record(self) -> dict[str, Any]:
+        """study.json, with what the folder's own has of choices that were made already."""
         record = {
             "name": self.folder.name,
-            "design": design_record(design),
+            "design": design_record(self.plan.design),
             "scale": self.plan.scale,
             "seeds": self.plan.seeds,
-            "training": asdict(design.at(self.plan.scale).training),
+            "training": asdict(self.plan.shared),
             "data": {"name": self.plan.data, **self.described},
-            "networks": {run.variant: self.spec(run).size() for run in self.plan.runs() if run.config.seed == 0},
+            "networks": {run.variant: self._sized(run) for run in self.plan.runs() if run.config.seed == 0},
             "algorithms": {},
             "tuned": {},
             "searched": {},
             "reused": [],
             "failures": {},
-            "environment": environment(self.means.execution.device),
+            "environment": environment(self.options.execution.device),
         }
         refuse_another(self.folder, record)
         if (self.folder / STUDY).is_file():
             old = StudyFolder.open(self.folder).record
-            record |= {key: old[key] for key in ("algorithms", "tuned", "searched", "reused")}
-        write_study(self.folder, {**record, "status": "running"})
+            record |= {key: old[key] for key in ("algorithms", "tuned", "searched", "reused") if key in old}
         return record
 
     def spec(self, run: PlannedRun) -> NetworkSpec:
         """A run's network."""
         return network_spec(run.config, run.config.arm, run.config.seed, len(self.data.classes), self.image)
 
+    def _sized(self, run: PlannedRun) -> dict[str, Any]:
+        """A variant's size; where its widths were matched, a line says how near they came."""
+        spec = self.spec(run)
+        if spec.gap is not None and is_first_process():
+            print(f"{run.variant}: {spec}", file=sys.stderr)
+        return spec.size()
+
     def end(self, status: str) -> None:
         """Write how it ended."""
-        seconds = [run.final()["time_s"] for run in self._finished_runs()]
-        write_study(self.folder, {**self.record, "status": status, "time_s": round(sum(seconds), 1)})
+        finished = [finished_run(self.folder / planned.folder) for planned in self.own_runs()]
+        seconds = [run.final()["time_s"] for run in finished if run is not None]
+        self._write(status, time_s=round(sum(seconds), 1))  # of all runs, reused ones too
 
-    def _finished_runs(self) -> Iterator[Run]:
-        for planned in self.own_runs():
-            place = self.folder / planned.folder
-            if (place / "run.json").is_file() and Run.open(place).record["status"] == "finished":
-                yield Run.open(place)
+    def _write(self, status: str, **more: Any) -> None:
+        if is_first_process():
+            write_study(self.folder, {**self.record, "status": status, **more})
 
     # which runs there are
 
-    def settle_preparations(self) -> None:
-        """Choose the tuned values: the best validation accuracy, of equal ones the smallest value."""
+    def choose_tuned_values(self) -> None:
+        """Choose the value of each tuned setting: of the best validation accuracy; of equal ones, the smallest."""
         for variant in self.plan.design.variants:
-            if variant.tune is None or variant.name in self.record["tuned"]:
+            if variant.tune is None:
                 continue
-            found: dict[float, float] = {}
-            for value in variant.tune[1]:
-                place = self.folder / f"search/{variant.folder}-{value:g}"
-                if self._is_finished(place):
-                    found[value] = Run.open(place).final()["val_accuracy"]
-            if len(found) == len(variant.tune[1]):
+            runs = {value: finished_run(self.folder / variant.search_folder(value)) for value in variant.tune[1]}
+            found = {value: run.final()["val_accuracy"] for value, run in runs.items() if run is not None}
+            if len(found) == len(runs):
                 self.record["tuned"][variant.name] = max(sorted(found), key=lambda value: found[value])
                 self.record["searched"][variant.name] = {f"{value:g}": accuracy for value, accuracy in found.items()}
 
     def own_runs(self) -> list[PlannedRun]:
-        """The runs whose preparations are there."""
+        """The runs whose preparations are finished."""
         tuned: Tuned = self.record["tuned"]
         starts = {}
-        for run in self.plan.preparations():
-            if self._is_finished(self.folder / run.folder):
-                starts[run.folder] = weights_hash(Run.open(self.folder / run.folder))
+        for preparation in self.plan.preparations():
+            if run := finished_run(self.folder / preparation.folder):
+                starts[preparation.folder] = weights_hash(run)
         untuned = {v.name for v in self.plan.design.variants if v.tune and v.name not in tuned}
         runs = self.plan.runs(tuned, starts)
         return [run for run in runs if run.variant not in untuned and (not run.start or run.start in starts)]
 
-    @staticmethod
-    def _is_finished(place: Path) -> bool:
-        return (place / "run.json").is_file() and Run.open(place).record["status"] == "finished"
+    # running them
 
-    # doing them
-
-    def do(self, planned: Sequence[PlannedRun], measures: tuple[str, ...]) -> None:
+    def finish(self, planned: Sequence[PlannedRun], measures: tuple[str, ...]) -> None:
         """Finish these runs, as far as they can be."""
         for variant in dict.fromkeys(run.variant for run in planned):
             self._choose_algorithms([run for run in planned if run.variant == variant])
-        jobs = list(self._jobs([run for run in planned if not self._is_done(run, measures)], measures))
-        self._check_precision(jobs)
+        todo = [run for run in planned if not self._is_done(run, measures)]
+        if len(todo) < len(planned) and is_first_process():
+            print(f"{len(planned) - len(todo)} of {len(planned)} runs finished before, reused", file=sys.stderr)
+        jobs = list(self._jobs(todo, measures))
+        self._check(jobs)
         left, total = sum(job.macs for job in jobs), len(jobs)
         self.begun, self.done, self.left = time.perf_counter(), 0.0, float(left)
         for number in range(TRIES):
             failed = []
-            for outcome in self.means.engine.run(jobs, self.folder) if jobs else ():
+            for outcome in self.options.engine.run(jobs, self.folder) if jobs else ():
                 self._note(outcome, total, last=number + 1 == TRIES)
                 if outcome.error is not None:
                     failed.append(outcome.job)
             jobs = failed
 
-    def _check_precision(self, jobs: Sequence[Job]) -> None:
-        """Refuse what this machine cannot train at once, not run by run; measuring runs needs no precision."""
-        if self.means.engine.here:
+    def _check(self, jobs: Sequence[Job]) -> None:
+        """Refuse at once, not run by run, what this machine cannot train; measuring runs needs nothing of it."""
+        if self.options.engine.here:
             for job in jobs:
-                if not all(self._is_finished(self.folder / folder) for folder in job.folders):
+                if not all(finished_run(self.folder / folder) for folder in job.folders):
                     check_precision(job.configs[0].precision, job.execution.device)
 
     def _choose_algorithms(self, runs: Sequence[PlannedRun]) -> None:
-        """A variant's algorithms: as study.json has them, or those of runs that can be taken over, or chosen now."""
+        """A variant's algorithms: as study.json has them, or those of runs that can be reused, or chosen now."""
         variant = runs[0].variant
         if variant in self.record["algorithms"]:
             return
-        pins = self.library.pins([self._address(run) for run in runs])
+        pins = self.finished_runs.pins([self._key(run) for run in runs])
         if pins is None:
-            pins = choose_algorithms(self.spec(runs[0]), runs[0].config, self.data, self.means.execution)
+            pins = choose_algorithms(self.spec(runs[0]), runs[0].config, self.data, self.options.execution)
         self.record["algorithms"][variant] = pins
 
-    def _address(self, run: PlannedRun) -> Address:
-        return Address.wanted(run.config.config_hash, self.described)
+    def _key(self, run: PlannedRun) -> RunKey:
+        return RunKey.wanted(run.config.config_hash, self.described)
 
     def _is_done(self, run: PlannedRun, measures: tuple[str, ...]) -> bool:
-        """Whether a run is finished and measured, perhaps by taking it over."""
-        place = self.folder / run.folder
-        if not self._is_finished(place):
-            found = self.library.find(self._address(run), self._pins(run))
+        """Whether a run is finished and measured, perhaps by reusing one."""
+        folder = self.folder / run.folder
+        if not self._finished(run):
+            found = self.finished_runs.find(self._key(run), self._pins(run))
             if found is None:
                 return False
-            take(found, place)
+            link_run(found, folder)
             self.record["reused"].append(run.folder)
-        record = Run.open(place).record
-        if Address.of(record) != self._address(run):
-            raise InputError(
-                f"{place} holds a finished run with other settings, images or numerics (its torch: "
-                f"{record['environment']['torch']}); choose another --out, or remove that folder"
-            )
-        network = Network(Run.open(place))
+        network = Network(Run.open(folder))
         return all(find_evaluation(name).is_current(network, self.data.test) for name in measures)
+
+    def _finished(self, run: PlannedRun) -> bool:
+        """Whether the study's folder has the run, finished.
+
+        All runs of a claim are from one version of torch; a study without one goes on after an update.
+
+        Raises:
+            InputError: a finished run of another key.
+        """
+        found = finished_run(self.folder / run.folder)
+        if found is None:
+            return False
+        there, wanted = RunKey.of(found.record), self._key(run)
+        if not self.plan.design.claim:
+            there = replace(there, numerics=wanted.numerics, torch=wanted.torch)
+        if there != wanted:
+            raise InputError(
+                f"{found.folder} holds a finished run with other settings, images or numerics (its torch: "
+                f"{found.record['environment']['torch']}); choose another --out, or remove that folder"
+            )
+        return True
 
     def _pins(self, run: PlannedRun) -> Pins:
         return self.record["algorithms"][run.variant]
@@ -239,7 +262,7 @@ class Conductor:
         groups: dict[tuple[str, int], list[PlannedRun]] = {}
         for run in runs:
             alone = run.start or run.config.dropout or run.config.purpose == "search"
-            block = run.config.seed if alone else run.config.seed // self.means.seeds_at_once
+            block = run.config.seed if alone else run.config.seed // self.options.seeds_at_once
             groups.setdefault((run.folder if alone else run.variant, block), []).append(run)
         for group in groups.values():
             yield Job(
@@ -247,33 +270,34 @@ class Conductor:
                 configs=tuple(run.config for run in group),
                 folders=tuple(run.folder for run in group),
                 pins=self._pins(group[0]),
-                images=self.means.images,
-                root=str(self.means.root) if self.means.root else None,
+                images=self.options.images,
+                root=str(self.options.root) if self.options.root else None,
                 data=self.described,
                 macs=sum(self.spec(run).macs for run in group),
                 measures=measures,
                 starts=tuple(run.start for run in group if run.start),
-                execution=self.means.execution,
+                execution=self.options.execution,
             )
 
     def _note(self, outcome: Outcome, total: int, last: bool) -> None:
-        """Say and write what came of a job; a full disk ends everything, since all others would fail too."""
+        """Print and write what came of a job; a full disk ends everything, since all others would fail too."""
         job = outcome.job
         if outcome.error is None:
             self.done += job.macs
             for folder in job.folders:
                 self.record["failures"].pop(folder, None)
         elif outcome.disk_full:
-            raise InputError(f"{outcome.error}; the disk is full: finished runs are kept, the same command goes on")
+            raise InputError(f"{outcome.error}; the disk is full: finished runs are kept, the same command resumes")
         else:
             print(f"{job.name} failed: {outcome.error}" + ("" if last else "; it is tried once more"), file=sys.stderr)
             if last:
                 self.record["failures"] |= dict.fromkeys(job.folders, outcome.error)
-        if outcome.error is None and not self.means.engine.shows_progress:
-            print(self._said(outcome, total), file=sys.stderr, flush=True)
-        write_study(self.folder, {**self.record, "status": "running"})
+        if outcome.error is None and not self.options.engine.shows_progress:
+            print(self._line(outcome, total), file=sys.stderr, flush=True)
+        self._write("running")
 
-    def _said(self, outcome: Outcome, total: int) -> str:
+    def _line(self, outcome: Outcome, total: int) -> str:
+        """A finished job's accuracies and time, and the time left."""
         spent = time.perf_counter() - self.begun
         rest = spent * (self.left - self.done) / self.done if self.done else float("nan")
         finals = [Run.open(self.folder / folder).final() for folder in outcome.job.folders]

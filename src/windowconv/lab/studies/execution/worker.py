@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from windowconv.lab.progress import Progress
-from windowconv.lab.studies.execution.jobs import ImageCache, Job, attempt
+from windowconv.lab.studies.execution.jobs import Job, try_job
 
 
 class Tethered(Progress):
@@ -30,7 +30,7 @@ class Tethered(Progress):
 
 def main() -> int:
     """Run jobs until standard input ends; returns the exit code."""
-    place, cache, progress = Path(sys.argv[1]), ImageCache(), Tethered()
+    place, progress = Path(sys.argv[1]), Tethered()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what is printed goes to the user, not into the answers
     for line in sys.stdin:
@@ -40,7 +40,7 @@ def main() -> int:
 
             torch.set_num_threads(job.execution.threads)
         try:
-            outcome = attempt(job, place, cache, progress)
+            outcome = try_job(job, place, progress)
         except KeyboardInterrupt as stop:
             return getattr(stop, "code", 130)
         answers.write(json.dumps({"error": outcome.error, "disk_full": outcome.disk_full}) + "\n")

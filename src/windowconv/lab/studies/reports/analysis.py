@@ -1,4 +1,4 @@
-"""What a study found: the verdict on its claim, and the contrasts beside it."""
+"""The contrasts of a study, measured, and the verdict on its claim."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from windowconv.lab.studies.folder import StudyFolder
 
 
 @dataclass(frozen=True)
-class Finding:
+class ContrastResult:
     """A contrast, measured.
 
     Attributes:
@@ -38,34 +38,45 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """All contrasts of a study, and its verdict; None without a seed."""
+class Analysis:
+    """All contrasts of a study, and its verdict.
 
-    primary: Finding
-    secondary: tuple[Finding, ...]
+    Attributes:
+        primary: the one that decides; None without a claim.
+        secondary: the others.
+        verdict: None without a claim, or while no seed has all runs of the primary contrast.
+    """
+
+    primary: ContrastResult | None
+    secondary: tuple[ContrastResult, ...]
     verdict: Verdict | None
 
+    @property
+    def contrasts(self) -> tuple[ContrastResult, ...]:
+        """All, the primary one first."""
+        return (*(() if self.primary is None else (self.primary,)), *self.secondary)
 
-def findings(study: StudyFolder) -> Findings:
+
+def analyse(study: StudyFolder) -> Analysis:
     """Measure the contrasts that were named beforehand, on the seeds that are finished."""
-    design = study.design
+    design, primary = study.design, None
     if isinstance(design.primary, Association):
         primary = _association(study, design.primary)
-    else:
+    elif design.primary is not None:
         primary = _contrast(study, design.primary)
     secondary = [_contrast(study, contrast) for contrast in design.secondary]
     adjusted = holm({str(i): found.test.p for i, found in enumerate(secondary) if found.test})
     secondary = [replace(found, adjusted=adjusted.get(str(i))) for i, found in enumerate(secondary)]
-    decided = None if primary.effect is None else verdict(primary.effect, design.smallest)
-    return Findings(primary, tuple(secondary), decided)
+    decided = None if primary is None or primary.effect is None else verdict(primary.effect, design.smallest)
+    return Analysis(primary, tuple(secondary), decided)
 
 
-def _contrast(study: StudyFolder, contrast: Contrast) -> Finding:
-    values = {name: study.values(study.design.variant(name), contrast.figure) for name in contrast.variants}
+def _contrast(study: StudyFolder, contrast: Contrast) -> ContrastResult:
+    values = {name: study.values(study.design.variant(name), contrast.metric) for name in contrast.variants}
     seeds = _common(list(values.values()))
     if not seeds:
-        return Finding(contrast, (), (), None)
-    sign = 1 if find_metric(contrast.figure).more_is_better else -1
+        return ContrastResult(contrast, (), (), None)
+    sign = 1 if find_metric(contrast.metric).more_is_better else -1
 
     def mean(names: Sequence[str], seed: int) -> float:
         return sum(values[name][seed] for name in names) / len(names)
@@ -75,31 +86,31 @@ def _contrast(study: StudyFolder, contrast: Contrast) -> Finding:
     differences = tuple(a - b for a, b in zip(better, worse, strict=True))
     test = sign_flip(better, worse) if len(seeds) > 1 else None
     again = bootstrap_difference(better, worse) if len(seeds) >= BOOTSTRAP_SEEDS else None
-    return Finding(contrast, seeds, differences, paired_effect(differences), test, None, again)
+    return ContrastResult(contrast, seeds, differences, paired_effect(differences), test, None, again)
 
 
-def _association(study: StudyFolder, association: Association) -> Finding:
+def _association(study: StudyFolder, association: Association) -> ContrastResult:
     """Positive where there is more of the one with less of the other."""
     variants = [study.design.variant(name) for name in association.variants]
     x = [study.values(variant, association.of) for variant in variants]
-    y = [study.values(variant, association.figure) for variant in variants]
+    y = [study.values(variant, association.metric) for variant in variants]
     seeds = _common([*x, *y])
     if not seeds:
-        return Finding(association, (), (), None)
+        return ContrastResult(association, (), (), None)
     names = association.variants
     less = {name: [-held[seed] for seed in seeds] for name, held in zip(names, x, strict=True)}
     more = {name: [held[seed] for seed in seeds] for name, held in zip(names, y, strict=True)}
-    return Finding(association, seeds, (), association_effect(less, more))
+    return ContrastResult(association, seeds, (), association_effect(less, more))
 
 
 def _common(values: Sequence[dict[int, float]]) -> tuple[int, ...]:
-    """The seeds that all have."""
+    """The seeds that all of them have."""
     return tuple(sorted(set.intersection(*(set(held) for held in values))))
 
 
 def baseline_warning(study: StudyFolder) -> str:
-    """That the baseline has not learnt enough for the study to count, where that is so."""
-    design, data = study.design, study.record["data"]["name"]
+    """That the baseline's accuracy is too low for the study to count; empty if it is not."""
+    design, data = study.design, study.data
     first = design.variants[0]
     held = list(study.values(first, "accuracy").values())
     if data not in design.least or study.scale == "smoke" or not held:
@@ -107,4 +118,4 @@ def baseline_warning(study: StudyFolder) -> str:
     mean, least = sum(held) / len(held), design.least[data]
     if mean >= least:
         return ""
-    return f"{first.name} reaches {mean:.2f} % only; below {least:g} % this study was agreed not to count."
+    return f"{first.name} reaches only {mean:.2f} %; this study was agreed not to count below {least:g} %."

@@ -1,4 +1,4 @@
-"""A study's folder without weights: the JSON of every run, small enough for a repository, on which `report` works."""
+"""A study's folder without weights: the JSON of every run, small enough for a repository, which `report` reads."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 from windowconv.files import replace_file
+from windowconv.lab.runs.records import STUDY
+from windowconv.lab.studies.design.design import SEARCH
 from windowconv.lab.studies.design.plan import START
-from windowconv.lab.studies.folder import STUDY, StudyFolder
-from windowconv.lab.studies.reports.analysis import findings
+from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.report import write_tables
-from windowconv.lab.studies.reports.tables import all_tables, answer
+from windowconv.lab.studies.reports.tables import all_tables, verdict_text
 
 KEPT_KINDS = ("epoch", "leakage", "final")
-"""The lines of metrics.jsonl that go along; those of single steps are many and decide nothing."""
+"""The kinds of lines in metrics.jsonl that are exported; those of single steps are many, and nothing needs them."""
 
 
 def export_study(study: StudyFolder, target: Path) -> Path:
@@ -24,12 +26,12 @@ def export_study(study: StudyFolder, target: Path) -> Path:
         InputError: a folder that cannot be written.
     """
     replace_file(target / STUDY, (study.folder / STUDY).read_bytes())
-    places = [run.folder for variant in study.design.variants for run in study.runs(variant).values()]
-    places += [path.parent for name in ("search", START) for path in sorted(study.folder.glob(f"{name}/*/run.json"))]
-    for place in places:
-        _export_run(place, target / place.relative_to(study.folder))
-    found = findings(study)
-    write_tables(target, all_tables(study, found), study.design.claim, answer(study, found))
+    folders = [run.folder for variant in study.design.variants for run in study.runs(variant).values()]
+    folders += [path.parent for name in (SEARCH, START) for path in sorted(study.folder.glob(f"{name}/*/run.json"))]
+    for folder in folders:
+        _export_run(folder, target / folder.relative_to(study.folder))
+    found = analyse(study)
+    write_tables(target, all_tables(study, found), study.design.claim, verdict_text(study, found))
     return target
 
 

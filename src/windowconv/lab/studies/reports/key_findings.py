@@ -13,8 +13,8 @@ from pathlib import PurePath
 from windowconv.lab.statistics.verdicts import Effect
 from windowconv.lab.studies.design.design import Contrast
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.analysis import findings
-from windowconv.lab.studies.reports.tables import ends
+from windowconv.lab.studies.reports.analysis import Analysis
+from windowconv.lab.studies.reports.tables import interval_text
 
 TITLES = {"fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
 NOTE = (
@@ -94,11 +94,12 @@ SENTENCES: dict[str, tuple[Clause, ...]] = {
 }
 
 
-def key_findings(studies: Sequence[StudyFolder], results: PurePath) -> list[str]:
+def key_findings(studies: Sequence[tuple[StudyFolder, Analysis]], results: PurePath) -> list[str]:
     """A line of Markdown for each sentence that the studies have something to say about.
 
     Args:
-        studies: of any design and data; of those with one contrast on the same data, the one with most seeds counts.
+        studies: with their contrasts measured, of any design and data; of those with one contrast on the same data,
+            the one with most seeds counts.
         results: where their folders are, as the links have it.
     """
     measured = _measured(studies)
@@ -112,15 +113,14 @@ def key_findings(studies: Sequence[StudyFolder], results: PurePath) -> list[str]
     return lines
 
 
-def _measured(studies: Sequence[StudyFolder]) -> Measured:
+def _measured(studies: Sequence[tuple[StudyFolder, Analysis]]) -> Measured:
     measured: Measured = {}
-    for study in studies:
-        found, data = findings(study), study.record["data"]["name"]
-        for finding in (found.primary, *found.secondary):
-            if isinstance(finding.contrast, Contrast) and finding.effect and finding.effect.interval:
-                by_data = measured.setdefault(finding.contrast, {})
-                if data not in by_data or finding.effect.n > by_data[data][0].n:
-                    by_data[data] = (finding.effect, study)
+    for study, analysis in studies:
+        for each in analysis.contrasts:
+            if isinstance(each.contrast, Contrast) and each.effect and each.effect.interval:
+                by_data = measured.setdefault(each.contrast, {})
+                if study.data not in by_data or each.effect.n > by_data[study.data][0].n:
+                    by_data[study.data] = (each.effect, study)
     return measured
 
 
@@ -132,8 +132,8 @@ def _words(clause: Clause, by_data: dict[str, tuple[Effect, StudyFolder]], resul
         mean = f"{effect.mean:+z.2f}".replace("-", "−")
         link = f"[{effect.n} seeds]({results.as_posix()}/{study.folder.name}/tables.md)"
         scale = "" if study.scale == "small" else f", scale {study.scale}"
-        text = f"{TITLES.get(data, data)} ({mean} {ends(*effect.interval or (0, 0))}, {link}{scale})"
-        groups.setdefault(VERBS[clause.contrast.figure].of(effect), []).append(text)
+        text = f"{TITLES.get(data, data)} ({mean} {interval_text(*effect.interval or (0, 0))}, {link}{scale})"
+        groups.setdefault(VERBS[clause.contrast.metric].of(effect), []).append(text)
     objects = chain([clause.second], repeat("them"))
-    said = [f"{verb.format(next(objects))} on {' and '.join(texts)}" for verb, texts in groups.items()]
-    return f"{clause.first} {', and '.join(said)}"
+    phrases = [f"{verb.format(next(objects))} on {' and '.join(texts)}" for verb, texts in groups.items()]
+    return f"{clause.first} {', and '.join(phrases)}"

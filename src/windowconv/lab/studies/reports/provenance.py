@@ -1,4 +1,4 @@
-"""What the head of a study's page says of its runs: data, hardware, versions, commits."""
+"""Where a study's numbers come from, for the head of its page: data, hardware, versions, commits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.folder import StudyFolder
 
-NAMED_COMMITS = 3  # more of them are counted: each run's record has its own
+NAMED_COMMITS = 3
+"""Of more than these, the page gives the number: each run's record has its own."""
 
 
-def facts(study: StudyFolder) -> dict[str, str]:
+def provenance(study: StudyFolder) -> dict[str, str]:
     """Names and values, in the order in which they are shown.
 
     Args:
@@ -17,11 +18,11 @@ def facts(study: StudyFolder) -> dict[str, str]:
     """
     record = study.record
     data = record["data"]
-    facts = {
+    found = {
         "data": f"{data['source']}: {data['train']:,} training and {data['test']:,} test images",
         "content hash": f"{data['train_hash'][:12]} (train), {data['test_hash'][:12]} (test)",
-        "runs": f"{study.finished} of {study.wanted} ({study.seeds} seeds)",
-        "hardware": study.environment("device"),
+        "runs": f"{study.finished} of {study.wanted} ({counted(study.seeds, 'seed')})",
+        "hardware": f"{study.environment('device')}, {_threads(study.environment('threads'))}",
         "versions": ", ".join(
             f"{name} {study.environment(name)}" for name in ("windowconv", "torch", "numpy", "python")
         ),
@@ -29,8 +30,21 @@ def facts(study: StudyFolder) -> dict[str, str]:
         "state": record["status"],
     }
     if "time_s" in record:
-        facts["training time of all runs"] = duration(record["time_s"])
-    return facts
+        found["training time of all runs"] = duration(record["time_s"])
+    return found
+
+
+def counted(n: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "seed"), counted(8, "seed")
+    ('1 seed', '8 seeds')
+    """
+    return f"{n:,} {thing}" + ("" if n == 1 else "s")
+
+
+def _threads(numbers: str) -> str:
+    return "1 thread" if numbers == "1" else f"{numbers} threads"
 
 
 def _commits(runs: list[Run]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from windowconv.lab.evaluations.registry import find_metric, metrics_of
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
+from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
+from windowconv.lab.studies.design.design import Variant
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.analysis import Finding, Findings
+from windowconv.lab.studies.reports.analysis import Analysis, ContrastResult
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
 from windowconv.report import Cell, Column, Link, Table
 
@@ -19,14 +23,16 @@ RULE = (
 )
 
 
-def all_tables(study: StudyFolder, found: Findings) -> list[Table]:
+def all_tables(study: StudyFolder, found: Analysis) -> list[Table]:
     """The tables that are also written beside the page."""
+    if not study.design.contrasts:
+        return [results_table(study), *pairs_table(study), *tuned_table(study)]
     return [contrasts_table(study, found), results_table(study), *tuned_table(study)]
 
 
-def contrasts_table(study: StudyFolder, found: Findings) -> Table:
+def contrasts_table(study: StudyFolder, found: Analysis) -> Table:
     """Every contrast that was named, with its interval and test."""
-    rows = [_row("primary", found.primary), *(_row("secondary", each) for each in found.secondary)]
+    rows = [_row("primary" if each is found.primary else "secondary", each) for each in found.contrasts]
     columns: list[str | Column] = [
         "contrast",
         "kind",
@@ -38,24 +44,24 @@ def contrasts_table(study: StudyFolder, found: Findings) -> Table:
         Column("Holm's p", ".4f"),
         Column("bootstrap", numeric=True),
     ]
-    figure = find_metric(study.design.primary.figure)
+    unit = find_metric(study.design.contrasts[0].metric).unit
     many = sum(each.test is not None for each in found.secondary)
-    holm = f"Holm's p-values are adjusted over the {many} secondary contrasts; e" if many > 1 else "E"
+    holm = f"Holm's p-values are adjusted over the {many} secondary contrasts. " if many > 1 else ""
     note = (
-        f"Paired by seed (same batches); differences in {figure.unit}, positive where they support the claim. The "
-        f"sign-flip test is two-sided and exact up to 20 seeds; with n seeds its smallest p is 2/2^n. {holm}verything "
-        "else in this report is exploratory. Bootstrap intervals are given from 20 seeds."
+        f"Paired by seed (same batches); differences in {unit}, positive where they support the claim. The sign-flip "
+        f"test is two-sided and exact up to 20 seeds; with n seeds its smallest p is 2/2^n. {holm}Everything else in "
+        "this report is exploratory. Bootstrap intervals are given from 20 seeds."
     )
     return Table("Prespecified contrasts", columns, rows, note)
 
 
-def _row(kind: str, found: Finding) -> list[Cell]:
+def _row(kind: str, found: ContrastResult) -> list[Cell]:
     effect, test = found.effect, found.test
-    interval = None if effect is None or effect.interval is None else ends(*effect.interval)
+    interval = None if effect is None or effect.interval is None else interval_text(*effect.interval)
     bootstrap = found.bootstrap
     again = None
     if bootstrap is not None and bootstrap.low is not None and bootstrap.high is not None:
-        again = ends(bootstrap.low, bootstrap.high)
+        again = interval_text(bootstrap.low, bootstrap.high)
     return [
         str(found.contrast),
         kind,
@@ -69,67 +75,110 @@ def _row(kind: str, found: Finding) -> list[Cell]:
     ]
 
 
-def ends(low: float, high: float) -> str:
+def interval_text(low: float, high: float) -> str:
     """An interval as it is printed.
 
-    >>> ends(-0.104, 1.5)
+    >>> interval_text(-0.104, 1.5)
     '[−0.10, +1.50]'
     """
     return f"[{low:+z.2f}, {high:+z.2f}]".replace("-", "−")
 
 
 def results_table(study: StudyFolder) -> Table:
-    """Each variant's size, its figures over seeds, and its difference to the first variant's accuracy."""
-    figures = [name for name in metrics_of(study.design.measures) if _is_there(study, name)] or ["accuracy"]
+    """Each variant's size and its metrics over seeds; without a claim, its accuracy, also minus the first's."""
+    first, *_ = study.design.variants
+    measures = study.design.measures if study.design.contrasts else ()
+    metrics = [name for name in metrics_of(measures) if _is_measured(study, name)] or ["accuracy"]
+    compares = not study.design.contrasts and len(study.design.variants) > 1
     columns: list[str | Column] = ["variant", "seeds"]
-    for name in figures:
+    for name in metrics:
         columns += [Column(find_metric(name).title, ".2f"), Column("sd", ".2f")]
-    columns += ["parameters", Column("multiply-adds (M)", ".2f"), Column("time of a run (s)", ".0f")]
+        if compares and name == "accuracy":
+            how = "[95 % interval]" if study.seeds >= INTERVAL_SEEDS else "(by seed)"
+            columns.append(Column(f"minus {first.name} {how}", numeric=True))
+    columns += [
+        "parameters",
+        Column("multiply-adds (M)", ".2f"),
+        Column("time of a run (s)", ".1f" if compares else ".0f"),
+    ]
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
         runs, network = study.runs(variant), study.record["networks"][variant.name]
         cells: list[Cell] = [variant.name, len(runs)]
-        for name in figures:
-            held = list(study.values(variant, name).values())
-            cells += [spread(held).mean, spread(held).sd] if held else [None, None]
+        for name in metrics:
+            values = list(study.values(variant, name).values())
+            cells += [spread(values).mean, spread(values).sd] if values else [None, None]
+            if compares and name == "accuracy":
+                cells.append(None if variant is first else _difference(study, variant, first))
         seconds = [run.final()["time_s"] for run in runs.values()]
         cells += [network["parameters"], network["macs"] / 1e6, spread(seconds).mean if seconds else None]
         rows.append(cells)
     sentences = [
         f"Means and sample standard deviations over seeds, at the last epoch, on {study.record['data']['test']:,} test "
         "images.",
-        evaluation_notes(study),
+        f"Differences are paired by seed (same batches), in percentage points; 95 % paired-t intervals are given from "
+        f"{INTERVAL_SEEDS} seeds."
+        if compares
+        else "",
+        evaluation_notes(study) if measures else "",
         "Multiply-adds are for one forward pass of one image. Times include evaluations; runs may have shared the "
         "machine.",
+        f"Hardware: {study.environment('device')}; torch {study.environment('torch')}." if compares else "",
     ]
-    note = " ".join(filter(None, sentences))
-    return Table("Results by variant", columns, rows, note)
+    return Table("Results by variant", columns, rows, " ".join(filter(None, sentences)))
 
 
-def _is_there(study: StudyFolder, figure: str) -> bool:
-    return any(study.values(variant, figure) for variant in study.design.variants)
+def _is_measured(study: StudyFolder, metric: str) -> bool:
+    return any(study.values(variant, metric) for variant in study.design.variants)
+
+
+def _difference(study: StudyFolder, variant: Variant, against: Variant) -> str | None:
+    """The paired difference in accuracy over the seeds that both have; None if they share none."""
+    values, baseline = study.values(variant, "accuracy"), study.values(against, "accuracy")
+    seeds = sorted(values.keys() & baseline.keys())
+    return difference([values[seed] for seed in seeds], [baseline[seed] for seed in seeds]) if seeds else None
+
+
+def pairs_table(study: StudyFolder) -> list[Table]:
+    """The paired difference in accuracy of every two variants, the later minus the earlier, where there are three."""
+    variants = study.design.variants
+    if len(variants) < 3:
+        return []
+    rows: list[list[Cell]] = [
+        [later.name, earlier.name, _difference(study, later, earlier)] for earlier, later in combinations(variants, 2)
+    ]
+    columns: list[str | Column] = ["variant", "minus", Column("points", numeric=True)]
+    note = "Many comparisons find some difference by chance: choose the one that counts before you look."
+    return [Table("Paired differences of all variants", columns, rows, note)]
 
 
 def tuned_table(study: StudyFolder) -> list[Table]:
-    """What the searches found, where variants were tuned."""
-    searched = study.record["searched"]
+    """The validation accuracies by which settings were tuned, where there are tuned variants."""
     rows: list[list[Cell]] = [
         [
-            name,
+            variant.name,
+            variant.tune[0].replace("_", " "),
             ", ".join(f"{value}: {100 * accuracy:.2f}" for value, accuracy in found.items()),
-            study.record["tuned"][name],
+            _chosen(study.record["tuned"][variant.name], variant.tune[1]),
         ]
-        for name, found in searched.items()
+        for variant in study.design.variants
+        if variant.tune and (found := study.record["searched"].get(variant.name))
     ]
     if not rows:
         return []
-    columns: list[str | Column] = ["variant", "validation accuracy (%) by value", Column("chosen", "g")]
+    columns: list[str | Column] = ["variant", "setting", "validation accuracy (%) by value", "chosen"]
     note = "Each value was tried once, with a seed of its own, on validation images held out of the training set."
     return [Table("Settings tuned before the runs", columns, rows, note)]
 
 
+def _chosen(value: float, tried: tuple[float, ...]) -> str:
+    """The chosen value; at an end of those that were tried, a better one may lie beyond."""
+    ends = {min(tried): "smallest", max(tried): "largest"} if len(tried) > 1 else {}
+    return f"{value:g}" + (f" (the {ends[value]} tried: try beyond it)" if value in ends else "")
+
+
 def runs_table(study: StudyFolder) -> Table:
-    """Every run, linked to its curves in the page and to its folder beside it."""
+    """Every run, linked to its curves on the page and to its run.json beside it."""
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
         for seed, run in study.runs(variant).items():
@@ -155,40 +204,42 @@ def runs_table(study: StudyFolder) -> Table:
         Column("seconds", ".0f"),
     ]
     columns += ["torch", "algorithms", "settings"]
-    note = "A run's name leads to its curves below, its settings' hash to its run.json beside this page."
+    note = "A run's name links to its curves below, the hash of its settings to its run.json."
     return Table("Runs", columns, rows, note, sortable=True)
 
 
 def anchor(run: Run) -> str:
-    """The place of a run's curves in the page."""
+    """The id of a run's curves on the page."""
     return f"run-{run.folder.name}".lower()
 
 
 def _algorithms(run: Run) -> str:
-    """How many convolutions were computed how."""
+    """The number of convolutions by the algorithm that computed them."""
     pins = list(run.record["numerics"]["algorithm"].values())
     return ", ".join(f"{pins.count(kind)} {kind}" for kind in dict.fromkeys(pins)) or "direct"
 
 
-def answer(study: StudyFolder, found: Findings) -> str:
-    """The verdict in a sentence, with effect, interval, seeds and scale."""
+def verdict_text(study: StudyFolder, found: Analysis) -> str:
+    """The verdict in a sentence, with effect, interval, seeds and scale; empty without a claim."""
+    if found.primary is None:
+        return ""
     if found.verdict is None or found.primary.effect is None:
         return "No verdict: no seed has all runs of the primary contrast yet."
-    effect, figure = found.primary.effect, find_metric(study.design.primary.figure)
-    interval = "" if effect.interval is None else f", 95 % interval {ends(*effect.interval)}"
+    effect, unit = found.primary.effect, find_metric(found.primary.contrast.metric).unit
+    interval = "" if effect.interval is None else f", 95 % interval {interval_text(*effect.interval)}"
     seeds = f"{effect.n} seed{'s' if effect.n > 1 else ''}"
     mean = f"{effect.mean:+z.2f}".replace("-", "−")
-    said = f"The claim {found.verdict}" if found.verdict.answer != "not settled" else f"The claim is {found.verdict}"
-    short = (
-        f"{said}: {mean} {figure.unit}{interval}, {seeds}, d = {study.design.smallest:g}, at scale {study.scale}"
-        f"{_changes(study)} on {study.record['data']['name']}."
+    start = "The claim is" if found.verdict.answer == "not settled" else "The claim"
+    text = (
+        f"{start} {found.verdict}: {mean} {unit}{interval}, {seeds}, d = {study.design.smallest:g}, at scale "
+        f"{study.scale}{_changes(study)} on {study.data}."
     )
     if study.finished < study.wanted:
-        short += f" Provisional: {study.finished} of {study.wanted} runs are finished."
-    return short
+        text += f" Provisional: {study.finished} of {study.wanted} runs are finished."
+    return text
 
 
 def _changes(study: StudyFolder) -> str:
-    """What is not as in the recipe: a verdict at another schedule is not one about the recipe's."""
+    """The changes to the recipe: a verdict at another schedule is not one about the recipe's."""
     changes = [f"{name.replace('_', '-')}={str(value).lower()}" for name, value in study.design.changes]
     return f" (except {', '.join(changes)})" if changes else ""

@@ -1,0 +1,53 @@
+"""A study from its plan to its report, for `study`, `compare` and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from windowconv.errors import InputError, check_installed
+from windowconv.lab.commands.printing import print_table, terminal_table
+from windowconv.lab.progress import duration
+from windowconv.lab.studies.design.plan import Plan
+from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
+from windowconv.lab.studies.reports.report import title, write_report
+from windowconv.lab.studies.reports.tables import results_table, tuned_table, verdict_text
+from windowconv.lab.training.distributed import configure, is_first_process
+
+
+def run_and_report(plan: Plan, folder: Path, options: StudyOptions) -> None:
+    """Run a study, or go on with it; write its report and print what it found.
+
+    Args:
+        plan, folder, options: as `run_study` takes them.
+
+    Raises:
+        InputError: runs that failed, after the others are reported; as `run_study`.
+    """
+    check_installed("report", "matplotlib", "jinja2")  # missed now rather than after the training
+    configure(options.execution)
+    study = run_study(plan, folder, options)
+    if not is_first_process():  # of torchrun's
+        return
+    if study.finished:
+        _print_results(study, write_report(study))
+    failures: dict[str, str] = study.record["failures"]
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise InputError(
+            f"{len(failures)} of {study.wanted} runs failed twice, such as {name} ({reason}); the others are kept, and "
+            "the same command tries these again"
+        )
+
+
+def _print_results(study: StudyFolder, page: Path) -> None:
+    """What was tuned, the results, the verdict if there is a claim, and where the report is."""
+    for table in tuned_table(study):
+        print_table(table)
+        print()
+    results = results_table(study)
+    verdict = " ".join(filter(None, [verdict_text(study, analyse(study)), baseline_warning(study)]))
+    print(f"{study.design.claim or title(study)}\n\n{terminal_table(results)}\n\n{verdict or results.note}")
+    runs = f"{study.finished} run{'s' if study.finished > 1 else ''}"
+    print(f"{runs} in {duration(study.record['time_s'])}. Report: {page.resolve()}")
