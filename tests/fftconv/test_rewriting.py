@@ -93,6 +93,15 @@ def test_windows_of_any_shape_through_a_rewriting(shape):
         assert_close(given.values(*REWRITTEN, case), truth(case, given), scale=2)
 
 
+@pytest.mark.parametrize("dtypes", [(torch.float64, torch.float64), (torch.float32, torch.float64)], ids=str)
+@pytest.mark.parametrize("shape", [(7, 7), (4, 3, 7, 7), (4, 1, 7, 7), (3, 1, 7), (1,)], ids=str)
+def test_windows_of_any_shape_without_a_rewriting(shape, dtypes):
+    case = PROBLEMS["same-7x7"]
+    given = replace(tensors(case, dtypes[0]), window=torch.rand(shape, dtype=dtypes[1]))
+    assert not steps(case)
+    assert_close(given.values(*REWRITTEN, case), truth(case, given), dtypes[0], scale=2)
+
+
 @pytest.mark.parametrize("needs", [(True, False), (False, True)], ids=str)
 @pytest.mark.parametrize("name", ["groups-stride", "depthwise-double", "same-7x7"])
 def test_only_gradients_that_are_needed(name, needs):

@@ -134,9 +134,8 @@ def test_memory_formats_are_the_references(name, of_input, of_weight):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("shape", [(7, 7), (4, 3, 7, 7), (4, 1, 7, 7), (3, 1, 7), (1,)], ids=str)
-def test_windows_of_any_shape_that_broadcasts(shape, dtype):
-    window = torch.rand(shape).to(dtype)
+def test_windows_of_any_dtype(dtype):
+    window = torch.rand(7, 7).to(dtype)
     check(PROBLEMS["same-7x7"], replace(tensors(PROBLEMS["same-7x7"], torch.float32), window=window))
 
 
@@ -245,11 +244,8 @@ def convolutions(draw):
     given = laid_out(given, draw(layouts), draw(layouts))
     if draw(st.booleans()):
         given = replace(given, bias=None)
-    window = draw(st.sampled_from(["none", "shared", "each"]))
-    if window == "none":
+    if draw(st.booleans()):
         given = replace(given, window=None)
-    elif window == "each" and given.input.dtype == torch.float32:
-        given = replace(given, window=torch.rand(case.out_channels, 1, height.axis.taps, width.axis.taps))
     return case, TilePlan(case, height, width), given
 
 

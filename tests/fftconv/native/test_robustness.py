@@ -251,6 +251,7 @@ def in_new_process(code: str) -> str:
         from conv_problems import problem, tensors
         from windowconv.fftconv.native import convolution as native
         from windowconv.fftconv.tile_plan import make_plan
+        NATIVE = native.forward, native.backward
         plan = make_plan(problem((8, 8), (7, 7), batch=19, channels=(9, 17), padding=(3, 3, 3, 3)))
         given = tensors(plan.problem, torch.float32)
     """
