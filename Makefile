@@ -20,7 +20,7 @@ help:
 	@echo "make demo      train 3x3, 7x7 and 7x7-hamming networks on Fashion-MNIST and write a report (minutes)"
 	@echo "make test      lint, then the tests (under 10 minutes on 2 cores)"
 	@echo "make test-all  lint, then also the slow tests (under 40 minutes)"
-	@echo "make lint      ruff and pyright"
+	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
 	@echo "make pictures  the pictures of the documentation"
 
@@ -37,6 +37,7 @@ lint: $(DEV)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
+	$(VENV)/bin/lint-imports --no-logo
 
 bench: $(DEV)
 	$(PYTHON) -m benchmarks.window_cost
