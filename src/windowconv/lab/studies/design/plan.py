@@ -155,7 +155,7 @@ def plan_study(
         evaluations: of each run, besides the study's own.
 
     Raises:
-        InputError: an unknown study, scale or variant; fewer than one seed.
+        InputError: an unknown study, scale, variant or evaluation; fewer than one seed.
     """
     design = find_design(name)
     if data is not None:
