@@ -50,7 +50,7 @@ def test_compare_prints_the_table_and_where_the_report_is(shell: Shell, tmp_path
     assert code == 0
     assert f"2 runs in 0 s. Report: {tmp_path / 'study/report.html'}" in out
     assert "minus 3x3" in out
-    assert err.count("windowconv: warning: 0, 3: window hann leaves 16 of 25 taps") == 1
+    assert err.count("windowconv: warning: 0, 3: window hann is zero at 16 of 25 taps") == 1
     code, out, err = shell(words, tmp_path / "study")
     assert code == 0
     assert "2 of 2 runs finished before, reused" in err
