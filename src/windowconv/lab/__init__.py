@@ -5,8 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from windowconv.lab import moved
+
 if TYPE_CHECKING:
     from windowconv.lab.pretrained import Pretrained, list_pretrained, load_pretrained
+
+moved.install()
 
 __all__ = ["Pretrained", "list_pretrained", "load_pretrained"]
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings, load
 from windowconv.lab.robustness.conditions.bands import energy, spectrum
-from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition, as_floats, conditions
+from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition, as_floats, conditions
 from windowconv.lab.robustness.conditions.record import Answers, shared_count
 from windowconv.lab.robustness.evaluations import conditions as module
 from windowconv.lab.robustness.evaluations.conditions import measure_conditions

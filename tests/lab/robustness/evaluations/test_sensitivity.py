@@ -8,7 +8,7 @@ import torch
 
 from windowconv.errors import InputError
 from windowconv.lab.data import ImageData, ImageSet, gratings
-from windowconv.lab.robustness.conditions.conditions import as_floats
+from windowconv.lab.robustness.conditions.catalogue import as_floats
 from windowconv.lab.robustness.conditions.record import read_measurement
 from windowconv.lab.robustness.evaluations import sensitivity
 from windowconv.lab.robustness.evaluations.sensitivity import measure_heat_maps, measure_shifts

@@ -19,7 +19,7 @@ from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.progress import Progress
-from windowconv.lab.robustness.conditions.conditions import conditions
+from windowconv.lab.robustness.conditions.catalogue import conditions
 from windowconv.lab.robustness.conditions.record import Answers, read_measurement
 from windowconv.lab.robustness.evaluations.conditions import measure_conditions
 from windowconv.lab.robustness.evaluations.sensitivity import measure_heat_maps, measure_shifts

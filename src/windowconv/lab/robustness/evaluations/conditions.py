@@ -19,7 +19,7 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours, Runs
 from windowconv.lab.evaluations.records import made_with, read_tensors, write_record
 from windowconv.lab.robustness.conditions.bands import Spectrum, energy, spectrum
-from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition, conditions
+from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition, conditions
 from windowconv.lab.robustness.conditions.record import CONDITIONS, Answers
 from windowconv.lab.robustness.evaluations.sampled import SampledEvaluation, check_count
 from windowconv.lab.robustness.reports.conditions_report import conditions_section

@@ -14,7 +14,7 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Evaluation, Runs
-from windowconv.lab.robustness.conditions.conditions import as_bytes, as_floats
+from windowconv.lab.robustness.conditions.catalogue import as_bytes, as_floats
 from windowconv.lab.robustness.conditions.record import path_of
 from windowconv.lab.robustness.sample import Sample, draw
 from windowconv.lab.runs.folder import Run

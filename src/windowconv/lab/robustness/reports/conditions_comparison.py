@@ -14,7 +14,7 @@ from torch import Tensor
 from windowconv.errors import InputError
 from windowconv.lab.evaluations.protocol import Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
-from windowconv.lab.robustness.conditions.conditions import CLEAN, Condition
+from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS, GROUPS
 from windowconv.lab.robustness.conditions.record import CONDITIONS, Answers, shared_count
 from windowconv.lab.runs.folder import Run

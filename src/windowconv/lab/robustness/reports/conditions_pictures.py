@@ -13,7 +13,7 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours
 from windowconv.lab.robustness.conditions.bands import BANDS
-from windowconv.lab.robustness.conditions.conditions import Condition, as_bytes, as_floats, fraction
+from windowconv.lab.robustness.conditions.catalogue import Condition, as_bytes, as_floats, fraction
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS
 from windowconv.lab.robustness.reports.conditions_comparison import ConditionsComparison
 from windowconv.lab.robustness.sample import draw

@@ -8,7 +8,7 @@ import torch
 from natural_pictures import natural_like
 from windowconv.errors import InputError
 from windowconv.lab.robustness.conditions.bands import energy, spectrum
-from windowconv.lab.robustness.conditions.conditions import CLEAN, CUTOFFS, Condition, as_bytes, as_floats, conditions
+from windowconv.lab.robustness.conditions.catalogue import CLEAN, CUTOFFS, Condition, as_bytes, as_floats, conditions
 from windowconv.lab.robustness.conditions.corruptions import CORRUPTIONS, corrupt
 
 IMAGES = natural_like(4, 28, 1)
