@@ -98,7 +98,7 @@ def test_words_for_windows():
         ({"names": ("haming",)}, "did you mean 'hamming'"),
         ({"names": ("Kaiser 8",)}, "names='Kaiser 8'; allowed"),
         ({"names": ("kaiser:1-2",)}, "names='kaiser:1-2'; allowed"),
-        ({"names": ("kaiser",)}, "it takes parameters"),
+        ({"names": ("kaiser",)}, "it needs parameters"),
         ({"names": ("hann",), "size": 2}, "zero at every tap at size 2"),
         ({"harris": True, "names": ("hann",)}, "harris=True; allowed: without names"),
     ],
