@@ -65,6 +65,28 @@ def test_a_module_used_twice_is_one_layer_counted_twice():
     assert result.parameters == 4 * 4 * 25 + 4
 
 
+class Shared(nn.Module):
+    """A layer that two parts hold; only the first part, or only the second, or both are called."""
+
+    def __init__(self, called: tuple[int, ...]):
+        super().__init__()
+        layer = WindowedConv2d(4, 4, 5, padding=2)
+        self.parts = nn.ModuleList([nn.Sequential(layer), nn.Sequential(nn.ReLU(), layer)])
+        self.called = called
+
+    def forward(self, x):
+        for i in self.called:
+            x = self.parts[i](x)
+        return x
+
+
+@pytest.mark.parametrize("called", [(0,), (1,), (0, 1), (1, 0), (1, 1, 0)])
+def test_a_layer_at_two_places_has_all_its_multiply_adds_in_its_row(called):
+    result = summary(Shared(called), torch.rand(1, 4, 6, 6))
+    assert [layer.name for layer in result.layers] == ["parts.0.0"]
+    assert result.layers[0].macs == result.macs == len(called) * 36 * 16 * 25
+
+
 def test_the_model_is_afterwards_as_it_was():
     model = nn.Sequential(WindowedConv2d(3, 4, 5), nn.BatchNorm2d(4), nn.Dropout())
     model[2].eval()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from windowconv.errors import InputError
+from windowconv.hooks import evaluating
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.tables import by_sign, format_table
@@ -83,23 +86,30 @@ def summary(model: nn.Module, example_input: Any) -> ModelSummary:
     found = {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
     if not found:
         raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
-    modes = {module: module.training for module in model.modules()}
     arguments = example_input if isinstance(example_input, tuple) else (example_input,)
-    try:
-        model.eval()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(*arguments)
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    counts = counter.get_flop_counts()
-    root = type(model).__name__
-    layers = []
-    for name, module in found.items():
-        flops = counts.get(f"{root}.{name}" if name else root, {})
-        layers.append(_layer(name, module, sum(flops.values()) // 2))
+    with FlopCounterMode(display=False) as counter, _counting(found, counter) as flops, evaluating(model):
+        model(*arguments)
+    layers = [_layer(name, module, flops[name] // 2) for name, module in found.items()]
     parameters = sum(p.numel() for p in model.parameters())
     return ModelSummary(tuple(layers), parameters, counter.get_total_flops() // 2)
+
+
+@contextmanager
+def _counting(layers: Mapping[str, nn.Module], counter: FlopCounterMode) -> Iterator[dict[str, int]]:
+    """A context that counts each layer's floating-point operations, wherever in the model it is called.
+
+    The counter's own counts by module are by name, and a layer at two places has two.
+    """
+    flops = dict.fromkeys(layers, 0)
+
+    def add(name: str, sign: int, *_: Any) -> None:
+        flops[name] += sign * counter.get_total_flops()
+
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_pre_hook(partial(add, name, -1)))
+            hooks.enter_context(layer.register_forward_hook(partial(add, name, 1)))
+        yield flops
 
 
 def _layer(name: str, module: Convolution, macs: int) -> LayerSummary:
