@@ -39,6 +39,13 @@ def test_lazy_names_are_those_of_their_modules_and_documented(name):
                 assert inspect.getdoc(member), f"{name}.{key}"
 
 
+def test_a_star_import_brings_every_public_name():
+    names: dict[str, object] = {}
+    exec("from windowconv import *", names)
+    assert {name: names[name] for name in PUBLIC} == {name: getattr(windowconv, name) for name in PUBLIC}
+    assert set(names) - {"__builtins__"} == set(PUBLIC)
+
+
 def test_the_stub_names_the_same():
     tree = ast.parse((SOURCE / "__init__.pyi").read_text())
     imports = {

@@ -40,6 +40,7 @@ _HOMES = {
     "windows": ("Window", "as_window", "get_window"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = [*_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
