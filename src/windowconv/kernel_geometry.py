@@ -24,10 +24,14 @@ KernelSize = int | Mapping[int, int] | Callable[[str, nn.Module], int | Sequence
 def copy_model(model: Any) -> Any:
     """A deep copy of a model; an `InputError` where torch cannot make one."""
     try:
-        return copy.deepcopy(model)
+        result = copy.deepcopy(model)
     except RuntimeError as error:  # an attribute is a computed tensor: old weight norm, pruning
         reason = " ".join(str(error).split())
         raise InputError(f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}") from None
+    originals = dict(model.named_modules())
+    for name, module in result.named_modules():  # torchvision's feature extractors lose the evaluation mode
+        module.training = originals[name].training
+    return result
 
 
 def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from windowconv.dispatch import convolve_layer
 from windowconv.fftconv.arguments import Algorithm
+from windowconv.tracing import whole_call
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import as_size
 
@@ -37,6 +38,8 @@ class _Conv(WindowedMixin):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of `input`, (N, C, *sides) or (C, *sides), with the effective weight."""
+        if (call := whole_call(self, input)) is not None:
+            return call
         self.check_input(input)
         return convolve_layer(self, input)
 
@@ -49,6 +52,8 @@ class _ConvTranspose(_Conv):
 
         `output_size` is the output's (*sides), where the stride leaves a choice.
         """
+        if (call := whole_call(self, input, output_size)) is not None:
+            return call
         output_padding = self.resolve_output_padding(input, output_size)
         convolve = CONV_TRANSPOSE[len(self.kernel_size)]
         options = self.stride, self.padding, output_padding, self.groups, self.dilation

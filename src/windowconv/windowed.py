@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -175,6 +175,13 @@ class WindowedMixin(Convolution):
     def title(self) -> str:
         """The layer's name in error messages."""
         return f"layer {self.name_in_model!r}" if self.name_in_model else f"{self}"
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """What torch.jit.script calls first; its own message would name a line of ours that it cannot compile."""
+        raise InputError(
+            f"torch.jit.script({self.title()}); allowed: torch.export.export(model, ...), or "
+            "torch.jit.script(windowconv.fold(model))"
+        )
 
     def _by_channel(self, window: Tensor) -> Tensor:
         """Values (channels, *taps) in a shape that broadcasts to the weight; groups may split the output channels."""

@@ -1,0 +1,23 @@
+"""A windowed layer in a graph that torch.fx records: one node, as torch's own layers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.fx import Proxy, Tracer
+
+
+def whole_call(layer: nn.Module, input: Any, *arguments: Any) -> Any:
+    """The call of a layer as one node of a graph, if its input is a proxy of `torch.fx`; otherwise None.
+
+    torch.fx keeps torch's own layers whole (`call_module`) and looks into all others, which would lose the layer:
+    `fold` and `leakage` would find nothing in the graph. None too for a layer that is itself the root of the graph, as
+    with torch's own, and for one with hooks, which have been recorded by now and would run twice.
+    """
+    if not isinstance(input, Proxy) or not isinstance(tracer := input.tracer, Tracer):
+        return None
+    if tracer.root is layer or layer._forward_hooks or layer._forward_pre_hooks:
+        return None
+    kept = tuple(argument for argument in arguments if argument is not None)
+    return tracer.create_proxy("call_module", tracer.path_of_module(layer), (input, *kept), {})
