@@ -122,6 +122,79 @@ def test_keys_and_shapes_that_do_not_fit(tmp_path, ending):
     load_weights(nn.Conv2d(3, 4, 5, bias=False), path, strict=False)
 
 
+PREFIXES = ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.", "model.model."]
+
+
+@both
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.filterwarnings("error")
+def test_names_that_wrappers_add_to_are_understood(tmp_path, ending, prefix):
+    holder = nn.Module()
+    inner = convert(net(), window="hamming")
+    for part in prefix.split(".")[:-2]:
+        holder.add_module(part, nn.Module())
+    holder.get_submodule(".".join(prefix.split(".")[:-2])).add_module(prefix.split(".")[-2], inner)
+    path = save(holder, tmp_path / f"w.{ending}")
+    assert all(key.startswith(prefix) for key in holder.state_dict())
+    model = convert(net(), window="hamming")
+    load_weights(model, path)
+    x = torch.rand(1, 3, 9, 9)
+    assert torch.equal(model.eval()(x), inner.eval()(x))
+    with pytest.warns(WindowWarning, match=r"has the window kaiser\(6.0\), but .* saved with hamming") as caught:
+        load_weights(convert(net(), window=("kaiser", 6.0)), path)
+    assert len(caught) == 2
+    with pytest.raises(InputError, match="layer '0' was saved with the window hamming but has none"):
+        load_weights(net(), path)
+
+
+def test_weights_of_the_wrapped_load_into_a_wrapper(tmp_path):
+    wrapper = nn.DataParallel(net())
+    for name, model in (("plain", net()), ("compiled", torch.compile(net()))):
+        load_weights(wrapper, save(model, tmp_path / f"{name}.pt"))
+        for one, two in zip(wrapper.parameters(), model.parameters(), strict=True):
+            assert torch.equal(one, two)
+
+
+def test_a_layer_on_its_own_and_parts_that_are_compiled(tmp_path):
+    layer, other = WindowedConv2d(3, 4, 5), WindowedConv2d(3, 4, 5)
+    load_weights(other, save(nn.DataParallel(layer), tmp_path / "layer.pt"))
+    assert torch.equal(layer.weight, other.weight)
+    model, second = net(), net()
+    weight = model[2][0].weight
+    model[2] = torch.compile(model[2])
+    load_weights(second, save(model, tmp_path / "part.pt"))
+    assert torch.equal(second[2][0].weight, weight)
+
+
+def test_names_that_the_model_has_are_left_and_two_for_one_tensor_are_refused(tmp_path):
+    model = nn.ModuleDict({"model": nn.Linear(2, 2), "other": nn.Linear(2, 2)})
+    load_weights(nn.ModuleDict({"model": nn.Linear(2, 2), "other": nn.Linear(2, 2)}), save(model, tmp_path / "a.pt"))
+    state = nn.Linear(2, 2).state_dict()
+    torch.save(
+        {**{f"module.{k}": v for k, v in state.items()}, **{f"model.{k}": v for k, v in state.items()}},
+        tmp_path / "b.pt",
+    )
+    with pytest.raises(InputError, match="2 tensors are missing, such as 'weight'; 4 are too many"):
+        load_weights(nn.Linear(2, 2), tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+def test_the_state_dict_in_a_training_frameworks_file(tmp_path, key):
+    model, other = net(), net()
+    torch.save({"epoch": 3, key: {f"model.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "w.ckpt")
+    load_weights(other, tmp_path / "w.ckpt")
+    assert torch.equal(other[0].weight, model[0].weight)
+
+
+def test_a_file_of_another_model_is_refused_in_a_short_line(tmp_path):
+    from torchvision.models import resnet18, resnet50
+
+    path = save(resnet50(), tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"w\.pt does not fit the model: .* are too many, such as 'layer1") as caught:
+        load_weights(resnet18(), path)
+    assert len(str(caught.value)) < 300
+
+
 @both
 def test_truncated_and_tampered_files(tmp_path, ending):
     path = save(convert(net()), tmp_path / f"w.{ending}")

@@ -18,9 +18,13 @@ from torch import Tensor, nn
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.learnable import LearnableWindow
+from windowconv.state_names import misfit, unwrapped
 from windowconv.windowed import METADATA_KEY, WindowedMixin, window_from_json
 from windowconv.windows import Window
 
+State = OrderedDict[str, Tensor]
+Windows = dict[str, Window | LearnableWindow]  # by layer name
+INNER = ("state_dict", "model_state_dict", "model")  # entries of training frameworks' files that are the state dict
 HEADER = "windowconv"  # the safetensors header's entry: JSON of layer name -> window
 
 
@@ -49,7 +53,8 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
     """Load weights that `save_weights` or `torch.save(model.state_dict())` wrote.
 
-    Only tensors are unpickled.
+    Only tensors are unpickled. Names may have the parts that wrappers add: `module.`, `_orig_mod.`, `model.`; and the
+    state dict may be an entry of the file, `state_dict`, `model_state_dict` or `model`.
 
     Args:
         model: the model to fill.
@@ -64,6 +69,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
         WindowWarning: a layer has another window than in the file.
     """
     state, windows = read_state(path)
+    state, windows = _named_as_in(model, state, windows)
     modules = dict(model.named_modules())
     for name, saved in windows.items():
         if not isinstance(modules.get(name), WindowedMixin):
@@ -74,10 +80,23 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
     try:
         model.load_state_dict(state, strict=strict)
     except RuntimeError as error:
-        raise InputError(f"{Path(path).name} does not fit the model: {' '.join(str(error).split())}") from error
+        reason = misfit(model.state_dict(), state) or " ".join(str(error).split())[:200]
+        raise InputError(f"{Path(path).name} does not fit the model: {reason}") from error
 
 
-def read_state(path: str | os.PathLike[str]) -> tuple[OrderedDict[str, Tensor], dict[str, Window | LearnableWindow]]:
+def _named_as_in(model: nn.Module, state: State, windows: Windows) -> tuple[State, Windows]:
+    """A file's tensors, their metadata and windows under the model's names of them."""
+    names = unwrapped(state, model.state_dict())
+    if all(name == own for name, own in names.items()):
+        return state, windows
+    layers = {old.rpartition(".")[0]: own.rpartition(".")[0] for old, own in names.items()}
+    renamed = OrderedDict((names[name], tensor) for name, tensor in state.items())
+    metadata = {layers[name]: held for name, held in getattr(state, "_metadata", {}).items() if name in layers}
+    renamed._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
+    return renamed, {layers.get(name, name): window for name, window in windows.items()}
+
+
+def read_state(path: str | os.PathLike[str]) -> tuple[State, Windows]:
     """The tensors of a weights file by name, and its windows other than boxcars by layer name.
 
     Args:
@@ -109,7 +128,7 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
         raise InputError(f"{Path(path).name} cannot be read as safetensors (damaged?): {error}") from error
 
 
-def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
+def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
     try:
         windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
         if not isinstance(windows, dict) or not all(isinstance(text, str) for text in windows.values()):
@@ -125,7 +144,7 @@ def _read_safetensors(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, s
     return state, windows
 
 
-def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
+def _read_torch(path: Path) -> tuple[State, dict[str, str]]:
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -133,6 +152,8 @@ def _read_torch(path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, str]]:
             f"{path.name} cannot be read safely (damaged, or a pickled model?); allowed: a file written by "
             "save_weights or torch.save(model.state_dict(), ...)"
         ) from error
+    if isinstance(state, dict):
+        state = next((state[key] for key in INNER if isinstance(state.get(key), dict) and state[key]), state)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(
             f"{path.name} is not a state dict (tensors by name); allowed: the inner one, such as "

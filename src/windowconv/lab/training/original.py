@@ -14,6 +14,7 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Training
 from windowconv.lab.models.build import BUILDERS, FAMILIES, build
 from windowconv.lab.models.matching import BASELINE, start_widths
+from windowconv.state_names import misfit, unwrapped
 
 PROBE = 997  # a number of classes that no other layer has as its size
 
@@ -83,12 +84,15 @@ def load_original(training: Training, channels: int, head: str, state: State, na
     """
     wrong = f"weights={name!r} are not those of model={training.network!r} before any conversion: "
     key = f"{head}.weight"
+    with torch.device("meta"):
+        names = unwrapped(state, _unconverted(training, PROBE, channels).state_dict())
+    state = {names[name]: tensor for name, tensor in state.items()}
     if key not in state or state[key].ndim != 2:
         raise InputError(f"{wrong}they have no matrix {key!r}")
     classes = len(state[key])
     network = _unconverted(training, classes, channels)
-    if misfit := _mismatch(network.state_dict(), state):
-        raise InputError(wrong + misfit)
+    if reason := misfit(network.state_dict(), state):
+        raise InputError(wrong + reason)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -100,16 +104,3 @@ def _unconverted(training: Training, classes: int, channels: int) -> nn.Module:
     """The network of the settings as others have it: no kernel grown, no window, nothing before it."""
     arguments = {"arm": BASELINE, "classes": classes, "channels": channels, "widths": start_widths(training)}
     return build(training.network, {key: value for key, value in arguments.items() if value is not None})
-
-
-def _mismatch(own: State, given: State) -> str | None:
-    """What is wrong with the given tensors, by the first of each kind; batch counters may be missing."""
-    missing = [key for key in own if key not in given and not key.endswith(".num_batches_tracked")]
-    more = [key for key in given if key not in own]
-    others = [key for key in own if key in given and own[key].shape != given[key].shape]
-    said = [f"{len(missing)} tensors are missing, such as {missing[0]!r}"] if missing else []
-    said += [f"{len(more)} are too many, such as {more[0]!r}"] if more else []
-    if others:
-        shapes = f"{tuple(given[others[0]].shape)}, not {tuple(own[others[0]].shape)}"
-        said.append(f"{len(others)} have other shapes, such as {others[0]!r} with {shapes}")
-    return "; ".join(said) or None
