@@ -21,6 +21,13 @@ def here(tmp_path, monkeypatch):
         "    layers = [nn.Conv2d(3, 4, k, stride=2, padding=k // 2), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)]\n"
         "    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))\n"
         "def other(): return net(7)\n"
+        "class Two(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 4, 5)\n"
+        "    def forward(self, x, y): return self.conv(x + y)\n"
+        "class Picky(Two):\n"
+        "    def forward(self, x): return self.conv({}[x.ndim])\n"
         "def none(): return nn.Linear(2, 2)\n"
         "def ill():\n"
         "    made = net()\n"
@@ -64,6 +71,14 @@ def test_against_with_images(here, capsys):
     assert str(here) not in page + (here / "found" / "inspection.json").read_text()
 
 
+def test_arguments_of_both_networks(here):
+    arguments = ["cli_networks:net", "--model-args", "k=9", "--against", "cli_networks:net", "--against-args", "k=3"]
+    assert main(["inspect", *arguments, "--out", "found"]) == 0
+    record = json.loads((here / "found" / "inspection.json").read_text())
+    assert record["layers"][0]["kernel"] == [9, 9]
+    assert record["against"]["layers"][0]["kernel"] == [3, 3]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -72,6 +87,11 @@ def test_against_with_images(here, capsys):
         (["cli_networks:ill"], "layer '2' has 144 NaN"),
         (["cli_networks:net", "--images", "absent"], "images='absent'; allowed: a folder"),
         (["cli_networks:net", "--images", "empty", "--size", "16"], "holds no images"),
+        (["cli_networks:Two", "--images", "pictures", "--size", "16"], "Two cannot be called with images alone.*'y'"),
+        (["cli_networks:Two", "--receptive-field"], "Two cannot be called with images alone.*'y'"),
+        (["cli_networks:Picky", "--receptive-field"], "allowed: a shape that the model accepts .*4"),
+        (["cli_networks:net", "--model-args", "k"], "model-args='k'; allowed: NAME=VALUE"),
+        (["cli_networks:net", "--against-args", "k=5"], "against-args='k=5'; allowed: only together with --against"),
         (["cli_networks:net", "--heat-map"], "--images"),
         (["cli_networks:net", "--count", "0"], "count=0"),
         (["cli_networks:net", "--size", "0"], "size=0"),

@@ -20,6 +20,7 @@ def module(tmp_path, monkeypatch):
         "net = nn.Conv2d(1, 1, 3)\n"
         "def bad(): raise RuntimeError('no luck')\n"
         "def none(): return 3\n"
+        "def sized(classes, kind='a'): return nn.Sequential(nn.Conv2d(2, classes, 3))\n"
         "def dense(): return nn.Linear(2, 2)\n"
     )
     (tmp_path / "broken_file.py").write_text("1 / 0\n")
@@ -57,13 +58,56 @@ def test_weights_from_a_file(tmp_path):
     torch.testing.assert_close(loaded, net[0].weight)
 
 
+@pytest.mark.parametrize("name", ["fcn_resnet50", "retinanet_resnet50_fpn", "lraspp_mobilenet_v3_large"])
+def test_a_network_without_weights_loads_none_into_its_backbone(name, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a download")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
+    assert open_subject(f"torchvision/{name}").weights == "random"
+
+
+@pytest.mark.parametrize("name", ["torchvision/resnet18", "timm/resnet10t"])
+def test_weights_with_another_number_of_classes(name, tmp_path):
+    net = open_subject(name, arguments={"num_classes": 7}).model
+    torch.save(nn.DataParallel(net).state_dict(), tmp_path / "w.pt")
+    subject = open_subject(name, str(tmp_path / "w.pt"), {"num_classes": 7})
+    assert torch.equal(subject.model.get_parameter("fc.weight"), net.get_parameter("fc.weight"))
+    with pytest.raises(InputError, match=r"'fc\.weight' with \(7, 512\).*pass --model-args num_classes=N") as caught:
+        open_subject(name, str(tmp_path / "w.pt"))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ("torchvision/resnet18", {"colours": 3}, "model='torchvision/resnet18' with .*'colours'"),
+        ("timm/resnet10t", {"colours": 3}, "model='timm/resnet10t' with .*'colours'"),
+        ("own_networks:good", {"k": 3}, r"good\(k=3\) failed: TypeError"),
+        ("own_networks:net", {"k": 3}, "model-args={'k': 3} for model='own_networks:net', a network; allowed: only"),
+    ],
+)
+def test_arguments_that_are_not_taken(text, arguments, message):
+    with pytest.raises(InputError, match=message):
+        open_subject(text, arguments=arguments)
+
+
+@pytest.mark.usefixtures("module")
+def test_arguments_of_a_users_function():
+    subject = open_subject("own_networks:sized", arguments={"classes": 5})
+    assert subject.model.get_parameter("0.weight").shape == (5, 2, 3, 3)
+    assert subject.weights == "as sized(classes=5) creates them"
+
+
 @pytest.mark.usefixtures("module")
 @pytest.mark.parametrize(
     ("text", "weights", "message"),
     [
         ("nothing", None, "model='nothing'; allowed"),
-        ("torchvision/resnet19", None, "model='resnet19'; allowed: .*did you mean"),
-        ("timm/resnet10x", None, "model='resnet10x'; allowed"),
+        ("torchvision/resnet19", None, "model='resnet19'; allowed: .*did you mean 'resnet"),
+        ("timm/resnet10x", None, "model='resnet10x'; allowed: .*did you mean 'resnet"),
         ("own_networks:goood", None, "did you mean 'good'"),
         ("own_networks:bad", None, r"bad\(\) failed: RuntimeError: no luck"),
         ("own_networks:none", None, "returns a int; allowed: a torch.nn.Module"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -47,6 +48,8 @@ def inspect(
     against: str | None = None,
     weights: str | None = None,
     against_weights: str | None = None,
+    model_args: tuple[str, ...] = (),
+    against_args: tuple[str, ...] = (),
     out: Path | None = None,
     images: str | None = None,
     count: int = 32,
@@ -70,14 +73,16 @@ def inspect(
             raise InputError(f"{name}={value}; allowed: 1 or more")
     if against_weights is not None and against is None:
         raise InputError(f"against-weights={against_weights!r}; allowed: only together with --against MODEL")
+    if against_args and against is None:
+        raise InputError(f"against-args={' '.join(against_args)!r}; allowed: only together with --against MODEL")
     if len(mean) != len(std):
         raise InputError(f"mean={mean}, std={std}; allowed: one number per channel in both")
     if heat_map and images is None:
         raise InputError("heat-map=True; allowed: only together with --images DIR")
     source = None if images is None else ImageSource(images, count, size)
-    subjects = [open_subject(model, weights)]
+    subjects = [open_subject(model, weights, _arguments(model_args))]
     if against is not None:
-        subjects.append(open_subject(against, against_weights))
+        subjects.append(open_subject(against, against_weights, _arguments(against_args)))
     subjects = [_prepared(subject, device, mean, std) for subject in subjects]
     inspections = [_measure(subject, source, heat_map, receptive_field) for subject in subjects]
     out = out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subjects[0].name)
@@ -85,6 +90,20 @@ def inspect(
     record = {"schema_version": SCHEMA_VERSION, **_record(inspections)}
     replace_file(out / "inspection.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     _print(inspections, out)
+
+
+def _arguments(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments of a constructor from NAME=VALUE; values are numbers, True, False, None, tuples, or else text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise InputError(f"model-args={text!r}; allowed: NAME=VALUE, such as num_classes=10")
+        try:
+            found[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            found[name.strip()] = value.strip()
+    return found
 
 
 def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:

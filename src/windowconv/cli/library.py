@@ -68,6 +68,10 @@ class Inspect:
     timm's weights."""
     against_weights: str | None = None
     """Weights for the second network."""
+    model_args: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    """Arguments of the network's constructor or function, such as num_classes=10 for weights with 10 classes."""
+    against_args: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    """Arguments for the second network."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for report.html and inspection.json. Default: inspect/MODEL."""
     images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None

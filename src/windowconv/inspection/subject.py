@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ from windowconv.spectra.filters import convolutions
 
 GROUP = "windowconv.models"  # entry points: functions (text) -> Subject, or None where the text is none of theirs
 PRETRAINED = "pretrained"
+NONE: Mapping[str, Any] = MappingProxyType({})
+WITH_ARGUMENTS = "only with torchvision/NAME, timm/NAME and package.module:function"
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision's mean and standard deviation
 
 
@@ -55,31 +59,40 @@ class Subject:
         return (images - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
 
 
-def open_subject(text: str, weights: str | None = None) -> Subject:
+def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, Any] = NONE) -> Subject:
     """The network that MODEL on the command line names.
 
     Args:
-        text: `torchvision/NAME`, `timm/NAME`, `package.module:function` (called without arguments, from the
-            current folder too), or what an installed package registers, such as a run folder.
+        text: `torchvision/NAME`, `timm/NAME`, `package.module:function` (from the current folder too), or what an
+            installed package registers, such as a run folder.
         weights: a file of weights, or `"pretrained"` for those that torchvision or timm downloads.
+        arguments: of the network's constructor or function, such as `num_classes`.
 
     Raises:
-        InputError: an unknown model; a function that fails; weights that do not fit.
+        InputError: an unknown model; a function that fails; weights that do not fit; arguments that are not taken.
     """
     family, _, name = text.partition("/")
     if family in FAMILIES and name:
-        subject = FAMILIES[family](name, weights == PRETRAINED)
-    elif (subject := _registered(text)) is None:
+        subject = FAMILIES[family](name, weights == PRETRAINED, arguments)
+    elif (subject := _registered(text)) is not None:
+        if arguments:
+            raise InputError(f"model-args={dict(arguments)} for model={text!r}; allowed: {WITH_ARGUMENTS}")
+    else:
         if ":" not in text:
             raise InputError(
                 f"model={text!r}; allowed: a run folder, torchvision/NAME, timm/NAME, or package.module:function"
             )
-        subject = _from_function(text)
+        subject = _from_function(text, arguments)
     if weights == PRETRAINED and family not in FAMILIES:
         raise InputError(f"weights='pretrained'; allowed: only for torchvision/NAME and timm/NAME, not model={text!r}")
     subject.model.eval()
     if weights is not None and weights != PRETRAINED:
-        load_weights(subject.model, weights)
+        try:
+            load_weights(subject.model, weights)
+        except InputError as error:
+            if "other shapes" not in str(error) or subject.facts:
+                raise
+            raise InputError(f"{error}; for another number of classes, pass --model-args num_classes=N") from None
         changed: dict[str, Any] = {"weights": Path(weights).name, "trained": True}
         subject = Subject(**{**subject.__dict__, **changed})
     if not convolutions(subject.model):
@@ -95,12 +108,15 @@ def _registered(text: str) -> Subject | None:
     return None
 
 
-def _torchvision(name: str, pretrained: bool) -> Subject:
+def _torchvision(name: str, pretrained: bool, arguments: Mapping[str, Any]) -> Subject:
     models = require("torchvision", "lab").models
     if name not in models.list_models():
         raise unknown("model", name, models.list_models())
+    chosen: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
+    if not pretrained and "weights_backbone" in signature(models.get_model_builder(name)).parameters:
+        chosen["weights_backbone"] = None  # else they are loaded, and the network is not random
     try:
-        model = models.get_model(name, weights="DEFAULT" if pretrained else None)
+        model = _call(f"torchvision/{name}", models.get_model, name, **{**chosen, **arguments})
     except OSError as error:
         raise _no_download(name, error) from None
     try:
@@ -113,12 +129,12 @@ def _torchvision(name: str, pretrained: bool) -> Subject:
     return Subject(f"torchvision/{name}", model, 3, size, mean, std, source, pretrained)
 
 
-def _timm(name: str, pretrained: bool) -> Subject:
+def _timm(name: str, pretrained: bool, arguments: Mapping[str, Any]) -> Subject:
     timm = require("timm", "timm")
     if not timm.is_model(name):
         raise unknown("model", name, timm.list_models())
     try:
-        model = timm.create_model(name, pretrained=pretrained)
+        model = _call(f"timm/{name}", timm.create_model, name, **{"pretrained": pretrained, **arguments})
     except (OSError, RuntimeError) as error:
         raise _no_download(name, error) from None
     made: dict[str, Any] = model.pretrained_cfg
@@ -128,7 +144,15 @@ def _timm(name: str, pretrained: bool) -> Subject:
     return Subject(f"timm/{name}", model, channels, size, mean, std, source, pretrained)
 
 
-FAMILIES: dict[str, Callable[[str, bool], Subject]] = {"torchvision": _torchvision, "timm": _timm}
+FAMILIES: dict[str, Callable[[str, bool, Mapping[str, Any]], Subject]] = {"torchvision": _torchvision, "timm": _timm}
+
+
+def _call(text: str, make: Callable[..., Any], *given: Any, **arguments: Any) -> Any:
+    """What a constructor returns; an `InputError` where it does not take its arguments."""
+    try:
+        return make(*given, **arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"model={text!r} with {arguments}: {_one_line(error)}") from error
 
 
 def _no_download(name: str, error: Exception) -> InputError:
@@ -138,7 +162,7 @@ def _no_download(name: str, error: Exception) -> InputError:
     )
 
 
-def _from_function(text: str) -> Subject:
+def _from_function(text: str, arguments: Mapping[str, Any]) -> Subject:
     """The model that `package.module:function` returns, with its channels from the first convolution."""
     place, _, name = text.partition(":")
     if "" not in sys.path:
@@ -153,12 +177,19 @@ def _from_function(text: str) -> Subject:
     if function is None:
         raise unknown(f"model={text!r}: function", name, _makers(module))
     try:
-        model = function() if callable(function) and not isinstance(function, nn.Module) else function
+        made = callable(function) and not isinstance(function, nn.Module)
+        model = function(**arguments) if made else function
     except Exception as error:
-        raise InputError(f"model={text!r}: {name}() failed: {_one_line(error)}") from error
+        raise InputError(f"model={text!r}: {name}({_shown(arguments)}) failed: {_one_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model={text!r} returns a {type(model).__name__}; allowed: a torch.nn.Module")
-    return Subject(text, model, _channels(model), weights=f"as {name}() creates them")
+    if arguments and not made:
+        raise InputError(f"model-args={dict(arguments)} for model={text!r}, a network; allowed: {WITH_ARGUMENTS}")
+    return Subject(text, model, _channels(model), weights=f"as {name}({_shown(arguments)}) creates them")
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 
 
 def _makers(module: Any) -> list[str]:

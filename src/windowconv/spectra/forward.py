@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -43,12 +44,19 @@ def device_and_dtype(model: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 
 def run(model: nn.Module, images: Tensor) -> Any:
-    """The model's output for images (N, C, *size); an `InputError` with torch's reason where that fails."""
+    """The model's output for images (N, C, *size); an `InputError` with the reason where that fails."""
+    try:
+        signature(model.forward).bind(images)
+    except TypeError as error:
+        raise InputError(
+            f"model={type(model).__name__} cannot be called with images alone ({error}); allowed: a model of one "
+            "input, such as a module that gives this one its other inputs"
+        ) from None
     try:
         return model(images)
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, InputError):
         raise
-    except RuntimeError as error:
+    except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"images.shape={tuple(images.shape)}; allowed: a shape that the model accepts ({reason})"
