@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -149,7 +150,8 @@ def test_names_that_wrappers_add_to_are_understood(tmp_path, ending, prefix):
 
 def test_weights_of_the_wrapped_load_into_a_wrapper(tmp_path):
     wrapper = nn.DataParallel(net())
-    for name, model in (("plain", net()), ("compiled", torch.compile(net()))):
+    compiled: Any = torch.compile(net())
+    for name, model in (("plain", net()), ("compiled", compiled)):
         load_weights(wrapper, save(model, tmp_path / f"{name}.pt"))
         for one, two in zip(wrapper.parameters(), model.parameters(), strict=True):
             assert torch.equal(one, two)
@@ -160,10 +162,10 @@ def test_a_layer_on_its_own_and_parts_that_are_compiled(tmp_path):
     load_weights(other, save(nn.DataParallel(layer), tmp_path / "layer.pt"))
     assert torch.equal(layer.weight, other.weight)
     model, second = net(), net()
-    weight = model[2][0].weight
+    weight = model.get_parameter("2.0.weight")
     model[2] = torch.compile(model[2])
     load_weights(second, save(model, tmp_path / "part.pt"))
-    assert torch.equal(second[2][0].weight, weight)
+    assert torch.equal(second.get_parameter("2.0.weight"), weight)
 
 
 def test_names_that_the_model_has_are_left_and_two_for_one_tensor_are_refused(tmp_path):

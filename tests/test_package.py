@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,42 @@ def test_unknown_names():
 
 def test_the_version_is_that_of_the_package():
     assert windowconv.__version__ == importlib.import_module("importlib.metadata").version("windowconv")
+
+
+def test_what_is_missing_is_named_with_an_extra_that_installs_it():
+    """Every `require` and `check_installed` in the source, against the package's own metadata."""
+    packages = {"art": "adversarial-robustness-toolbox", "PIL": "pillow", "lightning_fabric": "lightning-fabric"}
+    packages["imagecorruptions"] = "imagecorruptions-imaug"
+    extras = extras_of(importlib.import_module("importlib.metadata").requires("windowconv"))
+    asked = 0
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("require", "check_installed"):
+                words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                if len(words) != len(node.args):
+                    continue  # decided at run time
+                extra = words[-1] if node.func.id == "require" else words[0]  # pyright: ignore[reportAttributeAccessIssue]
+                for module in set(words) - {extra} or {extra}:
+                    name = str(module).partition(".")[0]
+                    assert packages.get(name, name) in extras[extra], (path, module, extra)
+                    asked += 1
+    assert asked > 20
+
+
+def extras_of(requirements):
+    """The packages of each extra, those of the extras that it includes too."""
+    found: dict[str, set[str]] = {}
+    for text in requirements:
+        wanted, _, marker = text.partition(";")
+        if "extra ==" in marker:
+            name = re.split(r"[<>=!~\s]", wanted.strip())[0]
+            found.setdefault(marker.partition("extra ==")[2].strip(" \"'"), set()).add(name)
+    for _ in found:
+        for held in found.values():
+            for name in [name for name in held if name.startswith("windowconv[")]:
+                for other in name[len("windowconv[") : -1].split(","):
+                    held |= found[other]
+    return found
 
 
 def test_typed():

@@ -24,8 +24,8 @@ from windowconv.inspection.subject import IMAGENET
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData, load
 from windowconv.lab.export import run as exporting
-from windowconv.lab.export.formats import FORMATS, quiet
-from windowconv.lab.export.run import CHECKED, Agreement, export, images_for
+from windowconv.lab.export.formats import FORMATS, OPSET, OPSETS, quiet
+from windowconv.lab.export.run import CHECKED, Agreement, export, export_run, images_for
 from windowconv.lab.models.build import PreprocessedNetwork, build, to_header
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
@@ -134,6 +134,22 @@ def check_onnx(path: Path) -> None:
     assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == ["batch", 3, 8, 8]
     assert {entry.domain for entry in model.opset_import} == {""}
     assert {node.op_type for node in model.graph.node} >= {"Conv", "Relu"}
+
+
+@pytest.mark.parametrize("opset", [None, *OPSETS])
+def test_every_opset_runs_in_onnxruntime(opset: int | None, photos_run: Make, tmp_path: Path) -> None:
+    run = photos_run(arm="5x5-hamming")
+    path, found = export_run(run, "onnx", tmp_path / "a.onnx", str(next(tmp_path.glob("**/val"))), None, opset)
+    assert found.holds
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert {entry.domain: entry.version for entry in model.opset_import} == {"": opset or OPSET}
+    check_onnx(path)
+    for private in (str(tmp_path), sys.prefix, str(Path(exporting.__file__).parents[3]), "site-packages", ".py"):
+        assert private.encode() not in path.read_bytes()
+    images = torch.rand(5, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(run_onnx(path, images), run.model()(images), rtol=0, atol=1e-5)
 
 
 def test_weights_of_a_resnet_load_into_torchvisions(photos_run: Make, image_folder: Path, shell: Shell) -> None:
@@ -257,6 +273,9 @@ def test_a_streamed_run_is_checked_on_its_folder_or_shards(
     [
         ("--format onnx --out a.pt2", "out='a.pt2'; allowed for onnx: a name that ends with .onnx"),
         ("--format torch-export --out a", "out='a'; allowed for torch-export: a name that ends with .pt2"),
+        ("--format onnx --opset 8", "opset=8 for format='onnx'; allowed: 9 to 25, with format='onnx'"),
+        ("--format onnx --opset 26", "opset=26 for format='onnx'; allowed: 9 to 25"),
+        ("--format safetensors --opset 18", "opset=18 for format='safetensors'; allowed: 9 to 25, with format='onnx'"),
         ("--format safetensors --out b/a.safetensors", "path='b/a.safetensors' cannot be written"),
         ("--format safetensors --data-root .. --images imagenet", "ImageNet was not found in"),
     ],
@@ -299,7 +318,7 @@ class Asking(nn.Module):
 
 def test_a_network_that_torch_cannot_export_is_said_so_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=r"^torch cannot export this PreprocessedNetwork: [^\n]+$"):
-        FORMATS["onnx"].write(PreprocessedNetwork(Asking().eval()).eval(), torch.rand(2, 1, 4, 4), {})
+        FORMATS["onnx"].write(PreprocessedNetwork(Asking().eval()).eval(), torch.rand(2, 1, 4, 4), {}, 20)
     assert capfd.readouterr().err == ""
 
 
@@ -307,7 +326,7 @@ def test_onnx_refuses_what_protobuf_cannot_hold() -> None:
     with torch.device("meta"):
         network = nn.Linear(2**15, 2**14)
     with pytest.raises(InputError, match=r"^format='onnx' holds 2 GiB at most, the weights take 2\.00; allow"):
-        FORMATS["onnx"].write(network, torch.rand(2, 1), {})
+        FORMATS["onnx"].write(network, torch.rand(2, 1), {}, 20)
 
 
 def test_only_the_exporters_own_warnings_are_silenced() -> None:

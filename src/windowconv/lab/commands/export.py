@@ -23,6 +23,8 @@ class Export:
     format: Literal["onnx", "torch-export", "safetensors"]
     """onnx: for onnxruntime and others. torch-export: a program for torch.export.load. safetensors: weights by torch's
     names, without normalisation, which the header describes."""
+    opset: int | None = None
+    """The version of ONNX's operators, 9 to 25; 20 if not given. Older runtimes need a lower one."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """The file; RUN/export/NAME with the format's ending if not given: .onnx, .pt2, .safetensors."""
     images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
@@ -36,6 +38,6 @@ class Export:
         from windowconv.lab.runs.folder import Run
 
         run = Run.open(self.run_folder)
-        path, found = export_run(run, self.format, self.out, self.images, self.data_root)
+        path, found = export_run(run, self.format, self.out, self.images, self.data_root, self.opset)
         size = path.stat().st_size / 2**20
         print(f"{run.folder.resolve().name} as {self.format}: {found}.\nFile: {path.resolve()} ({size:.2f} MiB)")

@@ -20,9 +20,13 @@ from windowconv.checkpoint import load_weights
 from windowconv.errors import InputError, require
 from windowconv.lab.models.build import PreprocessedNetwork
 
+OPSETS = range(9, 26)  # versions of ONNX's operators that torch writes
+CURRENT = 18  # from here torch's exporter of today writes them, below it the one by tracing
+OPSET = 20
 MOST_ONNX = 2**31 - 2**24  # bytes: what protobuf holds, less some for the graph
 FACTS = "windowconv.json"  # the entry of a .pt2 file that says what the network is
 
+ENDS = {"input_names": ["images"], "output_names": ["logits"]}
 Network = Callable[[Tensor], Tensor]
 Facts = dict[str, str]
 
@@ -35,14 +39,15 @@ class Format:
         suffix: of its name.
         needs: what is imported for it.
         extra: what installs that.
-        write: the file's content, of a network without windows, an example batch, and what is to be said of it.
+        write: the file's content, of a network without windows, an example batch, what is to be said of it, and the
+            version of ONNX's operators.
         read: the network in a file; where the file has weights only, they go into a network of the same structure.
     """
 
     suffix: str
     needs: tuple[str, ...]
     extra: str
-    write: Callable[[nn.Module, Tensor, Facts], bytes]
+    write: Callable[[nn.Module, Tensor, Facts, int], bytes]
     read: Callable[[Path, nn.Module], Network]
 
 
@@ -67,21 +72,41 @@ def _any_batch() -> Any:
     return ({0: torch.export.Dim("batch")},)
 
 
-def _write_onnx(network: nn.Module, example: Tensor, facts: Facts) -> bytes:
+def _write_onnx(network: nn.Module, example: Tensor, facts: Facts, opset: int) -> bytes:
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MOST_ONNX:
         raise InputError(
             f"format='onnx' holds 2 GiB at most, the weights take {size / 2**30:.2f}; "
             "allowed: torch-export, safetensors"
         )
-    program = _program(network, example)
-    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
-    with quiet():
-        written = torch.onnx.export(program, dynamo=True, verbose=False, dynamic_shapes=_any_batch(), **names)
-        assert written is not None
-        proto = written.model_proto
+    proto = (_onnx_by_export if opset >= CURRENT else _onnx_by_tracing)(network, example, opset)
+    written = {entry.domain: entry.version for entry in proto.opset_import}
+    if written.get("") != opset:
+        raise InputError(f"opset={opset}: torch writes this {type(network).__name__} in opset {written.get('')} only")
     require("onnx", "export").helper.set_model_props(proto, facts)
     return proto.SerializeToString()
+
+
+def _onnx_by_export(network: nn.Module, example: Tensor, opset: int) -> Any:
+    program = _program(network, example)
+    with quiet():
+        options: dict[str, Any] = {"dynamo": True, "verbose": False, "dynamic_shapes": _any_batch(), **ENDS}
+        written = torch.onnx.export(program, opset_version=opset, **options)
+        assert written is not None
+        return written.model_proto
+
+
+def _onnx_by_tracing(network: nn.Module, example: Tensor, opset: int) -> Any:
+    content: Any = io.BytesIO()  # which torch takes, whatever its signature says
+    axes = {name: {0: "batch"} for names in ENDS.values() for name in names}
+    try:
+        with quiet():
+            options: dict[str, Any] = {"dynamo": False, "dynamic_axes": axes, **ENDS}
+            torch.onnx.export(network, (example,), content, opset_version=opset, **options)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"torch cannot export this {type(network).__name__} in opset {opset}: {reason}") from error
+    return require("onnx", "export").load_from_string(content.getvalue())
 
 
 def _read_onnx(path: Path, _: nn.Module) -> Network:
@@ -89,7 +114,7 @@ def _read_onnx(path: Path, _: nn.Module) -> Network:
     return lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
 
 
-def _write_program(network: nn.Module, example: Tensor, facts: Facts) -> bytes:
+def _write_program(network: nn.Module, example: Tensor, facts: Facts, opset: int) -> bytes:
     program, content = _program(network, example), io.BytesIO()
     with quiet():
         torch.export.save(program, content, extra_files={FACTS: json.dumps(facts)})
@@ -101,7 +126,7 @@ def _read_program(path: Path, _: nn.Module) -> Network:
         return torch.export.load(path).module()
 
 
-def _write_weights(network: nn.Module, _: Tensor, facts: Facts) -> bytes:
+def _write_weights(network: nn.Module, _: Tensor, facts: Facts, opset: int) -> bytes:
     save = require("safetensors.torch", "lab").save
     tensors = {key: value.detach().clone().contiguous() for key, value in _bare(network).state_dict().items()}
     return save(tensors, metadata={"format": "pt", **facts})
@@ -127,6 +152,7 @@ def quiet() -> Iterator[None]:
             logger.setLevel(logging.CRITICAL)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"(torch|onnx|onnxscript|onnx_ir)(\.|$)")
+            warnings.filterwarnings("ignore", "You are using the legacy TorchScript-based ONNX", DeprecationWarning)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

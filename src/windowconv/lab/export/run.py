@@ -19,7 +19,7 @@ from windowconv.lab.data import NAMES, DataNotFound, load
 from windowconv.lab.data.locations import roots
 from windowconv.lab.data.read import read_images
 from windowconv.lab.data.sources import IMAGENET
-from windowconv.lab.export.formats import FORMATS, Facts, Network
+from windowconv.lab.export.formats import FORMATS, OPSET, OPSETS, Facts, Network
 from windowconv.lab.models.build import PreprocessedNetwork, from_header
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.loading import example_images, limit_images, read_data
@@ -62,7 +62,12 @@ class Agreement:
 
 
 def export_run(
-    run: Run, format: str, out: Path | None = None, data: str | None = None, root: Path | None = None
+    run: Run,
+    format: str,
+    out: Path | None = None,
+    data: str | None = None,
+    root: Path | None = None,
+    opset: int | None = None,
 ) -> tuple[Path, Agreement]:
     """Export a run's network and check the file on real images.
 
@@ -71,23 +76,28 @@ def export_run(
         format: one of `FORMATS`.
         out: the file; `RUN/export/NAME` with the format's suffix if None.
         data, root: images to check on, see `images_for`.
+        opset: the version of ONNX's operators, one of `OPSETS`; `OPSET` if None.
 
     Returns:
         The file, and how far its network is from the run's.
 
     Raises:
-        InputError: a file name with another suffix, a package that is missing; as `images_for` and `export`.
+        InputError: a file name with another suffix, a package that is missing, another opset or one for a format that
+            has none; as `images_for` and `export`.
     """
     form = FORMATS[format]
+    if opset is not None and (format != "onnx" or opset not in OPSETS):
+        allowed = f"{OPSETS[0]} to {OPSETS[-1]}, with format='onnx'"
+        raise InputError(f"opset={opset} for format={format!r}; allowed: {allowed}")
     target = out or run.folder / "export" / f"{run.folder.resolve().name}{form.suffix}"
     if target.suffix != form.suffix:
         raise InputError(f"out={str(target)!r}; allowed for {format}: a name that ends with {form.suffix}")
     for module in form.needs:
         require(module, form.extra)
-    return target, export(run, format, target, images_for(run, data, root))
+    return target, export(run, format, target, images_for(run, data, root), opset or OPSET)
 
 
-def export(run: Run, format: str, target: Path, images: Tensor) -> Agreement:
+def export(run: Run, format: str, target: Path, images: Tensor, opset: int = OPSET) -> Agreement:
     """Write a run's network into a file, read it back, and compare it with the run's network as it was trained.
 
     Args:
@@ -95,6 +105,7 @@ def export(run: Run, format: str, target: Path, images: Tensor) -> Agreement:
         format: one of `FORMATS`.
         target: the file.
         images: to compare on, float32 (n, C, H, W) in [0, 1], one at least.
+        opset: the version of ONNX's operators, where the format has any.
 
     Raises:
         InputError: a network that torch cannot export, a file that cannot be written, or a difference beyond rounding;
@@ -102,7 +113,7 @@ def export(run: Run, format: str, target: Path, images: Tensor) -> Agreement:
     """
     network = run.model()
     expected = _logits(network, images)
-    content = FORMATS[format].write(folded(network), images[:1].repeat(2, 1, 1, 1), _facts(run, network))
+    content = FORMATS[format].write(folded(network), images[:1].repeat(2, 1, 1, 1), _facts(run, network), opset)
     replace_file(target, content)
     try:
         fresh = folded(from_header(read_header(run.weights)))
