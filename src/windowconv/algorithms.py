@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from windowconv.conversion import become_windowed, warn_skipped
 from windowconv.dispatch import layer_algorithm, layer_problem
+from windowconv.eligibility import Patterns, matching
 from windowconv.errors import InputError
 from windowconv.fftconv.arguments import Algorithm, check_algorithm
 from windowconv.fftconv.rewriting import rewritten
@@ -18,7 +19,7 @@ from windowconv.fftconv.tile_plan import make_plan
 from windowconv.hooks import visit_calls
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
-from windowconv.plan import LayerPlan, Patterns, matching, plan_layer
+from windowconv.plan import LayerPlan, plan_layer
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 

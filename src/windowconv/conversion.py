@@ -11,10 +11,11 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from windowconv.eligibility import Patterns, torch_class
 from windowconv.errors import InputError, WindowWarning
 from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, embed_kernel, set_geometry, tap_offset
 from windowconv.layers import WINDOWED
-from windowconv.plan import ConversionPlan, LayerPlan, Patterns, plan_conversion, start_values, torch_class
+from windowconv.plan import ConversionPlan, LayerPlan, plan_conversion, start_values
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, advice
 

@@ -105,6 +105,8 @@ def _is_plain(tensor: Any) -> bool:
 def _fits(layer: WindowedMixin, input: Tensor) -> bool:
     """Whether the input's rank, channels, dtype and device are the layer's."""
     axes = len(layer.kernel_size)
+    if 0 in layer.weight.shape:  # a layer without channels: there is nothing to transform
+        return False
     if input.ndim not in (axes + 1, axes + 2) or input.shape[-axes - 1] != layer.in_channels:
         return False
     weight = layer.weight

@@ -12,6 +12,7 @@ from windowconv.dispatch import layer_algorithm, layer_problem
 from windowconv.errors import InputError
 from windowconv.fftconv.prepared import Preparation, PreparedKernel, plan_preparation
 from windowconv.hooks import visit_calls
+from windowconv.integers import check_int
 from windowconv.tables import format_table
 from windowconv.windowed import WindowedMixin
 
@@ -69,8 +70,7 @@ def prepare_inference(model: nn.Module, *inputs: Any, max_bytes: int = 1 << 30) 
     Not for a model whose inputs change their size, nor for little memory: at 7x7 a packed kernel takes 3 to 30 times
     the memory of its weight.
     """
-    if not isinstance(max_bytes, int) or max_bytes < 0:
-        raise InputError(f"max_bytes={max_bytes!r}; allowed: an int of 0 or more")
+    max_bytes = check_int("max_bytes", max_bytes, 0)
     if model.training:
         raise InputError(f"model={type(model).__name__} in training mode; allowed: evaluation mode (model.eval())")
     layers = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}

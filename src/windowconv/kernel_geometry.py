@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError
+from windowconv.integers import as_int, as_ints
 from windowconv.tables import by_sign
 
 Convolution = Any  # any of torch's six convolutions; their common base is private
@@ -34,6 +35,11 @@ def copy_model(model: Any) -> Any:
     return result
 
 
+def kernel_taps(layer: Convolution) -> Size:
+    """The layer's kernel size, in Python's ints."""
+    return tuple(int(k) for k in layer.kernel_size)
+
+
 def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
     """The kernel's size in taps that `kernel_size` gives this layer.
 
@@ -45,27 +51,32 @@ def grown_size(name: str, layer: Convolution, kernel_size: KernelSize) -> Size:
     Raises:
         InputError: a size below 1, with another number of axes, or below the layer's own.
     """
-    old: Size = tuple(layer.kernel_size)
+    old = kernel_taps(layer)
     if kernel_size is None:
         return old
-    if isinstance(kernel_size, int) and (isinstance(kernel_size, bool) or kernel_size < 1):
-        raise InputError(f"kernel_size={kernel_size!r}; allowed: an int of 1 or more, in taps")
-    if isinstance(kernel_size, Mapping):
-        new: Sequence[int] = [kernel_size.get(k, k) for k in old]
-    elif isinstance(kernel_size, int):
-        new = [max(k, kernel_size) if k > 1 else k for k in old]
+    given: Any = kernel_size
+    if (least := as_int(kernel_size)) is not None:
+        if least < 1:
+            raise InputError(f"kernel_size={kernel_size!r}; allowed: an int of 1 or more, in taps")
+        given = [max(k, least) if k > 1 else k for k in old]
+    elif isinstance(kernel_size, Mapping):
+        new_of = {as_int(k): n for k, n in kernel_size.items()}
+        given = [new_of.get(k, k) for k in old]
     elif callable(kernel_size):
         given = kernel_size(name, layer)
-        new = old if given is None else [given] * len(old) if isinstance(given, int) else given
+        given = old if given is None else given
     else:
         raise InputError(f"kernel_size={kernel_size!r}; allowed: an int, a mapping from old to new, or a callable")
-    if len(new) != len(old) or not all(isinstance(n, int) and not isinstance(n, bool) for n in new):
+    new = as_ints(given)
+    if new is not None and as_int(given) is not None:
+        new = new * len(old)
+    if new is None or len(new) != len(old):
         raise InputError(
-            f"layer {name!r}: kernel_size={new!r} for a kernel of {by_sign(old)}; allowed: one int an axis"
+            f"layer {name!r}: kernel_size={given!r} for a kernel of {by_sign(old)}; allowed: one int an axis"
         )
     if any(n < k for n, k in zip(new, old, strict=True)):
         raise InputError(f"layer {name!r}: kernel_size={by_sign(new)} would shrink its {by_sign(old)} kernel")
-    return tuple(new)
+    return new
 
 
 def grown_padding(name: str, layer: Convolution, size: Size) -> str | Size:
@@ -74,7 +85,7 @@ def grown_padding(name: str, layer: Convolution, size: Size) -> str | Size:
     Raises:
         InputError: a size of another parity, for which there is none, or negative padding.
     """
-    old: Size = tuple(layer.kernel_size)
+    old = kernel_taps(layer)
     if layer.padding == "same" or size == old:
         return layer.padding
     padding = (0,) * len(old) if layer.padding == "valid" else layer.padding
@@ -97,7 +108,7 @@ def tap_offset(name: str, layer: Convolution, size: Size) -> Size:
     Raises:
         InputError: a size for which the old taps fall between the new ones.
     """
-    old: Size = tuple(layer.kernel_size)
+    old = kernel_taps(layer)
     offsets = []
     for d, k, n in zip(layer.dilation, old, size, strict=True):
         # "same" pads by d (k - 1) in all, with the odd sample at the end
@@ -122,14 +133,13 @@ def set_geometry(layer: Convolution, size: Size, padding: str | Size) -> None:
     """Set a layer's kernel size and padding, and what torch derives from them; not its weight."""
     plain = next(c for c in type(layer).__mro__ if c.__module__ == "torch.nn.modules.conv")
     options = {} if not layer.transposed else {"output_padding": layer.output_padding}
-    twin: Convolution = plain(
-        layer.in_channels,
-        layer.out_channels,
+    twin: Convolution = plain(  # of one channel: a layer without any would make torch warn
+        1,
+        1,
         size,
         stride=layer.stride,
         padding=padding,
         dilation=layer.dilation,
-        groups=layer.groups,
         padding_mode=layer.padding_mode,
         device=torch.device("meta"),
         **options,

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from windowconv.dispatch import convolve_layer
 from windowconv.fftconv.arguments import Algorithm
+from windowconv.integers import as_int
 from windowconv.tracing import whole_call
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import as_size
@@ -31,8 +32,9 @@ class _Conv(WindowedMixin):
 
     def _build(self, window: LayerWindow, algorithm: Algorithm, *arguments: Any) -> None:
         """Construct torch's layer from its own `arguments` in their order, then set the window and the algorithm."""
-        as_size(arguments[2])  # torch's own error for a wrong kernel size is unclear
-        super().__init__(*arguments)
+        channels, kernel_size, others = arguments[:2], arguments[2], arguments[3:]
+        size = as_size(kernel_size)  # torch's own error for a wrong kernel size is unclear
+        super().__init__(*channels, size if as_int(kernel_size) is None else size[0], *others)
         self.set_window(window, stacklevel=5)
         self.algorithm = algorithm
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
 
-from windowconv.errors import InputError, unknown
+from windowconv.eligibility import Patterns, matching, unfit
+from windowconv.errors import InputError
 from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, tap_offset
-from windowconv.layers import PLAIN, WINDOWED
+from windowconv.layers import WINDOWED
 from windowconv.learnable import LearnableWindow
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import LayerWindow
 from windowconv.windows import Window, as_window, window_values
-
-Patterns = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def plan_layer(
 ) -> LayerPlan:
     """The plan for one layer; a `chosen` one is converted even if it is a patch embedding."""
     old = tuple(layer.kernel_size)
-    if (reason := _unfit(layer)) is not None:
+    if (reason := unfit(layer)) is not None:
         return LayerPlan(name, "skip", reason, old, old, layer.padding)
     if not chosen and max(old) > 1 and old == tuple(layer.stride):
         return LayerPlan(name, "leave", "non-overlapping patches", old, old, layer.padding)
@@ -149,56 +146,3 @@ def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values:
     places = tap_offset(name, layer, size)
     inside = tuple(slice(o, o + k) for o, k in zip(places, layer.kernel_size, strict=True))
     return float(1 / np.abs(values[inside]).min())
-
-
-def _unfit(layer: nn.Module) -> str | None:
-    """Why a convolution cannot be converted; None if it can."""
-    if isinstance(layer, LazyModuleMixin):
-        return "lazy: run one batch first"
-    if "weight" not in layer._parameters:
-        return "computed weight (parametrisation, weight norm or pruning)"
-    if "forward" in layer.__dict__:
-        return "replaced forward method"
-    if type(layer) not in PLAIN and (changed := _overridden(layer)):
-        return f"{type(layer).__name__} overrides {changed[0]}"
-    return None
-
-
-def torch_class(layer: nn.Module) -> type[nn.Module]:
-    """The torch class that a convolution is, or inherits from."""
-    return next(c for c in type(layer).__mro__ if c in WINDOWED)
-
-
-def _overridden(layer: nn.Module) -> list[str]:
-    """The attributes of torch's class that a subclass overrides, except the constructor; `forward` first."""
-    base = torch_class(layer)
-    added = type(layer).__mro__[: type(layer).__mro__.index(base)]
-    ignored = {"__init__", "__module__", "__doc__", "__annotations__", "__dict__", "__weakref__", "__constants__"}
-    ignored |= {"__firstlineno__", "__static_attributes__", "__qualname__", "__parameters__", "__orig_bases__"}
-    names = {name for c in added for name in vars(c) if hasattr(base, name) and name not in ignored}
-    return sorted(names, key=lambda name: (name != "forward", name))
-
-
-def matching(found: Mapping[str, nn.Module], patterns: Patterns, argument: str) -> set[str]:
-    """The names of the layers that a pattern, or one of their ancestors, matches."""
-    if patterns is None:
-        return set()
-    if callable(patterns):
-        matched = {name for name, layer in found.items() if patterns(name, layer)}
-        if not matched:
-            raise InputError(
-                f"{argument} selects none of {len(found)} convolutions; allowed: a function that selects one or more"
-            )
-        return matched
-    matched = set()
-    names = [patterns] if isinstance(patterns, str) else patterns
-    if not isinstance(names, Sequence) or not all(isinstance(pattern, str) for pattern in names):
-        raise InputError(
-            f"{argument}={patterns!r}; allowed: a pattern, a list of patterns, or a callable (name, layer)"
-        )
-    for pattern in names:
-        hits = {n for n in found if n == pattern or fnmatchcase(n, pattern) or fnmatchcase(n, pattern + ".*")}
-        if not hits:
-            raise unknown(argument, pattern, found)
-        matched |= hits
-    return matched

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from windowconv.errors import InputError, unknown
+from windowconv.integers import as_ints
 
 Kind = Literal["separable", "radial"]
 Normalize = Literal["none", "peak", "sum", "energy"]
@@ -164,15 +164,12 @@ def as_window(
 
 def as_size(size: int | Sequence[int]) -> tuple[int, ...]:
     """A kernel's size as a tuple of 1 to 3 positive ints."""
-    sizes: tuple[Any, ...] = (
-        (size,) if isinstance(size, Integral) else tuple(size) if isinstance(size, Sequence) else ()
-    )
-    if not 1 <= len(sizes) <= 3:
+    sizes = as_ints(size)
+    if sizes is None or not 1 <= len(sizes) <= 3:
         raise InputError(f"size={size!r}; allowed: an int, or one int per axis for 1 to 3 axes")
-    for n in sizes:
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise InputError(f"size={size!r}; allowed: 1 or more taps on every axis")
-    return tuple(map(int, sizes))
+    if min(sizes) < 1:
+        raise InputError(f"size={size!r}; allowed: 1 or more taps on every axis")
+    return sizes
 
 
 def _scipy_name(name: str, params: tuple[Any, ...], sym: bool) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, unknown
+from windowconv.integers import as_ints, check_int
 
 Ints = int | tuple[int, ...]
 Algorithm = Literal["auto", "direct", "fft"]
@@ -45,6 +46,7 @@ def make_geometry(
             padding="same" with a stride.
     """
     axes = len(kernel)
+    groups = check_int("groups", groups, 1)
     strides = _each("stride", stride, axes, 1)
     dilations = _each("dilation", dilation, axes, 1)
     if not isinstance(padding, str):
@@ -60,10 +62,10 @@ def make_geometry(
 
 
 def _each(name: str, value: Ints, axes: int, least: int) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    values = as_ints(value) or ()
     if len(values) == 1:
         values = values * axes
-    if len(values) != axes or not all(isinstance(v, int | torch.SymInt) and v >= least for v in values):
+    if len(values) != axes or not all(v >= least for v in values):
         raise InputError(f"{name}={value!r}; allowed: an int of {least} or more, or {axes} of them")
     return values
 
@@ -87,8 +89,7 @@ def check_tensors(axes: int, input: Tensor, weight: Tensor, bias: Tensor | None,
         raise InputError(f"weight.shape={_shape(weight)}; allowed: (out, in / groups, {sides.lower()}), none of them 0")
     if input.ndim not in (axes + 1, axes + 2) or 0 in input.shape[-axes - 1 :]:
         raise InputError(f"input.shape={_shape(input)}; allowed: (N, C, {sides}) or (C, {sides}), none but N of them 0")
-    if not isinstance(groups, int) or groups < 1:
-        raise InputError(f"groups={groups!r}; allowed: an int of 1 or more")
+    groups = check_int("groups", groups, 1)
     channels, expected = input.shape[-axes - 1], weight.shape[1] * groups
     if channels != expected:
         raise InputError(

@@ -15,8 +15,8 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from windowconv.errors import InputError
 from windowconv.fftconv.pages import ready
+from windowconv.integers import check_int
 
 SPARE = 4  # the largest ratio of a buffer to a request, so that small requests do not hold large buffers
 
@@ -126,9 +126,7 @@ def set_workspace_limit(size: int) -> None:
     Raises:
         InputError: `size` is not an int of 0 or more.
     """
-    if not isinstance(size, int) or size < 0:
-        raise InputError(f"size={size!r}; allowed: an int of 0 or more, in bytes")
-    _pool.change_limit(size)
+    _pool.change_limit(check_int("size", size, 0, "bytes"))
 
 
 def workspace_limit() -> int:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, not_finite, unknown
+from windowconv.integers import check_int
 
 GRID = 64  # frequencies per axis: one grid for all kernel sizes, so that they compare
 RADII = tuple(i / 64 for i in range(33))  # 0 to 1/2 cycles/pixel
@@ -121,8 +122,7 @@ def _whole(half: Tensor, grid: int) -> Tensor:
 
 def check_grid(grid: int, axes: int) -> None:
     """An `InputError` unless one spectrum of `grid` frequencies per axis fits in memory."""
-    if isinstance(grid, bool) or not isinstance(grid, int) or grid < 1:
-        raise InputError(f"grid={grid!r}; allowed: an int of 1 or more")
+    grid = check_int("grid", grid, 1)
     if 32 * grid**axes > LARGEST_BYTES:
         size, limit = 32 * grid**axes / 2**30, LARGEST_BYTES / 2**30
         raise InputError(f"grid={grid}, {size:,.1f} GiB per spectrum; allowed: {limit:g} GiB")

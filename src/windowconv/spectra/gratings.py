@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.integers import as_int, check_int
 from windowconv.spectra.forward import check_bytes
 
 
@@ -30,8 +31,7 @@ def grating_frequencies(size: int) -> Tensor:
     >>> grating_frequencies(2).tolist()
     [[0, 0], [-1, 0], [0, -1], [-1, -1]]
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError(f"size={size!r}; allowed: 1 or more pixels")
+    size = check_int("size", size, 1, "pixels")
     check_bytes(f"size={size}: the list of frequencies", 40 * size**2, "use a smaller size")
     side = torch.arange(-(size // 2), size - size // 2)
     both = torch.cartesian_prod(side, side)
@@ -68,7 +68,7 @@ def grating_images(
     >>> [round(value) for value in grating_images(torch.tensor([[0, 1]]), 4)[0, 0, 0].tolist()]
     [1, 0, -1, 0]
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = (size, size) if as_int(size) is not None else size
     if frequencies.ndim != 2 or frequencies.shape[1] != 2 or frequencies.is_floating_point():
         given = f"{tuple(frequencies.shape)} of {frequencies.dtype}"
         raise InputError(f"frequencies={given}; allowed: integers (G, 2), in cycles per image")

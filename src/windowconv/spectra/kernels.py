@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
+from windowconv.integers import as_int, as_ints
 from windowconv.spectra.curve import GRID, check_weight, peaks, power_spectrum
 
 LARGEST_BYTES = 4 * 2**30
@@ -179,8 +180,9 @@ def support_curve(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _strides(stride: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    strides = (stride,) * axes if isinstance(stride, int) else tuple(stride)
-    if len(strides) != axes or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in strides):
+    strides = as_ints(stride) or ()
+    strides = strides * axes if as_int(stride) is not None else strides
+    if len(strides) != axes or min(strides) < 1:
         raise InputError(f"stride={stride!r}; allowed: an int of 1 or more, or {axes} of them, one per axis")
     return strides
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.integers import as_int
 from windowconv.spectra.network import PAIRS, leakage
 
 SCHEMA_VERSION = 1
@@ -50,8 +51,9 @@ class LeakageRecorder:
         Raises:
             InputError: an epoch that is not later than the last; weights that are not finite.
         """
-        if isinstance(epoch, bool) or not isinstance(epoch, int):
-            raise InputError(f"epoch={epoch!r}; allowed: an int")
+        given, epoch = epoch, as_int(epoch)
+        if epoch is None:
+            raise InputError(f"epoch={given!r}; allowed: an int")
         if self.rows and epoch <= self.rows[-1]["epoch"]:
             raise InputError(f"epoch={epoch}; allowed: above {self.rows[-1]['epoch']}, the last one recorded")
         measured = leakage(self._model, self._layers, self._pairs)
