@@ -112,7 +112,7 @@ class Mine(WindowedConv2d):
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
-        (nn.Sequential(nn.Conv2d(3, 3, 3)), {}, "model=Sequential ; allowed: a model with windowed layers"),
+        (nn.Sequential(nn.Conv2d(3, 3, 3)), {}, "model=Sequential; allowed: a model with windowed layers"),
         (nn.Sequential(Mine(3, 3, 5)), {}, "layer '0': class=Mine; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": 0}, "trim=0; allowed"),
         (WindowedConv2d(3, 3, 5), {"trim": 1.1}, "trim=1.1; allowed"),

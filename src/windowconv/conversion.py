@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from windowconv.eligibility import Patterns, torch_class
 from windowconv.errors import InputError, WindowWarning
-from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, embed_kernel, set_geometry, tap_offset
+from windowconv.kernel_geometry import Convolution, KernelSize, copy_model, set_geometry
+from windowconv.kernel_weights import new_weights
 from windowconv.layers import WINDOWED
-from windowconv.plan import ConversionPlan, LayerPlan, plan_conversion, start_values
+from windowconv.optimizers import Optimizers, updated
+from windowconv.plan import ConversionPlan, LayerPlan, plan_conversion
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, advice
 
@@ -32,17 +33,21 @@ def convert(
     exclude: Patterns = None,
     preserve: bool = False,
     inplace: bool = False,
+    optimizer: Optimizers = None,
 ) -> Model:
     """Replace a model's convolutions with windowed ones, and grow their kernels.
 
     Layers are converted in place within the model, so hooks, `requires_grad`, training mode and sharing survive.
-    Kernels of one tap and patch embeddings (stride = kernel) are left alone. Subclasses of torch's layers that
-    override more than the constructor, lazy layers, and layers whose weight is computed (parametrisations, weight
-    norm, pruning) are skipped, with one warning that lists them. `plan_conversion` shows the effect in advance.
+    Kernels of one tap, patch embeddings (stride = kernel) and layers that have this window already are left alone.
+    Subclasses of torch's layers that override more than the constructor, lazy layers, quantised layers, and layers
+    whose weight is computed (parametrisations, weight norm, pruning) are skipped, with one warning that lists them.
+    `plan_conversion` shows the effect in advance.
 
     A larger kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is
     reinitialised: normally distributed with the old weight's root mean square times sqrt(old taps / new taps). For
-    an untrained model that is its own initialisation at the new size.
+    an untrained model that is its own initialisation at the new size. Equal weights (an online and a target network)
+    stay equal. Frozen weights (`requires_grad=False`) are not reinitialised, nor are weights equal to them: those
+    layers compute the same function as before, as with `preserve`, and a learnable window in a frozen one is frozen.
 
     Args:
         model: any module tree.
@@ -56,6 +61,8 @@ def convert(
             window. For pretrained networks. Weight decay then acts on the amplified raw weight (see the docs
             on fine-tuning).
         inplace: convert `model` itself instead of a copy.
+        optimizer: one or several that hold the model's parameters, with `inplace`. The new parameters of grown kernels
+            and of learnable windows take their places in it; the state of unchanged parameters is kept.
 
     Returns:
         The converted model; `fold` gives torch's layers back.
@@ -63,12 +70,12 @@ def convert(
     Raises:
         InputError: no convolutions, a pattern that matches nothing, a size of the wrong parity, a model that
             torch cannot copy (use `inplace`); with `preserve`, a zero in the window or a dtype that cannot hold
-            the divided weights. The message names the layer.
+            the divided weights. The message names the layer. A model that is scripted, exported or sharded, or whose
+            parameters would change under DistributedDataParallel: convert first.
 
     Warns:
-        WindowWarning: skipped layers; a window that does not suit a size; amplification above 10.
-
-    Not for a traced, scripted or quantised model: convert before tracing.
+        WindowWarning: skipped layers; a window that does not suit a size; amplification above 10. Later, at its next
+            step, an optimiser that holds parameters which were replaced.
 
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
@@ -84,13 +91,13 @@ def convert(
     result = model if inplace else copy_model(model)
     layers = dict(result.named_modules())
     todo = [(layers[layer.name], layer) for layer in plan.layers if layer.action == "window"]
-    renewed: dict[int, nn.Parameter] = {}
-    weights = [_new_weight(module, layer, preserve, renewed) for module, layer in todo]  # all checks before any change
-    for (module, layer), weight in zip(todo, weights, strict=True):
-        set_geometry(module, layer.size, layer.padding)
-        if weight is not None:
-            _replace(module, weight)
-        become_windowed(module, layer)
+    with updated(optimizer, result, inplace):
+        weights = new_weights(todo)  # all checks before any change
+        for (module, layer), weight in zip(todo, weights, strict=True):
+            set_geometry(module, layer.size, layer.padding)
+            if weight is not None:
+                _replace(module, weight)
+            become_windowed(module, layer)
     return result
 
 
@@ -99,56 +106,17 @@ def become_windowed(module: nn.Module, layer: LayerPlan) -> None:
     if not isinstance(module, WindowedMixin):
         module.__dict__["plain_class"] = type(module)
         module.__class__ = WINDOWED[torch_class(module)]
-    cast(WindowedMixin, module).set_window(layer.window, name=layer.name, quiet=True)
-
-
-def _new_weight(
-    module: Convolution, layer: LayerPlan, preserve: bool, renewed: dict[int, nn.Parameter]
-) -> nn.Parameter | None:
-    """The layer's new raw weight, None if it stays; `renewed` keeps shared weights shared."""
-    old: nn.Parameter = module.weight
-    if id(old) in renewed:
-        return renewed[id(old)]
-    if preserve:
-        new = _divided(module, layer)
-    elif layer.size != layer.old_size:
-        new = old.detach().new_empty(*old.shape[:2], *layer.size)
-        if not old.is_meta:
-            scale = math.sqrt(math.prod(layer.old_size) / math.prod(layer.size))
-            new.normal_(0.0, old.detach().abs().square().mean().sqrt().item() * scale)
-    else:
-        return None
-    if old.ndim == 4 and old.is_contiguous(memory_format=torch.channels_last) and not old.is_contiguous():
-        new = new.contiguous(memory_format=torch.channels_last)
-    renewed[id(old)] = nn.Parameter(new, requires_grad=old.requires_grad)
-    return renewed[id(old)]
-
-
-def _divided(module: Convolution, layer: LayerPlan) -> Tensor:
-    """The raw weight with which the windowed layer computes what `module` computes now."""
-    assert layer.window is not None
-    effective = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
-    effective = effective.detach()
-    same = embed_kernel(effective, layer.size, tap_offset(layer.name, module, layer.size))
-    if same.is_meta:
-        return same
-    wide = torch.complex128 if same.is_complex() else torch.float64
-    exact = torch.tensor(start_values(layer.window, layer.size, module.out_channels), device=same.device)
-    raw = (same.to(wide) / exact).to(same.dtype)
-    back = raw * exact.to(same.dtype.to_real())
-    error = (back - same).abs().max() / same.abs().max().clamp(min=torch.finfo(same.dtype).tiny)
-    if not torch.isfinite(raw).all() or error > 8 * torch.finfo(same.dtype).eps:
-        raise InputError(
-            f"layer {layer.name!r}: preserve=True in {same.dtype} loses precision: window {layer.window} amplifies raw "
-            f"weights {layer.amplification:.3g} times; allowed: float32, a wider window or a larger kernel"
-        )
-    return raw
+    windowed = cast(WindowedMixin, module)
+    windowed.set_window(layer.window, name=layer.name, quiet=True)
+    if layer.frozen and windowed.learnable_window is not None:
+        windowed.learnable_window.requires_grad_(False)
 
 
 def _replace(module: Convolution, weight: nn.Parameter) -> None:
     if weight.shape == module.weight.shape:  # the same parameter for optimisers that hold it
         with torch.no_grad():
             module.weight.copy_(weight)
+        module.weight.grad = None  # that of another weight
     else:
         module.weight = weight
 
@@ -163,7 +131,7 @@ def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
     modules = dict(model.named_modules())
     planned = {layer.name: (layer.size, layer.window) for layer in plan.layers if layer.action == "window"}
     for layer in plan.layers:
-        if layer.action != "window" or not (plan.preserve or layer.size != layer.old_size):
+        if layer.action != "window" or not (layer.preserve or layer.size != layer.old_size):
             continue
         for other in owners[id(modules[layer.name].weight)]:
             if planned.get(other) != planned[layer.name]:
@@ -181,7 +149,7 @@ def _warn(plan: ConversionPlan) -> None:
             unsuited[text].append(layer.name)
     if unsuited:
         _warn_caller("; ".join(f"{_listed(names)}: {text}" for text, names in unsuited.items()))
-    amplified = [layer for layer in plan.layers if layer.amplification > AMPLIFIED]
+    amplified = [layer for layer in plan.layers if layer.amplification > AMPLIFIED and not layer.frozen]
     if amplified:
         worst = max(amplified, key=lambda layer: layer.amplification)
         _warn_caller(

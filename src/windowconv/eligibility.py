@@ -5,23 +5,60 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from windowconv.errors import InputError, unknown
 from windowconv.layers import PLAIN, WINDOWED
 
+# wrappers by the names of their classes: they have read the parameters, or taken them over whole
+FLATTENS = ("FullyShardedDataParallel", "DeepSpeedEngine")
+REBUILDS = (*FLATTENS, "DistributedDataParallel", "FSDPModule")
 Patterns = str | Sequence[str] | Callable[[str, nn.Module], bool] | None
+
+
+def convolutions(model: nn.Module) -> dict[str, nn.Module]:
+    """A model's convolutions by name, quantised ones included, which are then skipped.
+
+    Raises:
+        InputError: a model without any.
+    """
+    bases = tuple(WINDOWED)
+    found = {n: m for n, m in model.named_modules() if isinstance(m, bases) or _is_quantised(m)}
+    if not found:
+        kind = type(model).__name__
+        if isinstance(model, torch.jit.ScriptModule):
+            raise InputError(f"model={kind}, which is scripted or traced; allowed: the model itself, converted before")
+        if isinstance(model, torch.fx.GraphModule):
+            raise InputError(f"model={kind} without convolution modules, as exports are; allowed: the model itself")
+        raise InputError(f"model={kind}; allowed: a model with convolutions")
+    return found
+
+
+def check_unwrapped(model: nn.Module, changes: bool) -> None:
+    """An `InputError` if a wrapper within the model, or around it, relies on parameters that a conversion `changes`."""
+    for name, module in model.named_modules():
+        classes = {c.__name__ for c in type(module).__mro__}  # by name: their modules take seconds to import
+        sharded = any(type(p).__name__ == "DTensor" for p in module.parameters(recurse=False))
+        wrapper = next((c for c in REBUILDS if c in classes), "sharded parameters" if sharded else "")
+        if wrapper and (changes or wrapper in FLATTENS):
+            where = f"model={type(model).__name__}" + (f" with {wrapper} at {name!r}" if name else f" ({wrapper})")
+            raise InputError(f"{where}, which holds the present parameters; allowed: convert the model, then wrap it")
 
 
 def unfit(layer: nn.Module) -> str | None:
     """Why a convolution cannot be converted; None if it can."""
     if isinstance(layer, LazyModuleMixin):
         return "lazy: run one batch first"
+    if _is_quantised(layer):
+        return "quantised: convert before"
     if "weight" not in layer._parameters:
         return "computed weight (parametrisation, weight norm or pruning)"
     if "forward" in layer.__dict__:
         return "replaced forward method"
+    if "FSDPModule" in {c.__name__ for c in type(layer).__mro__}:
+        return "sharded by fully_shard: convert before"
     if type(layer) not in PLAIN and (changed := _overridden(layer)):
         return f"{type(layer).__name__} overrides {changed[0]}"
     return None
@@ -32,9 +69,21 @@ def torch_class(layer: nn.Module) -> type[nn.Module]:
     return next(c for c in type(layer).__mro__ if c in WINDOWED)
 
 
+def _is_quantised(layer: nn.Module) -> bool:
+    """Whether a convolution's weight is held in integers, a byte a number, or in a tensor that stands for others."""
+    if any(c.__module__.startswith("torch.ao.nn.quantized") for c in type(layer).__mro__):
+        return hasattr(layer, "kernel_size") and "Conv" in type(layer).__name__
+    weight = layer._parameters.get("weight")
+    if weight is None or not isinstance(layer, tuple(WINDOWED)):
+        return False
+    if hasattr(kind := type(weight.detach()), "__tensor_flatten__") and kind.__name__ not in ("DTensor", "FakeTensor"):
+        return True
+    return weight.dtype.itemsize == 1 or not (weight.is_floating_point() or weight.is_complex())
+
+
 def _overridden(layer: nn.Module) -> list[str]:
     """The attributes of torch's class that a subclass overrides, except the constructor; `forward` first."""
-    base = torch_class(layer)
+    base = next(c for c in type(layer).__mro__ if c in WINDOWED or c in PLAIN)
     added = type(layer).__mro__[: type(layer).__mro__.index(base)]
     ignored = {"__init__", "__module__", "__doc__", "__annotations__", "__dict__", "__weakref__", "__constants__"}
     ignored |= {"__firstlineno__", "__static_attributes__", "__qualname__", "__parameters__", "__orig_bases__"}

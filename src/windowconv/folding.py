@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError, WindowWarning
 from windowconv.kernel_geometry import Convolution, Size, copy_model, set_geometry
 from windowconv.layers import PLAIN
+from windowconv.optimizers import Optimizers, updated
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
@@ -45,7 +46,7 @@ class TrimReport:
         return format_table(["layer", "kernel", "trimmed", "energy dropped"], rows)
 
 
-def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> Model:
+def fold(model: Model, *, trim: float | None = None, inplace: bool = False, optimizer: Optimizers = None) -> Model:
     """Replace windowed layers with torch's own, the window multiplied into their weights.
 
     For inference and export. Outputs stay the same, and a model that `convert` made gets its classes and keys back.
@@ -56,12 +57,15 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
         trim: crop outer taps as long as each layer's kernel keeps this share of its energy, such as 0.999; a
             warning lists the changes, and `trim_report` shows them in advance. None crops nothing.
         inplace: fold `model` itself instead of a copy.
+        optimizer: one or several that hold the model's parameters, with `inplace`: they get the folded ones, and keep
+            the state of those that are unchanged.
 
     Raises:
-        InputError: no windowed layers, or `trim` outside (0, 1].
+        InputError: no windowed layers, `trim` outside (0, 1], or an optimiser without `inplace`.
 
     Warns:
-        WindowWarning: `trim` cropped taps, so the outputs change.
+        WindowWarning: `trim` cropped taps, so the outputs change. Later, at its next step, an optimiser that holds
+            parameters which were replaced.
 
     >>> from torch import nn
     >>> from windowconv.layers import WindowedConv2d
@@ -74,9 +78,27 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
     report = None if trim is None else trim_report(model, trim)
     result = model if inplace else copy_model(model)
     layers = dict(result.named_modules())
+    with updated(optimizer, result, inplace):
+        _make_plain([layers[name] for name in windowed])
+        for layer in () if report is None else report.cropped:
+            _crop(layers[layer.name], layer.trimmed)
+    if report is not None and report.cropped:
+        most = max(layer.dropped for layer in report.cropped)
+        warnings.warn(
+            f"trim={trim} crops {len(report.cropped)} of {len(report.layers)} folded layers, "
+            + ", ".join(f"{la.name} {by_sign(la.size)} -> {by_sign(la.trimmed)}" for la in report.cropped[:3])
+            + (" and more" if len(report.cropped) > 3 else "")
+            + f", losing up to {most:.2g} of a kernel's energy; see trim_report",
+            WindowWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def _make_plain(modules: list[Convolution]) -> None:
+    """Give windowed layers their effective weights and torch's classes; layers that share both go on sharing."""
     folded: dict[tuple[object, ...], nn.Parameter] = {}
-    for name in windowed:
-        module: Convolution = layers[name]
+    for module in modules:
         with torch.no_grad():
             key = (id(module.weight), module.window, id(module.learnable_window))
             if module.effective_weight is not module.weight and key not in folded:
@@ -88,19 +110,6 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False) -> M
             if attribute in module.__dict__ or attribute in module._buffers:
                 delattr(module, attribute)
         module.__class__ = module.__dict__.pop("plain_class", PLAIN[type(module)])
-    if report is not None and report.cropped:
-        for layer in report.cropped:
-            _crop(layers[layer.name], layer.trimmed)
-        most = max(layer.dropped for layer in report.cropped)
-        warnings.warn(
-            f"trim={trim} crops {len(report.cropped)} of {len(report.layers)} folded layers, "
-            + ", ".join(f"{la.name} {by_sign(la.size)} -> {by_sign(la.trimmed)}" for la in report.cropped[:3])
-            + (" and more" if len(report.cropped) > 3 else "")
-            + f", losing up to {most:.2g} of a kernel's energy; see trim_report",
-            WindowWarning,
-            stacklevel=2,
-        )
-    return result
 
 
 def trim_report(model: nn.Module, trim: float) -> TrimReport:

@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from windowconv.eligibility import Patterns, matching, unfit
+from windowconv.eligibility import Patterns, check_unwrapped, convolutions, matching, unfit
 from windowconv.errors import InputError
-from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, tap_offset
-from windowconv.layers import WINDOWED
+from windowconv.integers import as_int
+from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, kernel_taps, tap_offset
 from windowconv.learnable import LearnableWindow
 from windowconv.tables import by_sign, format_table
-from windowconv.windowed import LayerWindow
+from windowconv.weight_content import kept_functions
+from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, as_window, window_values
+
+HAS_WINDOW = "has this window already"
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class LayerPlan:
     """The plan for one layer.
 
     `action` is "window" (becomes a windowed layer), "leave" (left alone by default) or "skip" (cannot be converted).
-    `amplification` is the largest factor by which a `preserve` conversion enlarges a raw weight: 1 / (the window's
-    smallest value over the old taps).
+    `preserve`: the layer keeps its function, as asked or because it is frozen or a copy of a frozen layer, which
+    `reason` then says. `frozen`: because its weight is. `amplification` is the largest factor by which keeping the
+    function enlarges a raw weight: 1 / (the window's smallest value over the old taps).
     """
 
     name: str
@@ -37,6 +41,8 @@ class LayerPlan:
     padding: str | tuple[int, ...]
     window: Window | LearnableWindow | None = None
     amplification: float = 1.0
+    preserve: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,25 @@ class ConversionPlan:
     layers: tuple[LayerPlan, ...]
     preserve: bool
 
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The parameters that become others, of another shape: an optimiser made before must be told (`optimizer`)."""
+        grown = [layer for layer in self.layers if layer.size != layer.old_size]
+        return tuple(f"{layer.name}.weight" if layer.name else "weight" for layer in grown)
+
     def __str__(self) -> str:
         rows = []
+        amplified = any(layer.preserve for layer in self.layers) or self.preserve
         for layer in self.layers:
             kernel = by_sign(layer.old_size)
             if layer.size != layer.old_size:
                 kernel += f" -> {by_sign(layer.size)}"
-            does = f"{layer.window}" if layer.action == "window" else f"{layer.action}: {layer.reason}"
+            does = f"{layer.action}: {layer.reason}"
+            if layer.action == "window":
+                does = f"{layer.window} ({layer.reason})" if layer.reason else f"{layer.window}"
             row = [layer.name or "(the model)", kernel, does]
-            rows.append([*row, f"{layer.amplification:.1f}"] if self.preserve else row)
-        header = ["layer", "kernel", "window"] + (["amplification"] if self.preserve else [])
+            rows.append([*row, f"{layer.amplification:.1f}"] if amplified else row)
+        header = ["layer", "kernel", "window"] + (["amplification"] if amplified else [])
         return format_table(header, rows)
 
 
@@ -83,34 +98,47 @@ def plan_conversion(
     0      3x3 -> 7x7  hamming
     2      1x1         leave: one tap
     """
-    bases = tuple(WINDOWED)
-    found = {name: m for name, m in model.named_modules() if isinstance(m, bases)}
-    if not found:
-        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
+    found = convolutions(model)
     included = matching(found, include, "include")
     excluded = matching(found, exclude, "exclude")
-    layers = []
-    for name, layer in found.items():
-        if (include is not None and name not in included) or (exclude is not None and name in excluded):
-            continue
-        layers.append(plan_layer(name, layer, window, kernel_size, include is not None, preserve))
+    chosen = {n: m for n, m in found.items() if (include is None or n in included) and n not in excluded}
+    kept = {} if kernel_size is None else kept_functions({n: m for n, m in chosen.items() if unfit(m) is None})
+    named = include is not None
+    layers = [
+        plan_layer(name, layer, window, kernel_size, named, preserve, kept.get(name, ""))
+        for name, layer in chosen.items()
+    ]
     if isinstance(kernel_size, Mapping):
         sizes = {k for layer in layers if layer.action == "window" for k in layer.old_size}
-        if sizes and not sizes & set(kernel_size):
+        if sizes and not sizes & {as_int(k) for k in kernel_size}:
             raise InputError(f"kernel_size={dict(kernel_size)}; allowed: sizes of the model's layers, {sorted(sizes)}")
-    if not any(layer.action == "window" for layer in layers):
+    if not any(layer.action == "window" or layer.reason == HAS_WINDOW for layer in layers):
         reasons = sorted({layer.reason for layer in layers}) or ["all are excluded"]
         raise InputError(
             f"model={type(model).__name__}; allowed: a model with layers to convert ({'; '.join(reasons)})"
         )
-    return ConversionPlan(tuple(layers), preserve)
+    plan = ConversionPlan(tuple(layers), preserve)
+    check_unwrapped(model, changes=bool(plan.replaced) or preserve or isinstance(window, LearnableWindow))
+    return plan
 
 
 def plan_layer(
-    name: str, layer: Convolution, window: LayerWindow, kernel_size: KernelSize, chosen: bool, preserve: bool
+    name: str,
+    layer: Convolution,
+    window: LayerWindow,
+    kernel_size: KernelSize,
+    chosen: bool,
+    preserve: bool,
+    kept: str = "",
 ) -> LayerPlan:
-    """The plan for one layer; a `chosen` one is converted even if it is a patch embedding."""
-    old = tuple(layer.kernel_size)
+    """The plan for one layer.
+
+    Args:
+        chosen: convert the layer even if it is a patch embedding.
+        preserve: keep its function.
+        kept: why its function is kept if its kernel grows, whatever `preserve` says; "" if it need not be.
+    """
+    old = kernel_taps(layer)
     if (reason := unfit(layer)) is not None:
         return LayerPlan(name, "skip", reason, old, old, layer.padding)
     if not chosen and max(old) > 1 and old == tuple(layer.stride):
@@ -121,28 +149,36 @@ def plan_layer(
             return LayerPlan(name, "leave", "one tap", old, old, layer.padding)
         padding = grown_padding(name, layer, size)
         spec = window if isinstance(window, LearnableWindow) else as_window(window, size)
-        values = start_values(spec, size, layer.out_channels)
-        amplification = _amplification(name, layer, size, values) if preserve else 1.0
+        if size == old and isinstance(layer, WindowedMixin) and layer.window == spec:
+            return LayerPlan(name, "leave", HAS_WINDOW, old, old, layer.padding, spec)
+        kept = kept if size != old and not preserve else ""
+        values = start_values(spec, size)
+        amplification = _amplification(name, layer, size, values, kept) if preserve or kept else 1.0
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith("layer ") else f"layer {name!r}: {text}") from None
-    return LayerPlan(name, "window", "", old, size, padding, spec, amplification)
+    reason = f"{kept}: keeps its function" if kept else ""
+    frozen = bool(kept) and not layer.weight.requires_grad
+    return LayerPlan(name, "window", reason, old, size, padding, spec, amplification, preserve or bool(kept), frozen)
 
 
-def start_values(spec: Window | LearnableWindow, size: tuple[int, ...], channels: int) -> np.ndarray:
-    """The values that a window starts with in a layer, (*size), in float64."""
+def start_values(spec: Window | LearnableWindow, size: tuple[int, ...]) -> np.ndarray:
+    """The values that a window starts with in a layer, (*size), in float64; each channel's are the same."""
     if isinstance(spec, LearnableWindow):
         with torch.no_grad():
-            return spec.module(size, channels, torch.float64, "cpu")()[0].numpy()
+            return spec.module(size, 1, torch.float64, "cpu")()[0].numpy()
     return window_values(spec, size)
 
 
-def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values: np.ndarray) -> float:
-    if (np.abs(values) <= 1e-12 * np.abs(values).max()).any():
-        raise InputError(
-            f"layer {name!r}: preserve=True with a window that is zero at some of {by_sign(size)} taps; "
-            "allowed: windows without zeros, such as 'hamming'"
-        )
+def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values: np.ndarray, kept: str) -> float:
+    """The largest factor of the old taps; those around them may be zero in a `kept` layer: they need none."""
     places = tap_offset(name, layer, size)
-    inside = tuple(slice(o, o + k) for o, k in zip(places, layer.kernel_size, strict=True))
-    return float(1 / np.abs(values[inside]).min())
+    inside = values[tuple(slice(o, o + k) for o, k in zip(places, kernel_taps(layer), strict=True))]
+    magnitudes = np.abs(inside if kept else values)
+    if (magnitudes <= 1e-12 * np.abs(values).max()).any():
+        what, also = (f"{kept}: keeps its function", ", or exclude the layer") if kept else ("preserve=True", "")
+        raise InputError(
+            f"layer {name!r}: {what} with a window that is zero at some of {by_sign(size)} taps; "
+            f"allowed: windows without zeros, such as 'hamming'{also}"
+        )
+    return float(1 / np.abs(inside).min())

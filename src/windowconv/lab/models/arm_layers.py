@@ -43,8 +43,9 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
     sizes = grown_sizes(arm.kernel_size)
     if preserve and arm.control != "none":
         raise InputError(f"arm={arm.name!r}: the control -{arm.control} keeps no function; allowed: preserve=False")
-    if preserve and arm.window is not None:  # in one step, whose warning counts the old taps only
-        return convert(network, window=arm.layer_window(), kernel_size=sizes or None, preserve=True, inplace=True)
+    if arm.control == "none" and arm.window is not None:  # in one step, which knows the old taps and what is frozen
+        window = arm.layer_window()
+        return convert(network, window=window, kernel_size=sizes or None, preserve=preserve, inplace=True)
     if sizes:
         fold(convert(network, window=None, kernel_size=sizes, preserve=preserve, inplace=True), inplace=True)
     return put_windows(network, arm, seed)
