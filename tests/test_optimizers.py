@@ -3,6 +3,7 @@
 import copy
 import gc
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ OPTIMIZERS = {
 }
 
 
-def network() -> nn.Sequential:
+def network() -> Any:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 5, padding=2)
@@ -66,21 +67,16 @@ def test_the_optimiser_trains_what_a_new_one_would(name):
     for p, s in zip(kept, state, strict=True):
         for key, value in (s or {}).items():
             assert value is None or torch.equal(torch.as_tensor(optimizer.state[p][key]), torch.as_tensor(value))
-    expected = [
-        [model[0].weight, model[0].learnable_window.raw, model[2].weight, model[3].weight, model[3].learnable_window.raw],
-        [model[0].bias, model[2].bias, model[3].bias],
-    ]
+    first, middle, last = model[0], model[2], model[3]
+    weights = [first.weight, first.learnable_window.raw, middle.weight, last.weight, last.learnable_window.raw]
+    expected = [weights, [first.bias, middle.bias, last.bias]]
     assert held(optimizer) == [[id(p) for p in group] for group in expected]
     assert optimizer.param_groups[1]["lr"] == 0.02
 
     twin = copy.deepcopy(model)
-    new = OPTIMIZERS[name](
-        [
-            {"params": [p for p in (twin[0].weight, twin[0].learnable_window.raw, twin[2].weight)]},
-            {"params": [twin[3].weight, twin[3].learnable_window.raw]},
-            {"params": [twin[0].bias, twin[2].bias, twin[3].bias], "lr": 0.02},
-        ]
-    )
+    first, middle, last = twin[0], twin[2], twin[3]
+    weights = [first.weight, first.learnable_window.raw, middle.weight, last.weight, last.learnable_window.raw]
+    new = OPTIMIZERS[name]([{"params": weights}, {"params": [first.bias, middle.bias, last.bias], "lr": 0.02}])
     for p, q in zip(model.parameters(), twin.parameters(), strict=True):
         if p in optimizer.state:
             new.state[q] = copy.deepcopy(optimizer.state[p])

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def sobel() -> nn.Conv2d:
     return layer
 
 
-def network() -> nn.Sequential:
+def network() -> Any:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
 
@@ -40,7 +41,7 @@ def network() -> nn.Sequential:
 @pytest.mark.parametrize("window", ["hamming", "hann", ("kaiser", 5.0), None, LearnableWindow()], ids=str)
 @pytest.mark.parametrize("size", [5, {3: 7}, lambda name, layer: 7], ids=["int", "mapping", "callable"])
 def test_a_frozen_filter_that_grows_keeps_its_function(window, size):
-    model = nn.Sequential(sobel(), nn.Conv2d(2, 4, 3, padding=1))
+    model: Any = nn.Sequential(sobel(), nn.Conv2d(2, 4, 3, padding=1))
     x = torch.rand(2, 1, 12, 12)
     expected = F.conv2d(x, torch.stack([SOBEL, SOBEL.T])[:, None], padding=1)
     for inplace in (False, True):
@@ -53,7 +54,7 @@ def test_a_frozen_filter_that_grows_keeps_its_function(window, size):
 
 
 def test_the_plan_says_what_is_frozen():
-    model = nn.Sequential(sobel(), nn.Conv2d(2, 4, 3, padding=1))
+    model: Any = nn.Sequential(sobel(), nn.Conv2d(2, 4, 3, padding=1))
     plan = plan_conversion(model, kernel_size=7)
     assert [(layer.preserve, layer.frozen) for layer in plan.layers] == [(True, True), (False, False)]
     assert [line.split() for line in str(plan).splitlines()] == [
@@ -92,7 +93,7 @@ def test_a_frozen_filter_whose_taps_fall_on_zeros_is_refused_by_name():
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
-def pairs() -> dict[str, nn.ModuleDict]:
+def pairs() -> dict[str, Any]:
     online = network()
     frozen = copy.deepcopy(online).requires_grad_(False)
     average = AveragedModel(online)
@@ -130,7 +131,7 @@ def test_the_plan_says_which_layers_are_copies_of_frozen_ones():
 
 def test_layers_of_one_shape_are_drawn_independently():
     torch.manual_seed(0)
-    model = nn.Sequential(*[nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)])
+    model: Any = nn.Sequential(*[nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)])
     grown = convert(model, kernel_size=7)
     weights = [layer.weight for layer in grown]
     assert not any(torch.equal(weights[i], weights[i - 1]) for i in range(3))
@@ -208,7 +209,7 @@ def test_a_subclass_of_a_windowed_layer_is_converted_too():
     ids=str,
 )
 def test_a_layer_without_input_channels_convolves_as_torchs(options, algorithm):
-    model = nn.ModuleList([nn.Conv2d(0, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)])
+    model: Any = nn.ModuleList([nn.Conv2d(0, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)])
     x = torch.rand(2, 0, 9, 9)
     converted = convert(model, **options)
     converted[0].algorithm = algorithm
@@ -226,7 +227,7 @@ def test_a_layer_without_input_channels_convolves_as_torchs(options, algorithm):
 )
 @pytest.mark.parametrize("make", [nn.Conv2d, nn.ConvTranspose2d])
 def test_a_layer_without_output_channels_is_converted_and_folded(make, options):
-    model = nn.Sequential(make(4, 0, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1))
+    model: Any = nn.Sequential(make(4, 0, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1))
     converted = convert(model, **options)
     assert converted[0].weight.numel() == 0
     assert converted[0].kernel_size == converted[1].kernel_size

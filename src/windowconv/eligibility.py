@@ -73,8 +73,8 @@ def _is_quantised(layer: nn.Module) -> bool:
     """Whether a convolution's weight is held in integers, a byte a number, or in a tensor that stands for others."""
     if any(c.__module__.startswith("torch.ao.nn.quantized") for c in type(layer).__mro__):
         return hasattr(layer, "kernel_size") and "Conv" in type(layer).__name__
-    weight = layer._parameters.get("weight")
-    if weight is None or not isinstance(layer, tuple(WINDOWED)):
+    weight = layer._parameters.get("weight") if isinstance(layer, tuple(WINDOWED)) else None
+    if weight is None:
         return False
     if hasattr(kind := type(weight.detach()), "__tensor_flatten__") and kind.__name__ not in ("DTensor", "FakeTensor"):
         return True

@@ -98,6 +98,7 @@ def plan_conversion(
     0      3x3 -> 7x7  hamming
     2      1x1         leave: one tap
     """
+    check_unwrapped(model, changes=False)
     found = convolutions(model)
     included = matching(found, include, "include")
     excluded = matching(found, exclude, "exclude")
