@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ def as_int(value: Any) -> int | None:
     (7, 7, None, None)
     """
     if type(value) is int or isinstance(value, torch.SymInt):  # a size that a compiler leaves open stays open
-        return value
+        return cast(int, value)
     if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and (value.dtype == torch.bool or value.ndim)):
         return None
     try:
@@ -41,6 +41,19 @@ def check_int(name: str, value: Any, least: int, unit: str = "") -> int:
     if whole is None or whole < least:
         raise InputError(f"{name}={value!r}; allowed: an int of {least} or more{unit and f', in {unit}'}")
     return whole
+
+
+def check_ints(name: str, value: Any, axes: int, least: int) -> tuple[int, ...]:
+    """`value`, one whole number for all axes or one for each, as a tuple; an `InputError` otherwise.
+
+    >>> check_ints("stride", 2, axes=2, least=1)
+    (2, 2)
+    """
+    values = as_ints(value) or ()
+    values = values * axes if len(values) == 1 else values
+    if len(values) != axes or not all(v >= least for v in values):
+        raise InputError(f"{name}={value!r}; allowed: an int of {least} or more, or {axes} of them")
+    return values
 
 
 def as_ints(value: Any) -> tuple[int, ...] | None:

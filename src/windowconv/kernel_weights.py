@@ -45,7 +45,8 @@ def _new_weight(
     if old.ndim == 4 and old.is_contiguous(memory_format=torch.channels_last) and not old.is_contiguous():
         new = new.contiguous(memory_format=torch.channels_last)
     parameter = renewed[id(old)] = nn.Parameter(new, requires_grad=old.requires_grad)
-    parameter.__dict__.update(old.__dict__)  # marks for optimisers, such as `no_weight_decay`
+    for mark, value in vars(old).items():  # for optimisers, such as `no_weight_decay`
+        setattr(parameter, mark, value)
     return parameter
 
 

@@ -32,9 +32,9 @@ class _Conv(WindowedMixin):
 
     def _build(self, window: LayerWindow, algorithm: Algorithm, *arguments: Any) -> None:
         """Construct torch's layer from its own `arguments` in their order, then set the window and the algorithm."""
-        channels, kernel_size, others = arguments[:2], arguments[2], arguments[3:]
-        size = as_size(kernel_size)  # torch's own error for a wrong kernel size is unclear
-        super().__init__(*channels, size if as_int(kernel_size) is None else size[0], *others)
+        size = as_size(arguments[2])  # torch's own error for a wrong kernel size is unclear
+        arguments = (*arguments[:2], size if as_int(arguments[2]) is None else size[0], *arguments[3:])
+        super().__init__(*arguments)
         self.set_window(window, stacklevel=5)
         self.algorithm = algorithm
 

@@ -19,7 +19,7 @@ def content(weight: Tensor) -> object:
     if not has_content(weight):
         return id(weight)
     values = weight.detach().cpu().contiguous().flatten()
-    return weight.dtype, tuple(weight.shape), hashlib.sha256(values.view(torch.uint8).numpy()).digest()
+    return weight.dtype, tuple(weight.shape), hashlib.sha256(values.view(torch.uint8).numpy().tobytes()).digest()
 
 
 def kept_functions(layers: Mapping[str, nn.Module]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError, unknown
-from windowconv.integers import as_ints, check_int
+from windowconv.integers import check_int, check_ints
 
 Ints = int | tuple[int, ...]
 Algorithm = Literal["auto", "direct", "fft"]
@@ -47,10 +47,10 @@ def make_geometry(
     """
     axes = len(kernel)
     groups = check_int("groups", groups, 1)
-    strides = _each("stride", stride, axes, 1)
-    dilations = _each("dilation", dilation, axes, 1)
+    strides = check_ints("stride", stride, axes, 1)
+    dilations = check_ints("dilation", dilation, axes, 1)
     if not isinstance(padding, str):
-        return Geometry(strides, tuple((p, p) for p in _each("padding", padding, axes, 0)), dilations, groups)
+        return Geometry(strides, tuple((p, p) for p in check_ints("padding", padding, axes, 0)), dilations, groups)
     if padding == "valid":
         return Geometry(strides, ((0, 0),) * axes, dilations, groups)
     if padding != "same":
@@ -59,15 +59,6 @@ def make_geometry(
         raise InputError(f"padding='same' with stride={stride}; allowed: stride=1, or padding in samples")
     total = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
     return Geometry(strides, tuple((t // 2, t - t // 2) for t in total), dilations, groups)
-
-
-def _each(name: str, value: Ints, axes: int, least: int) -> tuple[int, ...]:
-    values = as_ints(value) or ()
-    if len(values) == 1:
-        values = values * axes
-    if len(values) != axes or not all(v >= least for v in values):
-        raise InputError(f"{name}={value!r}; allowed: an int of {least} or more, or {axes} of them")
-    return values
 
 
 def check_tensors(axes: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:

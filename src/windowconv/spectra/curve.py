@@ -79,7 +79,7 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     """
     check_weight(weight)
     axes, size = weight.ndim - 2, tuple(weight.shape[2:])
-    check_grid(grid, axes)
+    grid = checked_grid(grid, axes)
     needed = 2 * max(size) - 1
     if needed > grid:
         raise InputError(f"grid={grid}; allowed: {needed} or more for a kernel of {size}")
@@ -120,12 +120,13 @@ def _whole(half: Tensor, grid: int) -> Tensor:
     return torch.cat([half, negative.roll([1] * len(others), others) if others else negative], dim=-1)
 
 
-def check_grid(grid: int, axes: int) -> None:
-    """An `InputError` unless one spectrum of `grid` frequencies per axis fits in memory."""
+def checked_grid(grid: int, axes: int) -> int:
+    """`grid` as an int; an `InputError` unless one spectrum of so many frequencies per axis fits in memory."""
     grid = check_int("grid", grid, 1)
     if 32 * grid**axes > LARGEST_BYTES:
         size, limit = 32 * grid**axes / 2**30, LARGEST_BYTES / 2**30
         raise InputError(f"grid={grid}, {size:,.1f} GiB per spectrum; allowed: {limit:g} GiB")
+    return grid
 
 
 def check_weight(weight: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.integers import as_int, check_int
+from windowconv.integers import check_int, check_ints
 from windowconv.spectra.forward import check_bytes
 
 
@@ -68,7 +68,7 @@ def grating_images(
     >>> [round(value) for value in grating_images(torch.tensor([[0, 1]]), 4)[0, 0, 0].tolist()]
     [1, 0, -1, 0]
     """
-    height, width = (size, size) if as_int(size) is not None else size
+    height, width = check_ints("size", size, axes=2, least=1)
     if frequencies.ndim != 2 or frequencies.shape[1] != 2 or frequencies.is_floating_point():
         given = f"{tuple(frequencies.shape)} of {frequencies.dtype}"
         raise InputError(f"frequencies={given}; allowed: integers (G, 2), in cycles per image")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.integers import as_int, as_ints
+from windowconv.integers import check_ints
 from windowconv.spectra.curve import GRID, check_weight, peaks, power_spectrum
 
 LARGEST_BYTES = 4 * 2**30
@@ -113,7 +113,7 @@ def kernel_figures(weight: Tensor, stride: int | Sequence[int] = 1, grid: int = 
 def figures_of(power: Tensor, weight: Tensor, stride: int | Sequence[int] = 1) -> KernelFigures:
     """The figures of filters whose energy spectra (filters, *[grid] * axes) are known."""
     axes = power.ndim - 1
-    strides = _strides(stride, axes)
+    strides = check_ints("stride", stride, axes, least=1)
     flat = power.flatten(1)
     total = flat.sum(1)
     dead = total == 0
@@ -177,14 +177,6 @@ def support_curve(weight: Tensor) -> tuple[Tensor, Tensor]:
     rings, ring = square.unique(return_inverse=True)  # squares of halves: exact, so equal distances are equal
     mass = energy.new_zeros(len(energy), len(rings)).index_add_(1, ring, energy)
     return rings.sqrt(), mass.cumsum(1) / mass.sum(1, keepdim=True)
-
-
-def _strides(stride: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    strides = as_ints(stride) or ()
-    strides = strides * axes if as_int(stride) is not None else strides
-    if len(strides) != axes or min(strides) < 1:
-        raise InputError(f"stride={stride!r}; allowed: an int of 1 or more, or {axes} of them, one per axis")
-    return strides
 
 
 def _above_nyquist(strides: Sequence[int], power: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
-from windowconv.integers import as_int, as_ints
+from windowconv.integers import check_ints
 from windowconv.spectra.batches import Images, Progress, image_batches
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
 from windowconv.spectra.network import convolutions
@@ -97,11 +97,8 @@ def effective_receptive_field(
         raise InputError(f"measure={measure!r}; allowed: absolute, square")
     if samples < 1:
         raise InputError(f"samples={samples}; allowed: 1 or more")
-    shape = as_ints(size) or ()
-    shape = shape * 2 if as_int(size) is not None else shape
-    if len(shape) != 2 or min(shape) < 1:
-        raise InputError(f"size={size!r}; allowed: pixels of a side, or (height, width)")
-    inputs = _noise(samples, channels or _channels(model), shape, seed) if images is None else images
+    height, width = check_ints("size", size, axes=2, least=1)
+    inputs = _noise(samples, channels or _channels(model), (height, width), seed) if images is None else images
     watched = {} if layer is None else modules_named(model, [layer])
     seen: list[tuple[tuple[int, int], Tensor]] = []
     total = torch.zeros((), dtype=torch.float64, device=device)

@@ -51,9 +51,9 @@ class LeakageRecorder:
         Raises:
             InputError: an epoch that is not later than the last; weights that are not finite.
         """
-        given, epoch = epoch, as_int(epoch)
-        if epoch is None:
-            raise InputError(f"epoch={given!r}; allowed: an int")
+        if (whole := as_int(epoch)) is None:
+            raise InputError(f"epoch={epoch!r}; allowed: an int")
+        epoch = whole
         if self.rows and epoch <= self.rows[-1]["epoch"]:
             raise InputError(f"epoch={epoch}; allowed: above {self.rows[-1]['epoch']}, the last one recorded")
         measured = leakage(self._model, self._layers, self._pairs)
