@@ -66,5 +66,5 @@ def as_ints(value: Any) -> tuple[int, ...] | None:
         return (one,)
     if not isinstance(value, Sequence | np.ndarray | Tensor) or (not isinstance(value, Sequence) and value.ndim != 1):
         return None
-    ints = [n for item in value if (n := as_int(item)) is not None]
-    return tuple(ints) if len(ints) == len(value) else None
+    ints = [as_int(item) for item in value]
+    return None if None in ints else cast(tuple[int, ...], tuple(ints))
