@@ -366,6 +366,14 @@ def test_converted_weights_are_refused_with_what_to_pass_instead(tmp_path: Path,
     assert read_weights(tmp_path / "other.pth")[0].keys() == small(2).state_dict().keys()
 
 
+def test_weights_of_a_wrapped_network_are_understood() -> None:
+    network = small(2)
+    state = nn.DataParallel(network).state_dict()
+    found = load_original(Training(network="resnet18", width=8), 3, "fc", state, "x.pth")
+    for one, two in zip(found.network.parameters(), network.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
 def test_batch_counters_may_be_missing_as_in_old_files() -> None:
     state = {key: value for key, value in small(2).state_dict().items() if "num_batches" not in key}
     training = Training(network="resnet18", width=8)
