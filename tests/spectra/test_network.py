@@ -115,7 +115,7 @@ def test_prints_a_table():
     lines = str(leakage(network())).splitlines()
     assert lines[0].split()[:3] == ["layer", "kernel", "stride"]
     assert lines[1].split()[:5] == ["0", "7x7", "2x2", "-", "6"]
-    assert lines[-1].startswith("L(r): share of a single kernel's")
+    assert lines[-1].startswith("L(r): share of a kernel's")
 
 
 def test_dead_filters_are_counted_and_left_out():
