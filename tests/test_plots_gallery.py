@@ -64,8 +64,8 @@ def test_leakage_by_epoch():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.kernel_gallery(np.ones((2, 3)), [0.1, 0.2]), "kernels has the shape"),
-        (lambda: plots.kernel_gallery(np.ones((2, 3, 3)), [0.1]), "leakage has the shape"),
+        (lambda: plots.kernel_gallery(np.ones((2, 3)), [0.1, 0.2]), "kernels.shape="),
+        (lambda: plots.kernel_gallery(np.ones((2, 3, 3)), [0.1]), "leakage.shape="),
         (lambda: plots.kernel_gallery(np.ones((1, 3, 3)), [2.0]), "within 0 and 1"),
         (lambda: plots.kernel_gallery(np.ones((1, 3, 3)), [0.2], columns=0), "columns=0"),
         (lambda: plots.leakage_by_depth({}), "networks is empty"),
