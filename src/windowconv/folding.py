@@ -61,7 +61,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False, opti
             the state of those that are unchanged.
 
     Raises:
-        InputError: no windowed layers, `trim` outside (0, 1], or an optimiser without `inplace`.
+        InputError: no windowed layers, sharded ones, `trim` outside (0, 1], or an optimiser without `inplace`.
 
     Warns:
         WindowWarning: `trim` cropped taps, so the outputs change. Later, at its next step, an optimiser that holds
@@ -107,7 +107,7 @@ def _make_plain(modules: list[Convolution]) -> None:
             module.weight = folded.get(key, module.weight)
         module._modules.pop("learnable_window", None)
         for attribute in WindowedMixin.ADDED:
-            if attribute in module.__dict__ or attribute in module._buffers:
+            if attribute in module.__dict__:
                 delattr(module, attribute)
         module.__class__ = module.__dict__.pop("plain_class", PLAIN[type(module)])
 
@@ -143,6 +143,11 @@ def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
     if not found:
         raise InputError(f"model={type(model).__name__}; allowed: a model with windowed layers")
     for name, module in found.items():
+        if any(type(p).__name__ == "DTensor" for p in module.parameters()):
+            raise InputError(
+                f"layer {name!r} is sharded by fully_shard; allowed: the same model without fully_shard, into which "
+                "the full state dict is loaded (torch.distributed.checkpoint.state_dict.get_model_state_dict)"
+            )
         if type(module) not in PLAIN:
             raise InputError(
                 f"layer {name!r}: class={type(module).__name__}; allowed: windowconv's own layer classes, no subclasses"

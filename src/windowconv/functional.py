@@ -65,16 +65,17 @@ def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | No
                 f"window.shape={tuple(window.shape)} does not fit weight.shape={tuple(weight.shape)}; "
                 f"allowed: {size}, or with leading dimensions that broadcast to the weight's"
             )
-        return window.to(_real_dtype(weight))
+        return window.to(real_dtype(weight))
     if isinstance(window, Tensor) and window.requires_grad:
         raise InputError(
             f"window.shape={tuple(window.shape)} of a window that requires a gradient; allowed: the kernel's shape, "
             f"{size}, or a detached window"
         )
-    return get_window(window, size, dtype=_real_dtype(weight), device=weight.device)
+    return get_window(window, size, dtype=real_dtype(weight), device=weight.device)
 
 
-def _real_dtype(weight: Tensor) -> torch.dtype:
+def real_dtype(weight: Tensor) -> torch.dtype:
+    """The dtype of a window for this weight, which may be complex."""
     return weight.dtype.to_real() if weight.is_complex() else weight.dtype
 
 

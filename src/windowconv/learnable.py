@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from windowconv.errors import InputError, unknown
+from windowconv.tracing import recorded_for
 from windowconv.window_spec import KINDS, NORMALIZATIONS, Kind, Normalize
-from windowconv.windows import coordinates
+from windowconv.window_tensor import coordinate_tensor, takes_only_fakes
 
 Family = Literal["cosine", "kaiser", "gaussian"]
 FAMILIES = ("cosine", "kaiser", "gaussian")
@@ -131,7 +132,6 @@ class LearnableWindowModule(nn.Module):
     """
 
     raw: Tensor
-    u: Tensor
 
     def __init__(
         self,
@@ -147,24 +147,23 @@ class LearnableWindowModule(nn.Module):
         self.channels = channels
         self.terms = max(len(spec.start), 2) if spec.family == "cosine" else 1
         self.raw = nn.Parameter(torch.empty(channels, self.terms, dtype=dtype, device=device))
-        self.register_buffer("u", None, persistent=False)
         self.reset_parameters()
-        self.rebuild()
 
     def reset_parameters(self) -> None:
         """Set the parameters to their start."""
         with torch.no_grad():
             self.raw.copy_(self.start_raw())
 
-    def rebuild(self) -> None:
-        """Compute the taps' coordinates anew, for the parameters' dtype and device."""
-        axes = [torch.tensor(coordinates(n), dtype=torch.float64, device="cpu") for n in self.size]
-        if self.spec.kind == "radial":
-            squares = torch.meshgrid(*[axis.square() for axis in axes], indexing="ij")
-            u = torch.stack(squares).sum(0).sqrt().clamp(max=1)[None]
-        else:
-            u = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-        self.u = u.to(dtype=self.raw.dtype, device=self.raw.device)
+    @property
+    def u(self) -> Tensor:
+        """The taps' coordinates (axes, *size), or radii (1, *size), in the parameters' precision; a Gaussian's in taps.
+
+        They are computed and cached, and not to be changed.
+        """
+        raw, radial = recorded_for(self, self.raw), self.spec.kind == "radial"
+        if takes_only_fakes(raw):
+            return raw.new_empty(1 if radial else len(self.size), *self.size)
+        return coordinate_tensor(self.size, self.spec.kind, self.spec.family == "gaussian", raw.dtype, raw.device)
 
     def parameters_in_range(self) -> Tensor:
         """The coefficients a (channels, terms), or beta or sigma (channels, 1)."""
@@ -217,23 +216,18 @@ class LearnableWindowModule(nn.Module):
             inside = value * (1 - u.square()).clamp(min=0).sqrt()
             # exponentially scaled, so that no beta overflows
             return torch.special.i0e(inside) / torch.special.i0e(value) * torch.exp(inside - value)
-        return torch.exp(-0.5 * (u * self._half_widths() / value).square())
+        return torch.exp(-0.5 * (u / value).square())
 
-    def _half_widths(self) -> Tensor:
-        """Taps from the middle to the end of each axis, to broadcast with u."""
-        half = [max((n - 1) / 2, 0.0) for n in self.size]
-        if self.spec.kind == "radial":
-            half = [max(half)]
-        return self.raw.new_tensor(half).view(1, -1, *([1] * len(self.size)))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        self.rebuild()
-
-    def _apply(self, fn: Any, recurse: bool = True) -> LearnableWindowModule:
-        super()._apply(fn, recurse)
-        self.rebuild()
-        return self
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(without_buffer(state, "u"))
 
     def extra_repr(self) -> str:
         return f"{self.spec}, size={self.size}"
+
+
+def without_buffer(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """A pickled module's state without a buffer that earlier versions kept."""
+    if name not in state.get("_buffers", {}):
+        return state
+    buffers = {key: value for key, value in state["_buffers"].items() if key != name}
+    return {**state, "_buffers": buffers, "_non_persistent_buffers_set": state["_non_persistent_buffers_set"] - {name}}

@@ -21,3 +21,8 @@ def whole_call(layer: nn.Module, input: Any, *arguments: Any) -> Any:
         return None
     kept = tuple(argument for argument in arguments if argument is not None)
     return tracer.create_proxy("call_module", tracer.path_of_module(layer), (input, *kept), {})
+
+
+def recorded_for(module: nn.Module, tensor: Any) -> Any:
+    """A tensor of a module, to ask for its dtype and device; for a proxy of torch.fx, the module's first parameter."""
+    return next(module.parameters()) if isinstance(tensor, Proxy) else tensor

@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError, WindowWarning
 from windowconv.fftconv.arguments import Algorithm, Geometry, check_algorithm, make_geometry, too_small
-from windowconv.functional import windowed_weight
-from windowconv.learnable import LearnableWindow, LearnableWindowModule
+from windowconv.functional import real_dtype, windowed_weight
+from windowconv.learnable import LearnableWindow, LearnableWindowModule, without_buffer
+from windowconv.tracing import recorded_for
+from windowconv.window_tensor import shared_window, takes_only_fakes, window_tensor
 from windowconv.windows import Window, WindowLike, advise, as_window, window_values
 
 LayerWindow = WindowLike | LearnableWindow
@@ -49,18 +51,17 @@ else:
 class WindowedMixin(Convolution):
     """What the windowed layers add to torch's.
 
-    The window is a non-persistent buffer, so that the state dict has the plain layer's keys; its specification
-    travels in the state dict's metadata. The buffer is computed from the specification in float64 whenever the
-    layer moves, changes dtype or loads: rounding errors do not accumulate, and `to_empty` leaves no garbage.
+    The window is a value of its specification (`windowconv.window_tensor`), so that the state dict has the plain
+    layer's keys and nothing that handles the state of modules can spoil it; the specification travels in the state
+    dict's metadata. Only what a learnable window trains is state.
     """
 
     window: Window | LearnableWindow
-    window_values: Tensor | None
     learnable_window: LearnableWindowModule | None
     name_in_model: str | None
     plain_class: type[nn.Module]  # the class before conversion, which fold restores
     prepared: PreparedKernel | None = None  # set by `prepare_inference`, a cache
-    ADDED: ClassVar = ("window", "window_values", "learnable_window", "name_in_model", "_algorithm", "prepared")
+    ADDED: ClassVar = ("window", "learnable_window", "name_in_model", "_algorithm", "prepared")
 
     def set_window(
         self, window: LayerWindow, *, name: str | None = None, quiet: bool = False, stacklevel: int = 3
@@ -80,7 +81,6 @@ class WindowedMixin(Convolution):
             raise InputError(f"kernel_size={self.kernel_size!r}; allowed: an int, or {len(self.stride)} ints")
         self._modules.pop("learnable_window", None)
         self.learnable_window = self.prepared = None
-        self.register_buffer("window_values", None, persistent=False)
         self.name_in_model = name
         if isinstance(window, LearnableWindow):
             self.window = window
@@ -88,11 +88,24 @@ class WindowedMixin(Convolution):
                 self.kernel_size, self.out_channels, self.weight.dtype.to_real(), self.weight.device
             )
             return
-        self.window = as_window(window, self.kernel_size)
+        self.window = shared_window(as_window(window, self.kernel_size))
         window_values(self.window, self.kernel_size)  # raises where it cannot be made
         if not quiet:
             advise(self.window, self.kernel_size, stacklevel)
-        self._rebuild_window()
+
+    @property
+    def window_values(self) -> Tensor | None:
+        """The fixed window (*taps) in the weight's precision and on its device; None if learnable or all ones.
+
+        It is not the layer's own and not to be changed: `set_window` gives the layer another window.
+        """
+        if isinstance(self.window, LearnableWindow) or self.window.name == "boxcar":
+            return None
+        weight = recorded_for(self, self.weight)
+        dtype = real_dtype(weight)
+        if takes_only_fakes(weight):
+            return weight.new_empty(self.kernel_size, dtype=dtype)
+        return window_tensor(self.window, self.kernel_size, dtype, weight.device)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -195,18 +208,14 @@ class WindowedMixin(Convolution):
         grouped = grouped.expand(-1, self.in_channels // self.groups, each, *self.kernel_size)
         return grouped.reshape(self.in_channels, each, *self.kernel_size)
 
-    def _rebuild_window(self) -> None:
-        if isinstance(self.window, LearnableWindow) or self.window.name == "boxcar":
-            return  # a learnable window rebuilds itself; a boxcar needs no values
-        values = torch.tensor(window_values(self.window, self.kernel_size), device="cpu")
-        weight = self.weight
-        self.window_values = values.to(dtype=weight.dtype.to_real()).to(device=weight.device)
-
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self.prepared = None
-        super()._apply(fn, recurse)
-        self._rebuild_window()
-        return self
+        return super()._apply(fn, recurse)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(without_buffer(state, "window_values"))
+        if isinstance(self.window, Window):
+            self.window = shared_window(self.window)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -233,4 +242,3 @@ class WindowedMixin(Convolution):
                     WindowWarning,
                     stacklevel=2,
                 )
-        self._rebuild_window()

@@ -14,6 +14,7 @@ from torch.func import functional_call, stack_module_state
 
 from windowconv.errors import InputError
 from windowconv.lab.models.stacked_batch_norm import norms_at_once
+from windowconv.lab.models.stacked_windows import windows_at_once
 
 
 class Part(NamedTuple):
@@ -88,9 +89,11 @@ class Stacked(Replicas):
             parameters, buffers = stack_module_state(list(networks))
         except RuntimeError as error:
             raise InputError(f"networks to be trained at once must be alike: {' '.join(str(error).split())}") from None
+        skeleton = norms_at_once(copy.deepcopy(networks[0]))
+        buffers |= windows_at_once(skeleton, networks)
         self._names = list(parameters)
         self._buffer_names = list(buffers)
-        self._skeleton = [norms_at_once(copy.deepcopy(networks[0]))]
+        self._skeleton = [skeleton]
         for i, tensor in enumerate(parameters.values()):
             self.register_parameter(f"parameter{i}", nn.Parameter(tensor.detach()))
         for i, tensor in enumerate(buffers.values()):
@@ -140,7 +143,8 @@ class Stacked(Replicas):
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         stacked = [*self.parameters(), *self.buffers()]
         for name, whole in zip([*self._names, *self._buffer_names], stacked, strict=True):
-            yield whole, own[name]
+            if name in own:  # a network computes its windows itself
+                yield whole, own[name]
 
 
 def laid_out(images: Tensor, channels_last: bool) -> Tensor:
