@@ -55,6 +55,7 @@ def prepare_inference(model: nn.Module, *inputs: Any, max_bytes: int = 1 << 30) 
     of any size, without gradients; all other calls are computed as before. `release_inference`, `model.train()`,
     moving or converting the model and loading weights undo the preparation. A weight that is changed in place is
     noticed, and its layer is computed as before; a write through `weight.data` is not noticed: prepare again after it.
+    Weights made inside `torch.inference_mode` are not prepared, because torch does not count their changes.
 
     Args:
         model: in evaluation mode; give plain torch layers an algorithm first (`set_algorithm`).
@@ -116,6 +117,8 @@ def _preparation(layer: WindowedMixin, input: Tensor) -> Preparation | str:
         return "direct"
     if torch.is_autocast_enabled(input.device.type):
         return "autocast"
+    if any(tensor.is_inference() for tensor in layer.weight_sources()):
+        return "weights made in inference_mode, where torch does not count changes"
     return plan_preparation(layer_problem(layer, input), input.dtype) or "no native operator, or computed in blocks"
 
 

@@ -69,10 +69,11 @@ class PreparedKernel:
         Args:
             weight: (K, C / groups, kh, kw).
             window: broadcasts to the weight.
-            sources: the tensors that `weight` and `window` were computed from.
+            sources: the tensors that `weight` and `window` were computed from; no inference tensors, whose changes
+                are not counted.
         """
         self.preparation = preparation
-        self.sources = [(tensor, _version(tensor)) for tensor in sources]
+        self.sources = [(tensor, tensor._version) for tensor in sources]  # torch's count of in-place changes
         self.dtype, self.channels_last = weight.dtype, is_channels_last(weight)
         kernels, factor = rewriting.rewrite_weight(weight.detach(), window, preparation.problem)
         self.packed = native.pack(preparation.plan, kernels, factor)
@@ -84,7 +85,7 @@ class PreparedKernel:
         if replace(problem, batch=self.preparation.problem.batch) != self.preparation.problem:
             return False
         pairs = zip(sources, self.sources, strict=True)
-        return all(now is then and _version(now) == version for now, (then, version) in pairs)
+        return all(now is then and now._version == version for now, (then, version) in pairs)
 
     def forward(self, input: Tensor, bias: Tensor | None) -> Tensor:
         """The output (N, K, H', W') for an input (N, C, H, W) and a bias (K,), without gradients."""
@@ -99,8 +100,3 @@ class PreparedKernel:
 
     def __reduce__(self) -> Any:
         return type(None), ()
-
-
-def _version(tensor: Tensor) -> int:
-    """Torch's count of in-place changes; inference tensors have none."""
-    return -1 if tensor.is_inference() else tensor._version
