@@ -217,9 +217,9 @@ def test_growth_keeps_every_shape_and_preserve_the_function(family: Family):
 
 @pytest.mark.slow
 def test_families_with_nothing_to_convert_say_why():
-    with pytest.raises(InputError, match="model=SwinTransformer; allowed: .*non-overlapping patches"):
+    with pytest.raises(InputError, match=r"model=SwinTransformer; allowed: .*non-overlapping patches"):
         convert(torchvision.models.swin_t())
-    with pytest.raises(InputError, match="model=ResNetV2; allowed: .*StdConv2d"):
+    with pytest.raises(InputError, match=r"model=ResNetV2; allowed: .*StdConv2d"):
         convert(timm.create_model("resnetv2_50x1_bit"))
 
 
