@@ -262,7 +262,10 @@ def test_the_cache_holds_plain_tensors_in_every_mode(mode):
 
 def test_the_cache_within_transforms():
     weight = torch.rand(3, dtype=torch.float64)
-    get = lambda: window_tensor(Window("kaiser", (2.5,)), (3,), torch.float64, CPU)  # noqa: E731
+
+    def get():
+        return window_tensor(Window("kaiser", (2.5,)), (3,), torch.float64, CPU)
+
     assert_close(torch.func.grad(lambda w: (w * get()).sum())(weight), get())
     assert get().requires_grad is False
 
