@@ -113,12 +113,8 @@ class Evaluation:
             InputError: images that are not the runs' test set; what `measure` raises.
         """
         execution = execution or Execution()
-        if images is None and self.needs_images:
-            raise InputError(f"images=None; allowed: the test set of the runs, which {self.name!r} is measured on")
-        given: Any = images
+        given: Any = images if images is None and not self.needs_images else self.checked(networks, images)
         for done, network in enumerate(networks, 1):
-            if images is not None:
-                network.check_images(images)
             if not self.is_current(network, given):
                 try:
                     found = self.measure(network, given, execution)
@@ -134,6 +130,14 @@ class Evaluation:
                 write_record(self.path(network.run), record, found.by_image)
             if progress is not None:
                 progress(done, len(networks))
+
+    def checked(self, networks: Sequence[Network], images: Images | None) -> Images:
+        """The images, if they are the test set of all runs; else an `InputError`."""
+        if images is None:
+            raise InputError(f"images=None; allowed: the test set of the runs, which {self.name!r} is measured on")
+        for network in networks:
+            network.check_images(images)
+        return images
 
     # records
 

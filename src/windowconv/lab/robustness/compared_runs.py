@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from windowconv.errors import InputError
-from windowconv.lab.data import NAMES
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY, read_json
-from windowconv.lab.training.loading import limit_images, read_data
+from windowconv.lab.training.loading import data_of, limit_images, read_data
 
 
 def open_runs(folders: Sequence[Path]) -> list[Run]:
@@ -44,7 +43,7 @@ def open_runs(folders: Sequence[Path]) -> list[Run]:
 def _runs_of_study(folder: Path) -> list[Run]:
     """A study's finished runs, arms in the study's order."""
     found = [Run.open(path.parent) for path in sorted(folder.glob("*/run.json"))]
-    finished = [run for run in found if run.record["status"] == "finished"]
+    finished = [run for run in found if run.is_finished]
     if not finished:
         raise InputError(f"RUN={str(folder)!r} is a study without a finished run")
     record = read_json(folder / STUDY)
@@ -65,9 +64,6 @@ def test_images(runs: Sequence[Run], data: str | None, root: Path | None) -> Ima
         InputError: a folder of images that is not named; images that are not those of the runs.
     """
     config = runs[0].config
-    given = data or config.data
-    if data is None and given not in NAMES:
-        raise InputError(f"{runs[0].folder.name} was trained on the folder {given!r}; say where it is with --data")
-    images = limit_images(read_data(given, root, config), config).test
+    images = limit_images(read_data(data_of(runs[0], data), root, config), config).test
     Network(runs[0]).check_images(images)
     return images

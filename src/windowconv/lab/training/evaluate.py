@@ -13,13 +13,12 @@ from torch.nn import functional as F
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.lab.config import Execution
-from windowconv.lab.data import NAMES
 from windowconv.lab.data.sets import Images, ImageSet
 from windowconv.lab.data.sources import data_name
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
 from windowconv.lab.training.distributed import Ranks, configure
-from windowconv.lab.training.loading import limit_images, ordered_loader, read_data
+from windowconv.lab.training.loading import data_of, limit_images, ordered_loader, read_data
 
 BATCH = 500
 STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
@@ -118,9 +117,7 @@ def evaluate_run(
     config, known = run.config, run.record["data"]
     model = run.model()
     configure(execution)
-    given = data or config.data
-    if data is None and given not in NAMES:
-        raise InputError(f"{run.folder.name} was trained on the folder {given!r}; say where it is with --data")
+    given = data_of(run, data)
     source = read_data(given, root, config)
     images = source.test if data is not None else limit_images(source, config).test
     check_fits(known, images)

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
-from windowconv.lab.data import DeviceLoader, ImageData, ImageSet, load
+from windowconv.lab.data import NAMES, DeviceLoader, ImageData, ImageSet, load
 from windowconv.lab.data.batches import Loader
 from windowconv.lab.data.sets import Images
 from windowconv.lab.data.streaming.encoded import EncodedSet
 from windowconv.lab.data.streaming.stream import StreamLoader
+from windowconv.lab.runs.folder import Run
 
 SPLIT_SEED = 0
 """The validation images are the same in all runs."""
@@ -74,3 +75,16 @@ def example_images(images: Images, count: int) -> Tensor:
     """So many images of a set, or all, evenly over its classes: float32 (n, C, H, W) in [0, 1]."""
     some = images.take(min(count, len(images)))
     return torch.cat([batch.images for batch in ordered_loader(some, count, "cpu", workers=0).epoch(0)])
+
+
+def data_of(run: Run, data: str | None) -> str:
+    """The images to read for a run: `data`, or the run's own if None.
+
+    Raises:
+        InputError: the run's own are a folder of images, whose whereabouts no run records.
+    """
+    if data is None and run.config.data not in NAMES:
+        raise InputError(
+            f"{run.folder.name} was trained on the folder {run.config.data!r}; say where it is with --data"
+        )
+    return data or run.config.data

@@ -15,6 +15,7 @@ from windowconv.lab.robustness.attacks.target import Target, quiet
 SOURCE = "Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse attacks, ICML 2020"
 BUDGETS = (0.5 / 255, 1 / 255, 2 / 255)
 MEMBERS = ("apgd-ce", "apgd-t", "fab-t", "square")
+BUDGET: dict[str, Any] = {"unit": LINF, "kind": "budget", "iterative": True, "budgets": BUDGETS}
 
 
 def _member(module: str, kind: str, settings_of: Any) -> Any:
@@ -42,24 +43,16 @@ AUTO_ATTACK = (
     Attack(
         name="apgd-ce",
         title="APGD on the cross-entropy",
-        unit=LINF,
-        kind="budget",
-        access="gradients",
-        iterative=True,
-        budgets=BUDGETS,
         craft=_member("autopgd_base", "APGDAttack", lambda s, _: {"n_iter": s["steps"], "loss": "ce", "n_restarts": 1}),
         cost=lambda settings, _: (0, settings["steps"]),
         settings={"steps": 100},
         source=SOURCE,
+        access="gradients",
+        **BUDGET,
     ),
     Attack(
         name="apgd-t",
         title="APGD on the targeted DLR loss",
-        unit=LINF,
-        kind="budget",
-        access="gradients",
-        iterative=True,
-        budgets=BUDGETS,
         craft=_member(
             "autopgd_base",
             "APGDAttack_targeted",
@@ -69,15 +62,12 @@ AUTO_ATTACK = (
         settings={"steps": 100},
         classes=4,  # the DLR loss divides by a difference of the first and the third and fourth scores
         source=SOURCE,
+        access="gradients",
+        **BUDGET,
     ),
     Attack(
         name="fab-t",
         title="FAB, targeted",
-        unit=LINF,
-        kind="budget",
-        access="gradients",
-        iterative=True,
-        budgets=BUDGETS,
         craft=_member(
             "fab_pt",
             "FABAttack_PT",
@@ -86,15 +76,13 @@ AUTO_ATTACK = (
         cost=lambda settings, classes: (settings["steps"] * _targets(classes), settings["steps"] * _targets(classes)),
         settings={"steps": 100},
         source="Croce & Hein, Minimally distorted adversarial examples with a fast adaptive boundary attack, ICML 2020",
+        access="gradients",
+        **BUDGET,
     ),
     Attack(
         name="square",
         title="Square (black box)",
-        unit=LINF,
-        kind="budget",
         access="scores",
-        iterative=True,
-        budgets=BUDGETS,
         craft=_member(
             "square",
             "SquareAttack",
@@ -103,5 +91,6 @@ AUTO_ATTACK = (
         cost=lambda settings, _: (0.5 * settings["queries"], 0),
         settings={"queries": 5000},
         source="Andriushchenko et al., Square attack: a query-efficient black-box adversarial attack, ECCV 2020",
+        **BUDGET,
     ),
 )

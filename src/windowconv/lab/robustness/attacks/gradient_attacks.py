@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from windowconv.lab.robustness.attacks.target import Target, art_attacks, quiet
 
 STEP = 2.5
 """A step is STEP * budget / steps long, so that every point of the ball can reach its edge (Madry et al.)."""
+
+
+Options = Callable[[Target, float, Settings], dict[str, Any]]
 
 
 def generate(attack: Any, images: Tensor, labels: Tensor | None, classes: int) -> Tensor:
@@ -38,21 +42,26 @@ def generate(attack: Any, images: Tensor, labels: Tensor | None, classes: int) -
     return torch.from_numpy(np.ascontiguousarray(found, dtype=np.float32))
 
 
-def _fgsm(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    attack = art_attacks().FastGradientMethod(target.art, norm=np.inf, eps=budget, batch_size=len(images))
-    return generate(attack, images, labels, target.classes)
+def _toolbox(kind: str, options_of: Options, labelled: bool = True) -> Any:
+    """The `craft` of one of the toolbox's classes.
+
+    Args:
+        kind: the class.
+        options_of: its options from the target, the budget and our settings.
+        labelled: whether it is told the labels; otherwise it starts from the network's predictions.
+    """
+
+    def craft(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
+        options = {"batch_size": len(images), **options_of(target, budget, settings)}
+        attack = getattr(art_attacks(), kind)(target.art, **options)
+        return generate(attack, images, labels if labelled else None, target.classes)
+
+    return craft
 
 
-def _bim(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    attack = art_attacks().BasicIterativeMethod(
-        target.art,
-        eps=budget,
-        eps_step=STEP * budget / settings["steps"],
-        max_iter=settings["steps"],
-        batch_size=len(images),
-        verbose=False,
-    )
-    return generate(attack, images, labels, target.classes)
+def _iterations(target: Target, budget: float, settings: Settings) -> dict[str, Any]:
+    steps = settings["steps"]
+    return {"eps": budget, "eps_step": STEP * budget / steps, "max_iter": steps, "verbose": False}
 
 
 def _pgd(norm: float) -> Any:
@@ -61,59 +70,45 @@ def _pgd(norm: float) -> Any:
             ProjectedGradientDescentPyTorch,
         )
 
+        options = _iterations(target, budget, settings)
         attack = ProjectedGradientDescentPyTorch(
-            target.art,
-            norm=norm,
-            eps=budget,
-            eps_step=STEP * budget / settings["steps"],
-            max_iter=settings["steps"],
-            num_random_init=settings["restarts"],
-            batch_size=len(images),
-            verbose=False,
+            target.art, norm=norm, num_random_init=settings["restarts"], batch_size=len(images), **options
         )
         return generate(attack, images, labels, target.classes)
 
     return craft
 
 
-def _deepfool(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    attack = art_attacks().DeepFool(
-        target.art,
-        max_iter=settings["steps"],
-        epsilon=settings["overshoot"],
-        nb_grads=target.classes,
-        batch_size=len(images),
-        verbose=False,
-    )
-    return generate(attack, images, None, target.classes)
+def _deepfool(target: Target, budget: float, settings: Settings) -> dict[str, Any]:
+    return {
+        "max_iter": settings["steps"],
+        "epsilon": settings["overshoot"],
+        "nb_grads": target.classes,
+        "verbose": False,
+    }
 
 
-def _carlini(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    attack = art_attacks().CarliniL2Method(
-        target.art,
-        learning_rate=settings["rate"],
-        max_iter=settings["steps"],
-        binary_search_steps=settings["searches"],
-        initial_const=settings["constant"],
-        batch_size=len(images),
-        verbose=False,
-    )
-    return generate(attack, images, labels, target.classes)
+def _carlini(target: Target, budget: float, settings: Settings) -> dict[str, Any]:
+    return {
+        "learning_rate": settings["rate"],
+        "max_iter": settings["steps"],
+        "binary_search_steps": settings["searches"],
+        "initial_const": settings["constant"],
+        "verbose": False,
+    }
 
 
-def _universal(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
-    attack = art_attacks().UniversalPerturbation(
-        target.art,
-        attacker="fgsm",
-        attacker_params={"eps": budget, "batch_size": 1},
-        delta=0.0,  # go on for all passes
-        max_iter=settings["passes"],
-        eps=budget,
-        norm=np.inf,
-        batch_size=100,
-        verbose=False,
-    )
-    return generate(attack, images, labels, target.classes)
+def _universal(target: Target, budget: float, settings: Settings) -> dict[str, Any]:
+    return {
+        "attacker": "fgsm",
+        "attacker_params": {"eps": budget, "batch_size": 1},
+        "delta": 0.0,  # go on for all passes
+        "max_iter": settings["passes"],
+        "eps": budget,
+        "norm": np.inf,
+        "batch_size": 100,
+        "verbose": False,
+    }
 
 
 def _steps(settings: Settings, _: int) -> tuple[float, float]:
@@ -124,16 +119,16 @@ ITERATIVE: Any = {"access": "gradients", "iterative": True, "cost": _steps}
 
 GRADIENT_ATTACKS = (
     Attack(
-        "fgsm",
-        "fast gradient sign",
-        LINF,
-        "budget",
-        "gradients",
-        False,
-        LINF_GRID,
-        _fgsm,
-        lambda *_: (1, 1),
-        "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
+        name="fgsm",
+        title="fast gradient sign",
+        unit=LINF,
+        kind="budget",
+        access="gradients",
+        iterative=False,
+        budgets=LINF_GRID,
+        craft=_toolbox("FastGradientMethod", lambda _, budget, __: {"norm": np.inf, "eps": budget}),
+        cost=lambda *_: (1, 1),
+        source="Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
     ),
     Attack(
         name="bim",
@@ -141,7 +136,7 @@ GRADIENT_ATTACKS = (
         unit=LINF,
         kind="budget",
         budgets=LINF_GRID,
-        craft=_bim,
+        craft=_toolbox("BasicIterativeMethod", _iterations),
         settings={"steps": 10},
         source="Kurakin et al., Adversarial examples in the physical world, ICLR workshop 2017",
         **ITERATIVE,
@@ -189,7 +184,7 @@ GRADIENT_ATTACKS = (
         access="gradients",
         iterative=True,
         budgets=L2_GRID,
-        craft=_deepfool,
+        craft=_toolbox("DeepFool", _deepfool, labelled=False),
         cost=lambda settings, classes: (settings["steps"] / 2, settings["steps"] / 2 * classes),
         settings={"steps": 50, "overshoot": 0.02},
         source="Moosavi-Dezfooli et al., DeepFool: a simple and accurate method to fool deep networks, CVPR 2016",
@@ -202,7 +197,7 @@ GRADIENT_ATTACKS = (
         access="gradients",
         iterative=True,
         budgets=L2_GRID,
-        craft=_carlini,
+        craft=_toolbox("CarliniL2Method", _carlini),
         cost=lambda settings, _: (
             6 * settings["steps"] * settings["searches"],
             settings["steps"] * settings["searches"],
@@ -218,7 +213,7 @@ GRADIENT_ATTACKS = (
         access="gradients",
         iterative=False,
         budgets=(2 / 255, 4 / 255, 8 / 255, 16 / 255),
-        craft=_universal,
+        craft=_toolbox("UniversalPerturbation", _universal),
         cost=lambda settings, _: (3 * settings["passes"], settings["passes"]),
         settings={"passes": 3},
         whole=True,

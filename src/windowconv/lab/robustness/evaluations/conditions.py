@@ -82,10 +82,7 @@ class Conditions(SampledEvaluation):
             progress: called with the number of conditions done and of all.
         """
         device = (execution or Execution()).device
-        if images is None:
-            raise InputError(f"images=None; allowed: the test set of the runs, which {self.name!r} is measured on")
-        for network in networks:
-            network.check_images(images)
+        images = self.checked(networks, images)
         wanted = self.wanted(images)
         partial = [_Partial(self, network, images) for network in networks]
         for done, condition in enumerate(wanted, 1):
