@@ -89,8 +89,8 @@ BAD = [
     ("compare --data grating", "did you mean 'gratings'"),
     ("compare --data ./none", "there is no such folder"),
     ("compare --data cifar10 --data-root none", "CIFAR-10 was not found in none and could not be downloaded"),
-    ("evaluate none", "run='none' is no run folder (it has no run.json)"),
-    ("predict none image.png", "run='none' is no run folder"),
+    ("evaluate none", "run='none' is not a run folder (it has no run.json)"),
+    ("predict none image.png", "run='none' is not a run folder"),
 ]
 
 
@@ -172,7 +172,7 @@ def test_a_run_folder_of_another_schema_version(shell: Shell, tmp_path: Path) ->
     for words in (["evaluate", run], ["predict", run, record], [*TRAIN.split(), "--out", run]):
         code, out, err = shell("", *words)
         assert (code, out, len(err.splitlines())) == (2, "", 1)
-        assert "schema version 2, this windowconv reads 1; use the windowconv that wrote it" in err
+        assert "schema version 2, this version of windowconv reads 1; use the version that wrote it" in err
 
 
 @pytest.mark.parametrize(

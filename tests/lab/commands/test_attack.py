@@ -80,7 +80,7 @@ def test_bad_runs_are_one_line(make_run: Callable[..., Run], shell: Shell, tmp_p
     (run.folder / "model.safetensors").unlink()
     other = make_run("5x5", test_images=30)
     for folders, says in (
-        ([tmp_path / "nowhere"], "is no run folder"),
+        ([tmp_path / "nowhere"], "is not a run folder"),
         ([run.folder], "has no weights"),
         ([other.folder, other.folder], "is named twice"),
     ):

@@ -189,7 +189,7 @@ def test_a_file_that_computes_something_else_is_removed(
     code, out, err = shell("export --format", format, run.folder)
     assert (code, out) == (2, "")
     assert err.startswith(
-        f"windowconv: 5x5-hamming-seed0{SUFFIXES[format]} was removed: it computes something else than"
+        f"windowconv: 5x5-hamming-seed0{SUFFIXES[format]} was removed: its outputs differ from those of"
     )
     assert err.count("\n") == 1
     assert not list((run.folder / "export").iterdir())
@@ -290,7 +290,7 @@ def test_what_cannot_be_is_refused_in_one_line(words: str, expected: str, make_r
 
 def test_other_folders_and_formats_are_refused(make_run: Make, shell: Shell, tmp_path: Path) -> None:
     code, _, err = shell("export --format onnx", tmp_path)
-    assert (code, err.count("is no run folder")) == (2, 1)
+    assert (code, err.count("is not a run folder")) == (2, 1)
     code, _, err = shell("export --format onxx", tmp_path)
     assert code == 2
     run = make_run()

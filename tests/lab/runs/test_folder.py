@@ -52,17 +52,17 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    refused(lambda: Run.open(tmp_path), repr(str(tmp_path)), "no run folder", "run.json")
-    refused(lambda: Run.open(tmp_path / "none"), "no run folder")
+    refused(lambda: Run.open(tmp_path), repr(str(tmp_path)), "not a run folder", "run.json")
+    refused(lambda: Run.open(tmp_path / "none"), "not a run folder")
     (tmp_path / "file").touch()
-    refused(lambda: Run.open(tmp_path / "file"), "no run folder")
+    refused(lambda: Run.open(tmp_path / "file"), "not a run folder")
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_schema_version_is_refused(version: object, make_run: Make) -> None:
     run = make_run()
     change(run.folder / "run.json", schema_version=version)
-    refused(lambda: Run.open(run.folder), f"schema version {version!r}", "reads 1", "use the windowconv that wrote it")
+    refused(lambda: Run.open(run.folder), f"schema version {version!r}", "reads 1", "use the version that wrote it")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", '{"name": 1}', "\xff"])

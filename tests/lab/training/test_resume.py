@@ -108,7 +108,7 @@ def test_a_damaged_newest_checkpoint_falls_back(
     newest = tmp_path / "cut/checkpoints/step-7/model.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1] + b"!")
     resumed = train(config, tiny, tmp_path / "cut", Progress())
-    assert "cut: step-7 is damaged (model.safetensors is not what was written)" in capsys.readouterr().err
+    assert "cut: step-7 is damaged (model.safetensors differs from what was written)" in capsys.readouterr().err
     assert [r["step"] for r in resumed.record["resumed"]] == [6]
     same(whole, resumed)
 

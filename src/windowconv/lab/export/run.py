@@ -119,7 +119,7 @@ def export(run: Run, format: str, target: Path, images: Tensor, opset: int = OPS
         fresh = folded(from_header(read_header(run.weights)))
         found = _compare(expected, _logits(FORMATS[format].read(target, fresh), images))
         if not found.holds:
-            raise InputError(f"{target.name} was removed: it computes something else than the run's network: {found}")
+            raise InputError(f"{target.name} was removed: its outputs differ from those of the run's network: {found}")
     except BaseException:
         target.unlink(missing_ok=True)
         raise

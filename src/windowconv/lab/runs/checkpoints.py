@@ -114,12 +114,13 @@ def _read(folder: Path) -> Checkpoint:
     load = require("safetensors.torch", "lab").load
     record = json.loads((folder / STATE).read_bytes())
     if record["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema version {record['schema_version']!r}, this windowconv reads {SCHEMA_VERSION}")
+        version = record["schema_version"]
+        raise ValueError(f"schema version {version!r}, this version of windowconv reads {SCHEMA_VERSION}")
     tensors = {}
     for name, digest in record["sha256"].items():
         content = (folder / f"{Path(name).name}.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
-            raise ValueError(f"{name}.safetensors is not what was written")
+            raise ValueError(f"{name}.safetensors differs from what was written")
         tensors[name] = load(content)
     return Checkpoint(int(record["step"]), tensors, record["state"])
 

@@ -29,7 +29,7 @@ class Run:
     def open(cls, folder: Path) -> Run:
         """The run in `folder`; an `InputError` if there is none, or of another schema version."""
         if not (folder / "run.json").is_file():
-            raise InputError(f"run={str(folder)!r} is no run folder (it has no run.json)")
+            raise InputError(f"run={str(folder)!r} is not a run folder (it has no run.json)")
         record = read_json(folder / "run.json")
         kinds = {"status": str, "config": dict, "config_hash": str, "data": dict}
         for key, kind in kinds.items():

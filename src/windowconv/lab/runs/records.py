@@ -32,8 +32,8 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
     if version != SCHEMA_VERSION:
         raise InputError(
-            f"{path} has schema version {version!r}, this windowconv reads {SCHEMA_VERSION}; "
-            "use the windowconv that wrote it"
+            f"{path} has schema version {version!r}, this version of windowconv reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
         )
     return content
 

@@ -161,7 +161,7 @@ def test_a_failure_is_tried_again_and_costs_one_run(
     assert done.record["failures"] == {"5x5-seed0": "the loss is nan at step 3"}
     assert (tries.count("5x5-seed0"), tries.count("3x3-seed1"), done.finished) == (2, 2, 5)
     said = capsys.readouterr().err
-    assert "3x3-seed1 failed: RuntimeError: once; it is tried once more" in said
+    assert "3x3-seed1 failed: RuntimeError: once; trying once more" in said
     assert "5x5-seed0 failed: the loss is nan at step 3\n" in said
     monkeypatch.setattr(jobs_module, "train_together", train_together)
     again = carry_out(design)

@@ -289,7 +289,7 @@ class StudyRunner:
         elif outcome.disk_full:
             raise InputError(f"{outcome.error}; the disk is full: finished runs are kept, the same command resumes")
         else:
-            print(f"{job.name} failed: {outcome.error}" + ("" if last else "; it is tried once more"), file=sys.stderr)
+            print(f"{job.name} failed: {outcome.error}" + ("" if last else "; trying once more"), file=sys.stderr)
             if last:
                 self.record["failures"] |= dict.fromkeys(job.folders, outcome.error)
         if outcome.error is None and not self.options.engine.shows_progress:
