@@ -10,14 +10,19 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr
-from importlib.metadata import entry_points
-from typing import Annotated, Any, Union
+from importlib.metadata import EntryPoints, entry_points, version
+from importlib.util import find_spec
+from typing import Any
 
-from windowconv.errors import InputError, WindowWarning, require
+from windowconv.cli.help import overview, registry
+from windowconv.cli.refusals import one_line
+from windowconv.errors import InputError, WindowWarning, require, unknown
 
 GROUP = "windowconv.commands"
+WITHOUT_PARSER = ("info",)
+"""Commands that a bare installation, without tyro, runs too, if no option is given."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,14 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        tyro = require("tyro", "cli")
-        commands = {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
-        if list(sys.argv[1:] if arguments is None else arguments) == ["--version"]:
-            import windowconv
-
-            print(f"windowconv {windowconv.__version__}")
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        if words == ["--version"]:
+            print(f"windowconv {version('windowconv')}")
             return 0
-        command = _parse(tyro, commands, sys.argv[1:] if arguments is None else arguments)
+        if words in ([], ["-h"], ["--help"]):
+            require("tyro", "cli")
+            commands = {entry.name: entry.load() for entry in sorted(_entries(), key=lambda entry: entry.name)}
+            print(overview(commands), file=sys.stdout if words else sys.stderr)
+            return 0 if words else 2
+        command = _parse(words)
         with warnings.catch_warnings():
             warnings.showwarning = _one_line(warnings.showwarning)
             return command.run() or 0
@@ -54,28 +61,38 @@ def _run(arguments: Sequence[str] | None) -> int:
         return getattr(stop, "code", 130)
 
 
-def _parse(tyro: Any, commands: Mapping[str, Any], arguments: Sequence[str]) -> Any:
-    """The subcommand that the arguments select.
+def _entries() -> EntryPoints:
+    return entry_points(group=GROUP)
+
+
+def _parse(words: Sequence[str]) -> Any:
+    """The command that the words name, with its options.
 
     A command class may have a method `defaults(arguments)`: an instance that its options start from, or None.
     """
-    kinds: list[Any] = [Annotated[None, tyro.conf.Suppress]]
-    for name, command in commands.items():
-        options: dict[str, Any] = {"name": name}
-        is_called = bool(arguments) and arguments[0] == name
-        if is_called and hasattr(command, "defaults") and (default := command.defaults(arguments[1:])) is not None:
-            options["default"] = default
-        kinds.append(Annotated[command, tyro.conf.subcommand(**options)])
-    union: Any = Union[tuple(kinds)]  # noqa: UP007 - the | of annotated types is for names that are known
+    name, options = words[0], words[1:]
+    found = {entry.name: entry for entry in _entries()}
+    if name not in found:
+        raise unknown("command", name, found)
+    if not options and not find_spec("tyro") and name in WITHOUT_PARSER:
+        return found[name].load()()
+    tyro = require("tyro", "cli")
+    kind = found[name].load()
+    start: Any = {}
+    if hasattr(kind, "defaults") and (default := kind.defaults(options)) is not None:
+        start = {"default": default}
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(union, prog="windowconv", description=_description(), args=arguments, use_underscores=False)
+            return tyro.cli(
+                kind, prog=f"windowconv {name}", args=options, use_underscores=False, registry=registry(), **start
+            )
     except SystemExit as left:
         if (refused := _input_error(left)) is not None:
             raise refused from None
-        print(said.getvalue(), end="", file=sys.stderr)
-        raise
+        if not left.code:
+            raise
+        raise InputError(one_line(said.getvalue(), name)) from None
 
 
 def _input_error(error: BaseException | None) -> InputError | None:
@@ -83,13 +100,6 @@ def _input_error(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__context__
     return error
-
-
-def _description() -> str:
-    return (
-        "Windowed convolutions: large kernels, tapered to reduce spectral leakage. Train networks with and without "
-        "windows, compare them across seeds, and measure what their filters leak."
-    )
 
 
 def _one_line(default: Any) -> Any:

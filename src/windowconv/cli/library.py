@@ -1,12 +1,10 @@
-"""The library's own subcommands: their options, without torch, which is imported when they run."""
+"""`windowconv info` and `windowconv windows`: their options, without torch, which is imported when they run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
+from typing import ClassVar
 
 from windowconv.errors import InputError
 
@@ -14,6 +12,8 @@ from windowconv.errors import InputError
 @dataclass(frozen=True, kw_only=True)
 class Info:
     """Show versions, the native operator, and what `algorithm="auto"` is based on here."""
+
+    group: ClassVar = "look"
 
     calibrate: bool = False
     """Measure this machine again, which takes a second or two, and store the result."""
@@ -27,7 +27,12 @@ class Info:
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """Compare windows at a kernel size: figures of merit, dead taps, leakage, and which one to use."""
+    """Compare windows at a kernel size, and see which one to use.
+
+    Shown are figures of merit, dead taps and leakage.
+    """
+
+    group: ClassVar = "look"
 
     size: int = 7
     """Taps on one side of the kernel."""
@@ -50,50 +55,3 @@ class Windows:
             print(harris_report(self.json))
         else:
             print(report(self.size, self.names, self.out, self.json))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspect:
-    """Measure what a network's filters select and leak, layer by layer; write a page and JSON.
-
-    Suggests `convert` calls. MODEL is a run folder, torchvision/NAME, timm/NAME, or package.module:function.
-    """
-
-    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """The network to inspect."""
-    against: str | None = None
-    """A second network to compare with, specified like MODEL."""
-    weights: str | None = None
-    """A weights file (.safetensors, or a state dict as .pt or .pth), or "pretrained" to download torchvision's or
-    timm's weights."""
-    against_weights: str | None = None
-    """Weights for the second network."""
-    model_args: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
-    """Arguments of the network's constructor or function, such as num_classes=10 for weights with 10 classes."""
-    against_args: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
-    """Arguments for the second network."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder for report.html and inspection.json. Default: inspect/MODEL."""
-    images: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """A folder of images or the name of a data set; adds aliasing, feature-map spectra and shift consistency."""
-    count: int = 32
-    """Number of images to use."""
-    size: int | None = None
-    """Image size in pixels. Default: the network's input size; for package.module:function, the images' own."""
-    mean: tuple[float, ...] = ()
-    """Per-channel mean that images in [0, 1] are normalised by. Default: that of torchvision, timm or the run;
-    none for package.module:function."""
-    std: tuple[float, ...] = ()
-    """Per-channel standard deviation, like the mean."""
-    heat_map: bool = False
-    """Also compute the Fourier heat map; needs images, and takes minutes for large networks."""
-    receptive_field: bool = False
-    """Also compute the effective receptive field of the last convolution."""
-    device: str = "cpu"
-    """A torch device: cpu, cuda, cuda:1, mps."""
-
-    def run(self) -> None:
-        """Measure, write the files and print a summary."""
-        from windowconv.cli.inspect import inspect
-
-        inspect(**vars(self))

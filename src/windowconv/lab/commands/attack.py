@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -21,6 +21,8 @@ class Attack:
     Runs of several arms and seeds are compared with the arm 3x3 (or the first one), paired by seed. Results are kept in
     the run folders: the same command resumes after an interruption, and finished attacks are not run again.
     """
+
+    group: ClassVar = "test"
 
     runs: Runs
     """Run folders, or study folders for all of their runs."""

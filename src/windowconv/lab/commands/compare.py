@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from windowconv.lab.commands.options import (
     DataRoot,
@@ -21,13 +21,15 @@ from windowconv.lab.recipes import ARMS
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
-    """Train a network in several arms on the same batches, over seeds, and write one HTML report.
+    """Train a network in several arms, over seeds, on the same batches, and report.
 
     An arm is a kernel size and a window: 3x3, 7x7, 7x7-hamming, 9x9-kaiser:8.6, 7x7-hamming-energy,
     7x7-learnable-cosine; controls are 7x7-shuffled, 7x7-hamming-init, 7x7-hamming-rates; -params or -flops at the end
     matches the first one's size. The first arm is the baseline. Finished runs in --out are reused, and interrupted
     runs resume.
     """
+
+    group: ClassVar = "try"
 
     recipe: RecipeName = None
     arms: tuple[str, ...] = ARMS

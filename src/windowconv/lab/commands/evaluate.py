@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from windowconv.lab.commands.options import DataRoot, ExecutionOptions, RunFolder
 from windowconv.lab.config import Execution
@@ -11,6 +12,8 @@ from windowconv.lab.config import Execution
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Measure a run's accuracy on all test images and write it into the run folder."""
+
+    group: ClassVar = "test"
 
     run_folder: RunFolder
     data: str | None = None

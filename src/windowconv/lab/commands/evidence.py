@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Generate docs/evidence.md and the README's block of evidence from results/studies/, in a checkout."""
+    """Write docs/evidence.md and the README's evidence from results/studies/.
+
+    Run it in a checkout.
+    """
+
+    group: ClassVar = "try"
 
     check: bool = False
     """Write nothing; end with exit code 1 if a file differs from what the results say."""

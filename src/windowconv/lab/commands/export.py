@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -13,11 +13,14 @@ from windowconv.lab.commands.options import DataRoot, RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write a run's network for use elsewhere, windows multiplied in, and check the file on real images.
+    """Write a run's network as ONNX, torch.export or plain weights, and check the file.
 
-    The network takes images in [0, 1] and gives logits, with torch's own layers only. The file is read back, compared
-    with the run's network image by image, and removed if they differ by more than rounding.
+    The windows are multiplied in: the network has torch's own layers only. It takes images in [0, 1] and gives logits.
+    The file is read back, compared with the run's network image by image, and removed if they differ by more than
+    rounding.
     """
+
+    group: ClassVar = "ship"
 
     run_folder: RunFolder
     format: Literal["onnx", "torch-export", "safetensors"]

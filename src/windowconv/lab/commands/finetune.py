@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 
@@ -26,11 +26,13 @@ class FinetuneOptions(FinetuneTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune:
-    """Convert a pretrained network to larger kernels and a window, keeping what it computes, and train it on.
+    """Convert a pretrained network to larger kernels and a window, and train it on.
 
-    The result is an ordinary run folder; an interrupted run resumes from its last checkpoint. If the data have another
-    number of classes than the weights, the network gets a new last layer.
+    It computes the same at the start. The result is an ordinary run folder; an interrupted run resumes from its last
+    checkpoint. If the data have another number of classes than the weights, the network gets a new last layer.
     """
+
+    group: ClassVar = "train"
 
     weights: Annotated[Path, tyro.conf.arg(metavar="FILE")] = REQUIRED
     """The network's weights before any conversion: .safetensors, or a state dict as .pt or .pth."""

@@ -32,12 +32,19 @@ RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="RUN", meta
 
 
 def chosen_recipe(arguments: Sequence[str]) -> Recipe | None:
-    """The recipe that the words of a command line name with `--recipe`."""
+    """The recipe that the words of a command line name with `--recipe`.
+
+    Raises:
+        InputError: an unknown name, no name, or two.
+    """
+    found: list[str] = []
     for i, word in enumerate(arguments):
         if word.startswith("--recipe="):
-            return find_recipe(word.partition("=")[2])
-        if word == "--recipe":
+            found.append(word.partition("=")[2])
+        elif word == "--recipe":
             if i + 1 == len(arguments):
                 raise InputError("--recipe needs a name; windowconv recipes lists them")
-            return find_recipe(arguments[i + 1])
-    return None
+            found.append(arguments[i + 1])
+    if len(found) > 1:
+        raise InputError(f"--recipe is given {len(found)} times ({', '.join(found)}); allowed: once")
+    return find_recipe(found[0]) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -14,6 +14,8 @@ from windowconv.lab.commands.options import RunFolder
 @dataclass(frozen=True, kw_only=True)
 class Predict:
     """Classify images with a run's network and print the likeliest classes."""
+
+    group: ClassVar = "test"
 
     run_folder: RunFolder
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -13,6 +13,8 @@ from windowconv.lab.recipes import RECIPES, find_recipe
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
     """List the recipes, or the settings of one."""
+
+    group: ClassVar = "train"
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RECIPE]")] = None
     """A recipe's name."""

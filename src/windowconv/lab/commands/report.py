@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -12,6 +12,8 @@ import tyro
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Write a study's report.html and its tables again, from its run folders."""
+
+    group: ClassVar = "try"
 
     study_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="STUDY", metavar="STUDY")]
     """A folder that `study` or `compare` wrote."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -27,6 +27,8 @@ class Study:
     compare`. A run that fails is tried once more and does not stop the others. After an interruption, the same command
     resumes.
     """
+
+    group: ClassVar = "try"
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """A study, such as fashion-mnist, mechanism or kernel-size."""

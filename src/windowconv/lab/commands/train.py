@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from windowconv.lab.commands.options import (
     DataRoot,
@@ -21,6 +21,8 @@ from windowconv.lab.config import Execution, Training
 @dataclass(frozen=True, kw_only=True)
 class Train:
     """Train one run into a run folder; an interrupted run resumes from its last checkpoint."""
+
+    group: ClassVar = "train"
 
     recipe: RecipeName = None
     arm: str = "3x3"
