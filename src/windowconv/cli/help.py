@@ -85,7 +85,8 @@ def _described(field: Any) -> Any:
         return field
     own = getattr(field.type, "__metadata__", ())  # comes last, and goes before ours
     shown = arg(metavar=_metavar(kind), help_behavior_hint=partial(_hint, field.default))
-    text: str | None = field.helptext() if callable(field.helptext) else field.helptext
+    text: Any = field.helptext
+    text = text() if callable(text) else text
     return replace(
         field,
         type=Annotated[(kind, shown, *own)],  # pyright: ignore[reportInvalidTypeForm]
