@@ -236,3 +236,8 @@ def test_import_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_shards_in_braces_are_answered_with_their_folder():
+    with pytest.raises(InputError, match=r"names shards; allowed: the folder that holds them: far/away$"):
+        load("far/away/train-{000000..000146}.tar", stream=True, image_size=8)

@@ -159,6 +159,7 @@ class ImageData:
     Args:
         name: what the data are called; never a path.
         train, test: sets with the same classes and the same image shape.
+        left_out: names of images that could not be decoded, below the data's folder.
 
     Raises:
         InputError: the two sets differ in classes or shape.
@@ -167,6 +168,7 @@ class ImageData:
     name: str
     train: Images
     test: Images
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ours, theirs = self.train.shape, self.test.shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from windowconv.errors import InputError, require, unknown
 from windowconv.lab.data.formats import cifar, fashion, folder, parquet
@@ -49,6 +50,7 @@ def load(
     image_size: int | None = None,
     download: bool = True,
     stream: bool = False,
+    bad_images: Literal["fail", "skip"] = "fail",
 ) -> ImageData:
     """Load data into memory, or open them to be streamed from disk.
 
@@ -65,12 +67,16 @@ def load(
             to.
         stream: leave the images of a folder on disk (see `EncodedSet`) for a `StreamLoader`, which crops each
             to `image_size`. The folder holds images or WebDataset shards (`train-000000.tar` and so on).
+        bad_images: what is done about images of a folder that cannot be decoded: "fail" refuses the first; "skip"
+            leaves them out with a `WindowWarning` that names them, for which each is decoded once more at the start.
 
     Raises:
         InputError: the name is unknown, the data are missing, damaged, or too large for memory, or they can't
             be streamed.
     """
     check_image_size(image_size)
+    if bad_images not in ("fail", "skip"):
+        raise unknown("bad_images", bad_images, ("fail", "skip"))
     name = os.fspath(name)
     places = roots(root)
     crop_size = _crop_size(name, image_size) if stream else None
@@ -84,8 +90,8 @@ def load(
             # Never the whole path: the name goes into run folders, which name no machine's folders.
             called = IMAGENET if name == IMAGENET else candidate.resolve().name
             if crop_size is not None:
-                return _streamed(candidate, called, crop_size)
-            return _folder(candidate, called, image_size)
+                return _streamed(candidate, called, crop_size, bad_images == "skip")
+            return _folder(candidate, called, image_size, bad_images == "skip")
     if name == IMAGENET:
         raise DataNotFound(
             f"ImageNet was not found in {', '.join(map(str, places))}: put its train/WNID/ and val/WNID/, or its "
@@ -93,6 +99,8 @@ def load(
         )
     if Path(name).expanduser().exists():
         raise InputError(f"data={name!r} is a file; allowed: the folder that holds the images or the parquet files")
+    if "{" in name and name.endswith(".tar"):
+        raise InputError(f"data={name!r} names shards; allowed: the folder that holds them: {Path(name).parent}")
     if name.startswith((".", "~")) or Path(name).name != name:
         raise InputError(
             f"data={name!r}: there is no such folder; allowed: an existing one, or one of {', '.join(NAMES)}"
@@ -122,8 +130,8 @@ def _crop_size(name: str, image_size: int | None) -> int:
     return image_size
 
 
-def _streamed(place: Path, name: str, crop_size: int) -> ImageData:
-    data = open_encoded(place, name, crop_size)
+def _streamed(place: Path, name: str, crop_size: int, skip_broken: bool) -> ImageData:
+    data = open_encoded(place, name, crop_size, skip_broken=skip_broken)
     if data is None:
         raise InputError(
             f"{place}: holds neither train/ and val/ (or test/) with class folders nor shards train-000000.tar and "
@@ -132,9 +140,9 @@ def _streamed(place: Path, name: str, crop_size: int) -> ImageData:
     return data
 
 
-def _folder(place: Path, name: str, image_size: int | None) -> ImageData:
+def _folder(place: Path, name: str, image_size: int | None, skip_broken: bool) -> ImageData:
     for read in (parquet.read, folder.read):
-        data = read(place, name, image_size)
+        data = read(place, name, image_size, skip_broken=skip_broken)
         if data is not None:
             return data
     raise InputError(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, WindowWarning
 from windowconv.lab.data import in_memory, load
 
 
@@ -133,7 +133,7 @@ def test_refuses_other_columns_and_missing_files(folder):
     for columns, message in (
         ({"picture": ["x"], "label": [1]}, "has columns picture, label: one must be image or img"),
         ({"image": ["x"], "label": [1]}, "its image column is string"),
-        ({"image": [b"x"], "label": ["cat"]}, "its label column is string"),
+        ({"image": [b"x"], "label": [0.5]}, "its label column is double"),
     ):
         pq.write_table(pa.table(columns), folder / "train.parquet")
         with pytest.raises(InputError, match=message):
@@ -162,3 +162,72 @@ def test_real_images(data_root, tmp_path):
         if name == "imagenet100-32":  # the file's names say which class it is
             index = data.test.labels[0]
             assert table[0]["image"]["path"].startswith(data.classes[index]) or "val" in table[0]["image"]["path"]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        ("train-00000-of-00001-1b6f3a.parquet", "test-00000-of-00001-0f9a8b7c6d5e.parquet"),
+        ("data/train-0000.parquet", "data/validation-0000.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("plain_text/train-00000-of-00001.parquet", "plain_text/test-00000-of-00001.parquet"),
+    ],
+)
+def test_names_that_writers_give(folder, layout):
+    goal = folder.parent / "other"
+    for name, split in zip(layout, ("train", "test"), strict=True):
+        path = goal / name.replace("1b6f3a", "1b6f3a2d4e5f")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / f"{split}.parquet", path)
+    assert load(goal).content_hash == load(folder).content_hash
+
+
+def test_shards_counted_from_one_and_a_gap(folder):
+    goal = folder.parent / "other"
+    goal.mkdir()
+    shutil.copy(folder / "test.parquet", goal / "test.parquet")
+    for number in (1, 2):
+        shutil.copy(folder / "train.parquet", goal / f"train-{number:04}.parquet")
+    assert len(load(goal).train) == 6
+    (goal / "train-0002.parquet").rename(goal / "train-0003.parquet")
+    with pytest.raises(InputError, match=r"the train shards are not complete \(train-0001.parquet, train-0003"):
+        load(goal)
+
+
+def test_several_configurations(folder):
+    goal = folder.parent / "other"
+    for name in ("small", "large"):
+        (goal / name).mkdir(parents=True)
+        for split in ("train", "test"):
+            shutil.copy(folder / f"{split}.parquet", goal / name)
+    with pytest.raises(InputError, match=r"holds several configurations \(large, small\): name the folder of one"):
+        load(goal)
+    assert load(goal / "small").content_hash == load(folder).content_hash
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+@pytest.mark.parametrize("image_kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_labels_that_are_names_and_large_and_view_types(folder, some, kind, image_kind):
+    names = ["ape", "bear", "cat"]
+    for split, images, labels in (("train", some[:3], [1, 0, 2]), ("test", some[3:], [2, 2])):
+        words = pa.array([names[label] for label in labels]).cast(kind)
+        table = pa.table({"img": pa.array(images, image_kind), "labels": words})
+        pq.write_table(table, folder.parent / f"{split}.parquet")
+    data = load(folder.parent)
+    assert (data.classes, data.content_hash) == (("ape", "bear", "cat"), load(folder).content_hash)
+
+
+def test_names_and_numbers_mixed(folder, some):
+    pq.write_table(pa.table({"image": some[3:], "label": ["a", "b"]}), folder / "test.parquet")
+    pq.write_table(pa.table({"image": some[3:], "label": [0, 1]}), folder / "train.parquet")
+    with pytest.raises(InputError, match=r"test\.parquet: has labels of another kind than .*train\.parquet"):
+        load(folder)
+
+
+def test_broken_rows_are_left_out_and_listed(folder, some):
+    write(folder / "train.parquet", [some[0], b"broken", some[2]], [0, 1, 2], NAMES)
+    with pytest.warns(WindowWarning, match=r"1 of 5 images cannot be decoded and are left out: train\.parquet row 1"):
+        data = load(folder, bad_images="skip")
+    assert (data.left_out, data.train.labels.tolist()) == (("train.parquet row 1",), [0, 2])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, WindowWarning
 from windowconv.lab.data import EncodedSet
 from windowconv.lab.data.shards.shard_index import index_shard
 from windowconv.lab.data.streaming.encoded import open_encoded
@@ -210,3 +210,56 @@ def test_a_shard_that_changes_is_noticed(shards):
     path.unlink()
     with pytest.raises(InputError, match=r"train-000000\.tar: can't be read \(No such file"):
         one.read(0)
+
+
+@pytest.mark.parametrize("form", ["{split}-{number:04}", "imagenet-{split}-{number:06}", "set_{split}_{number}"])
+@pytest.mark.parametrize("test", ["val", "validation", "test"])
+def test_names_that_writers_give(shards, form, test):
+    before = [image.labels.tolist() for image in (opened(shards), opened(shards, "test"))]
+    for path in list(shards.glob("*.tar")):
+        split, number = path.stem.split("-")
+        split = test if split == "val" else split
+        path.rename(shards / f"{form.format(split=split, number=int(number))}.tar")
+    assert [image.labels.tolist() for image in (opened(shards), opened(shards, "test"))] == before
+
+
+def test_labels_in_json(tmp_path, encode):
+    image = encode(0)
+    for record in ('{"label": 1}', '{"cls": 1, "caption": "a bee"}', '{"class_id": 1}'):
+        write_tar(tmp_path / "train-0.tar", {"a.jpg": image, "a.json": record.encode()})
+        write_tar(tmp_path / "val-0.tar", {"a.jpg": image, "a.cls": b"0", "a.json": record.encode()})
+        assert (opened(tmp_path).labels.tolist(), opened(tmp_path, "test").labels.tolist()) == ([1], [0])
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "{}", '{"label": "bee"}', '{"label": true}', '{"label": 12345678}'])
+def test_refuses_json_without_a_number(tmp_path, encode, record):
+    write_tar(tmp_path / "val-0.tar", {"a.jpg": encode(0), "a.cls": b"0"})
+    write_tar(tmp_path / "train-0.tar", {"a.jpg": encode(0), "a.json": record.encode()})
+    with pytest.raises(InputError, match=r"train-0\.tar sample a: its \.json (must hold the number|can't be read)"):
+        opened(tmp_path)
+
+
+def test_shards_of_two_sets_and_packed_ones(shards):
+    (shards / "train-000000.tar").rename(shards / "other-train-000000.tar")
+    with pytest.raises(InputError, match=r"the train shards are of several sets \(, other-\.\.\.\)"):
+        opened(shards)
+    (shards / "val-000000.tar.gz").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"val-000000\.tar\.gz is compressed as a whole.*gunzip"):
+        opened(shards)
+
+
+def test_broken_samples_are_left_out_and_listed(shards, photos, write_shard, encode):
+    write_shard(
+        shards / "train-000000.tar",
+        [
+            {"__key__": "a", "jpg": encode(0, (40, 30), form="JPEG")[:400], "cls": b"0"},
+            {"__key__": "b", "png": encode(1), "cls": b"1"},
+        ],
+    )
+    whole = opened(shards)
+    with pytest.warns(WindowWarning, match=r"1 of \d+ images cannot be decoded and are left out: train-000000\.tar s"):
+        data = open_encoded(shards, "x", 8, skip_broken=True)
+    assert data is not None
+    assert data.left_out == ("train-000000.tar sample a",)
+    assert len(data.train) == len(whole) - 1
+    assert data.train.labels.tolist() == whole.labels.tolist()[1:]

@@ -4,87 +4,65 @@ from __future__ import annotations
 
 import bisect
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from windowconv.errors import InputError, require
+from windowconv.lab.data.formats.parquet_files import parquet_files
+from windowconv.lab.data.pixels.broken import find_broken, warn_left_out
 from windowconv.lab.data.pixels.decode import decode
 from windowconv.lab.data.sets import ImageData, ImageSet
 
 IMAGE_COLUMNS = ("image", "img")
-LABEL_COLUMNS = ("label", "fine_label")
-TEST_NAMES = ("test", "validation", "val")
+LABEL_COLUMNS = ("label", "fine_label", "labels")
 
 
 class _File(NamedTuple):
     path: Path
     images: list[bytes]
-    labels: Tensor
+    labels: list[Any]  # numbers, or names of classes
     classes: tuple[str, ...] | None
 
 
-def read(folder: Path, name: str, image_size: int | None = None) -> ImageData | None:
-    """The parquet files in `folder` or in `folder/data`, or None if no such file is there.
+def read(folder: Path, name: str, image_size: int | None = None, *, skip_broken: bool = False) -> ImageData | None:
+    """The parquet files of `folder`, or None if there are none (see `parquet_files`).
 
     Args:
-        folder: holds `train.parquet` and `test.parquet`, or shards such as `train-00000-of-00002.parquet`;
-            for the test set `validation` and `val` do as well.
+        folder: holds the files of a training set and a test set.
         name: what the data are to be called.
         image_size: see `windowconv.lab.data.load`.
+        skip_broken: leave out rows whose image cannot be decoded; a `WindowWarning` names them.
 
     Raises:
         InputError: a set, a shard, a column or a label is missing, or a file or an image is broken.
     """
-    places = (folder, folder / "data")
-    folders = [place for place in places if any(_files(place, split) for split in ("train", *TEST_NAMES))]
-    if not folders:
+    found = parquet_files(folder)
+    if found is None:
         return None
-    train = _find(folders, ("train",))
-    test = _find(folders, TEST_NAMES)
+    train, test = found
     files = [_read_file(path) for path in (*train, *test)]
     classes = _classes(files)
-    for file in files:
-        _check_labels(file, len(classes))
+    files = [_numbered(file, classes) for file in files]
+    left_out: list[str] = []
+    if skip_broken:
+        rows = sum(len(file.images) for file in files)
+        files = [_without_broken(file, folder, left_out) for file in files]
+        warn_left_out(left_out, rows)
     images = decode([image for file in files for image in file.images], _namer(files), image_size)
-    labels = torch.cat([file.labels for file in files])
+    labels = torch.cat([torch.tensor(file.labels) for file in files])
     n = sum(len(file.images) for file in files[: len(train)])
-    return ImageData(name, ImageSet(images[:n], labels[:n], classes), ImageSet(images[n:], labels[n:], classes))
+    sets = ImageSet(images[:n], labels[:n], classes), ImageSet(images[n:], labels[n:], classes)
+    return ImageData(name, *sets, tuple(left_out))
 
 
-def _find(folders: Sequence[Path], splits: Sequence[str]) -> list[Path]:
-    """The files of the first of `splits` that is there, shards in order and complete."""
-    for split in splits:
-        for folder in folders:
-            files = _files(folder, split)
-            if files:
-                _check_shards(folder, split, files)
-                return files
-    raise InputError(
-        f"{folders[0]}: has parquet files but no {splits[0]}.parquet or {splits[0]}-00000-of-00001.parquet: add them"
-    )
-
-
-def _files(folder: Path, split: str) -> list[Path]:
-    """`SPLIT.parquet`, or the shards; empty if there is neither."""
-    whole = folder / f"{split}.parquet"
-    return [whole] if whole.exists() else sorted(folder.glob(f"{split}-*-of-*.parquet"))
-
-
-def _check_shards(folder: Path, split: str, shards: Sequence[Path]) -> None:
-    if shards[0].name == f"{split}.parquet":
-        return
-    numbers = [re.fullmatch(rf"{split}-(\d+)-of-(\d+)", shard.stem) for shard in shards]
-    found = [(int(number[1]), int(number[2])) for number in numbers if number]
-    if found != [(index, len(shards)) for index in range(len(shards))]:
-        names = ", ".join(shard.name for shard in shards)
-        raise InputError(
-            f"{folder}: the {split} shards are not complete ({names}): add the missing or remove the others"
-        )
+def _without_broken(file: _File, folder: Path, left_out: list[str]) -> _File:
+    broken = find_broken(file.images.__getitem__, len(file.images), lambda row: f"{file.path} row {row}")
+    left_out += [f"{file.path.relative_to(folder).as_posix()} row {row}" for row in broken]
+    kept = sorted(set(range(len(file.images))) - set(broken))
+    return file._replace(images=[file.images[row] for row in kept], labels=[file.labels[row] for row in kept])
 
 
 def _read_file(path: Path) -> _File:
@@ -112,7 +90,7 @@ def _encoded(path: Path, column: Any) -> list[bytes]:
     types = require("pyarrow.types", "lab")
     if types.is_struct(column.type) and "bytes" in [field.name for field in column.type]:
         column = require("pyarrow.compute", "lab").struct_field(column, "bytes")
-    if not (types.is_binary(column.type) or types.is_large_binary(column.type)):
+    if not (types.is_binary(column.type) or types.is_large_binary(column.type) or types.is_binary_view(column.type)):
         raise InputError(f"{path}: its image column is {column.type}: it must hold the encoded bytes of each image")
     images = column.to_pylist()
     if column.null_count:
@@ -120,12 +98,16 @@ def _encoded(path: Path, column: Any) -> list[bytes]:
     return images
 
 
-def _labels(path: Path, column: Any) -> Tensor:
-    if not require("pyarrow.types", "lab").is_integer(column.type):
-        raise InputError(f"{path}: its label column is {column.type}: it must hold integers")
-    if column.null_count:
-        raise InputError(f"{path} row {column.to_pylist().index(None)}: has no label: remove the row")
-    return torch.tensor(column.to_pylist(), dtype=torch.int64)
+def _labels(path: Path, column: Any) -> list[Any]:
+    types = require("pyarrow.types", "lab")
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    known = (types.is_integer, types.is_string, types.is_large_string, types.is_string_view)
+    if not any(is_kind(kind) for is_kind in known):
+        raise InputError(f"{path}: its label column is {column.type}: it must hold integers, or names of classes")
+    labels = column.to_pylist()
+    if None in labels:
+        raise InputError(f"{path} row {labels.index(None)}: has no label: remove the row")
+    return labels
 
 
 def _class_names(schema: Any, label: str) -> tuple[str, ...] | None:
@@ -138,22 +120,29 @@ def _class_names(schema: Any, label: str) -> tuple[str, ...] | None:
 
 
 def _classes(files: Sequence[_File]) -> tuple[str, ...]:
+    """The classes in the order of their numbers: as the files name them, else the labels' own names or numbers."""
     for file in files[1:]:
         if file.classes != files[0].classes:
             raise InputError(f"{file.path}: names other classes than {files[0].path}: they must be of one data set")
+        if isinstance(file.labels[0], str) != isinstance(files[0].labels[0], str):
+            raise InputError(f"{file.path}: has labels of another kind than {files[0].path}: make all names or numbers")
     if files[0].classes is not None:
         return files[0].classes
-    return tuple(str(label) for label in range(int(max(file.labels.max() for file in files)) + 1))
+    if isinstance(files[0].labels[0], str):
+        return tuple(sorted({label for file in files for label in file.labels}))
+    return tuple(str(label) for label in range(max(max(file.labels) for file in files) + 1))
 
 
-def _check_labels(file: _File, classes: int) -> None:
-    wrong = torch.nonzero((file.labels < 0) | (file.labels >= classes))
-    if len(wrong):
-        row = int(wrong[0])
-        raise InputError(
-            f"{file.path} row {row}: has label {int(file.labels[row])} where there are {classes} classes: "
-            "remove the row"
-        )
+def _numbered(file: _File, classes: tuple[str, ...]) -> _File:
+    """The file with its labels as numbers; an `InputError` for one that names no class."""
+    numbers = {label: number for number, label in enumerate(classes)}
+    named = isinstance(file.labels[0], str)
+    for row, label in enumerate(file.labels):
+        if label not in numbers if named else not 0 <= label < len(classes):
+            raise InputError(
+                f"{file.path} row {row}: has label {label} where there are {len(classes)} classes: remove the row"
+            )
+    return file._replace(labels=[numbers[label] for label in file.labels]) if named else file
 
 
 def _namer(files: Sequence[_File]) -> Callable[[int], str]:

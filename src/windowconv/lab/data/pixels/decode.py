@@ -71,7 +71,7 @@ def resize(images: Tensor, image_size: int | None) -> Tensor:
             fit(pil.fromarray(pixels[index].squeeze(-1) if shape[0] == 1 else pixels[index]), image_size)
         )
 
-    _in_threads(put, len(images), images[0, 0].numel())
+    in_threads(put, len(images), images[0, 0].numel())
     return torch.from_numpy(out)
 
 
@@ -167,7 +167,7 @@ def _decode(
     def put(index: int) -> None:
         out[index] = pixels(open_image(encoded[index], where(index)), index)
 
-    _in_threads(put, len(encoded), pixels_each)
+    in_threads(put, len(encoded), pixels_each)
     return torch.from_numpy(out)
 
 
@@ -177,7 +177,7 @@ def _planes(image: Any) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _in_threads(work: Callable[[int], None], n: int, pixels: int) -> None:
+def in_threads(work: Callable[[int], None], n: int, pixels: int) -> None:
     """Call `work(0)` to `work(n - 1)`, each with about `pixels` pixels to do; the first to fail is raised.
 
     PIL lets go of the interpreter's lock while it decodes, so threads help with large images. With CIFAR's,

@@ -16,7 +16,7 @@ from windowconv.errors import InputError
 from windowconv.files import cache_folder, replace_file
 from windowconv.lab.data.shards.shard_index import ShardIndex, index_shard
 
-FORMAT = 1  # of the file; to be raised where `index_shard` finds other things than before
+FORMAT = 2  # of the file; to be raised where `index_shard` finds other things than before
 WORTH = 2.0  # seconds that reading the headers takes; less is not worth a file
 DIGEST = 32  # bytes of the SHA-256 that a file begins with
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 from collections.abc import Iterable
@@ -14,6 +15,9 @@ from windowconv.errors import InputError
 
 IMAGES = ("jpg", "jpeg", "png", "webp")
 LABEL = "cls"
+RECORD = "json"
+NUMBERS = ("label", "cls", "class_id")  # keys of the label in a record, the first that is there
+LARGEST_RECORD = 2**20  # bytes
 BLOCK = 512
 """Bytes: a tar file's members begin at multiples of it, and a block of zeros follows the last."""
 
@@ -98,8 +102,12 @@ def _image(path: Path, key: str, parts: dict[str, _Part]) -> _Part:
 
 
 def _label(path: Path, file: BinaryIO, key: str, parts: dict[str, _Part]) -> int:
+    if LABEL not in parts and RECORD in parts:
+        return _label_in_record(path, file, key, parts[RECORD])
     if LABEL not in parts:
-        raise InputError(f"{path} sample {key}: has no .{LABEL}: it must hold the number of the sample's class")
+        raise InputError(
+            f"{path} sample {key}: has neither .{LABEL} nor .{RECORD}: one must hold the number of the sample's class"
+        )
     file.seek(parts[LABEL].offset)
     text = file.read(min(parts[LABEL].size, BLOCK)).strip()
     if not re.fullmatch(rb"-?\d{1,6}", text):
@@ -107,3 +115,19 @@ def _label(path: Path, file: BinaryIO, key: str, parts: dict[str, _Part]) -> int
             f"{path} sample {key}: its .{LABEL} is {text[:20]!r}: it must be a number, of six digits at most"
         )
     return int(text)
+
+
+def _label_in_record(path: Path, file: BinaryIO, key: str, part: _Part) -> int:
+    """The label in a sample's JSON."""
+    file.seek(part.offset)
+    try:
+        record = json.loads(file.read(min(part.size, LARGEST_RECORD)))
+    except ValueError as error:
+        raise InputError(f"{path} sample {key}: its .{RECORD} can't be read ({error}): make the shard anew") from error
+    found = [record[name] for name in NUMBERS if name in record] if isinstance(record, dict) else []
+    if not found or isinstance(found[0], bool) or not isinstance(found[0], int) or abs(found[0]) >= 10**6:
+        raise InputError(
+            f"{path} sample {key}: its .{RECORD} must hold the number of the sample's class under {NUMBERS[0]!r}, of "
+            "six digits at most"
+        )
+    return found[0]

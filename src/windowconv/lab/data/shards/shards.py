@@ -17,7 +17,7 @@ from windowconv.lab.data.shards.packed import PackedNames
 from windowconv.lab.data.shards.shard_index import ShardIndex
 from windowconv.lab.data.shards.stores import read_part
 
-TEST_NAMES = ("val", "test")
+TEST_NAMES = ("val", "validation", "test")
 CLASSES = "classes.txt"
 
 
@@ -70,13 +70,19 @@ def find(folder: Path) -> Found | None:
     Every header is read, and every `.cls`, but no image; at a later start not even these (see `index_shards`).
 
     Args:
-        folder: holds `train-000000.tar` and so on, and `val-000000.tar` or `test-000000.tar` and so on;
+        folder: holds `train-000000.tar` and so on, and `val-000000.tar`, `validation-000000.tar` or `test-000000.tar`
+            and so on, perhaps with one prefix before (`imagenet-train-000000.tar`);
             `classes.txt` beside them may name the classes, one a line. A sample is what has one name up to its
             first dot: an image (.jpg, .jpeg, .png or .webp) and a `.cls` that holds its class's number.
 
     Raises:
         InputError: a split or a shard is missing, a shard is damaged, or a sample lacks its image or its class.
     """
+    if packed := sorted(path.name for form in ("*.tar.gz", "*.tgz") for path in folder.glob(form)):
+        raise InputError(
+            f"{folder}: {packed[0]} is compressed as a whole, so that images within cannot be reached: "
+            "unpack the shards with gunzip; images are compressed already"
+        )
     test = next((split for split in TEST_NAMES if _shards(folder, split)), TEST_NAMES[0])
     paths = [_shards(folder, split) for split in ("train", test)]
     if not any(paths):
@@ -97,8 +103,13 @@ def find(folder: Path) -> Found | None:
 
 def _shards(folder: Path, split: str) -> list[Path]:
     """The shards of a split in order, without gaps."""
-    matches = [re.fullmatch(rf"{split}-(\d+)\.tar", path.name) for path in folder.glob(f"{split}-*.tar")]
-    shards = sorted((int(match[1]), folder / match[0]) for match in matches if match)
+    matches = [re.fullmatch(rf"(.*[-_])?{split}[-_](\d+)\.tar", path.name) for path in folder.glob("*.tar")]
+    prefixes = sorted({match[1] or "" for match in matches if match})
+    if len(prefixes) > 1:
+        raise InputError(
+            f"{folder}: the {split} shards are of several sets ({', '.join(prefixes)}...): a folder holds one"
+        )
+    shards = sorted((int(match[2]), folder / match[0]) for match in matches if match)
     for expected, (number, path) in enumerate(shards):
         if number != expected:
             what = "missing" if number > expected else "there twice"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.data.formats import folder as folders
+from windowconv.lab.data.pixels.broken import find_broken, warn_left_out
 from windowconv.lab.data.pixels.decode import check_image_size
 from windowconv.lab.data.sets import ImageData, check_labels
 from windowconv.lab.data.shards import shards
@@ -110,16 +113,18 @@ class EncodedSet:
         return EncodedSet(self.store, self.positions[chosen.numpy()], self.labels[chosen], self.classes, self.crop_size)
 
 
-def open_encoded(folder: Path, name: str, image_size: int) -> ImageData | None:
+def open_encoded(folder: Path, name: str, image_size: int, *, skip_broken: bool = False) -> ImageData | None:
     """The shards in `folder`, or else the image files in its class folders, or None if it has neither.
 
     Args:
         folder: see `shards.find` and `folder.find`.
         name: what the data are to be called.
         image_size: pixels of the square that a network gets of each image.
+        skip_broken: decode each image once, which takes minutes for a million, and leave out those that cannot be
+            decoded; a `WindowWarning` names them. Otherwise images are not looked into.
 
     Raises:
-        InputError: something is missing or damaged; images are not looked into.
+        InputError: something is missing or damaged.
     """
     check_image_size(image_size)
     found = shards.find(folder)
@@ -131,5 +136,12 @@ def open_encoded(folder: Path, name: str, image_size: int) -> ImageData | None:
         classes = files.classes
     else:
         parts, classes = [found.train, found.test], found.classes
-    train, test = (EncodedSet(store, np.arange(len(store)), labels, classes, image_size) for store, labels in parts)
-    return ImageData(name, train, test)
+    sets, left_out = [], []
+    for store, labels in parts:
+        broken = find_broken(store.read, len(store), store.name) if skip_broken else []
+        left_out += [os.path.relpath(store.name(index), folder).replace(os.sep, "/") for index in broken]
+        kept = np.setdiff1d(np.arange(len(store)), broken)
+        sets.append(EncodedSet(store, kept, labels[torch.from_numpy(kept)], classes, image_size))
+    warn_left_out(left_out, sum(len(store) for store, _ in parts))
+    train, test = sets
+    return ImageData(name, train, test, tuple(left_out))
