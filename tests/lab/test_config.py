@@ -41,6 +41,11 @@ ROOT = Path(__file__).parents[2]
         ("match", "macs"),
         ("accumulate", 0),
         ("patience", 0),
+        ("lookahead", 1.0),
+        ("lookahead_steps", 0),
+        ("stem_epochs", -1),
+        ("bias_lr", math.nan),
+        ("loss", "median"),
         ("warmup_epochs", math.inf),
         *((name, 1.0) for name in ("val_fraction", "label_smoothing", "ema")),
         *((name, -0.1) for name in ("val_fraction", "label_smoothing", "ema")),
@@ -83,6 +88,8 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
         "start": "abc",
         "adversarial": "pgd",
         "dropout": 0.5,
+        "loss": "sum",
+        "lookahead": 0.9,
     }
     start = RunConfig(val_fraction=0.1, image_size=32, augment="none")
     value = changed.get(field)

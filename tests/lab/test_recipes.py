@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ def test_each_family_has_its_sizes() -> None:
     for family in families:
         for suffix in ("small", "smoke", "modern", "modern-small", "modern-smoke"):
             assert f"{family}-{suffix}" in RECIPES
+    for data in ("fashion-mnist", "cifar10", "cifar100"):
+        for suffix in ("strong", "strong-wide", "strong-smoke"):
+            assert f"{data}-{suffix}" in RECIPES
     assert all(recipe.name == name for name, recipe in RECIPES.items())
 
 
@@ -85,6 +88,22 @@ def test_the_papers_settings() -> None:
             "area-crop",
         )
         assert (t.precision, t.algorithm) == ("fp32", "direct")
+
+
+def test_the_strong_regimes_published_settings() -> None:
+    for data in ("fashion-mnist", "cifar10", "cifar100"):
+        narrow, wide = (find_recipe(f"{data}-strong{suffix}").training for suffix in ("", "-wide"))
+        assert (narrow.width, wide.width) == (32, 64)
+        assert replace(narrow, width=64) == wide
+        assert (wide.network, wide.batch_size, wide.epochs, wide.loss, wide.augment) == (
+            "airbench", 512, 10, "sum", "flip-shift"
+        )  # fmt: skip
+        assert wide.lr == pytest.approx(11.5 / (1024 * (1 + 1 / (1 - 0.85))))
+        assert wide.weight_decay == pytest.approx(0.0153 * 512 / (1024 * (1 + 1 / (1 - 0.85))))
+        assert (wide.momentum, wide.nesterov, wide.bias_lr, wide.decoupled_decay) == (0.85, True, 64, True)
+        assert (wide.schedule, wide.label_smoothing, wide.lookahead, wide.lookahead_steps, wide.stem_epochs) == (
+            "triangular", 0.2, 0.95, 5, 3
+        )  # fmt: skip
 
 
 def test_options_go_before_the_recipes_settings(shell: Shell, tmp_path: Path) -> None:

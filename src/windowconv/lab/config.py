@@ -12,8 +12,8 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 from windowconv.errors import InputError
 from windowconv.lab.config_checks import check_training, option
 
-Augment = Literal["none", "flip-crop", "area-crop"]
-Schedule = Literal["steps", "cosine", "one-cycle"]
+Augment = Literal["none", "flip-crop", "flip-shift", "area-crop"]
+Schedule = Literal["steps", "cosine", "one-cycle", "triangular"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 LATER: dict[str, Any] = {
@@ -23,6 +23,13 @@ LATER: dict[str, Any] = {
     "adversarial_budget": 8 / 255,
     "adversarial_steps": 7,
     "adversarial_step_size": None,
+    "stem_epochs": 3,
+    "bias_lr": 1.0,
+    "decoupled_decay": False,
+    "loss": "mean",
+    "lookahead": 0.0,
+    "lookahead_steps": 5,
+    "test_augment": False,
 }
 """Settings that came after the first runs, with their defaults, which must stay: else those runs lose their hashes."""
 
@@ -32,13 +39,13 @@ class Training:
     """Settings that all arms and seeds share. The defaults suit a laptop; the paper's values are in brackets."""
 
     network: str = "small"
-    """small (the paper's CIFAR network), resnet18, resnet18-cifar, vgg11-bn, torchvision/NAME, timm/NAME [small;
-    ImageNet: resnet18, vgg11-bn]."""
+    """small (the paper's CIFAR network), resnet18, resnet18-cifar, vgg11-bn, airbench (fast training of CIFAR-10),
+    torchvision/NAME, timm/NAME [small; ImageNet: resnet18, vgg11-bn]."""
     depth: int = 4
     """Convolutions of the small network [6]."""
     width: int = 16
     """Channels of the first convolution of small (the others have twice as many) [128] or of the
-    first stage of resnets and VGG [64]."""
+    first stage of resnets, VGG and airbench [64]."""
     match: Literal["none", "params", "flops"] = "none"
     """Choose the other arms' widths to match the number of parameters or multiply-adds of 3x3 [none]."""
     image_size: int | None = None
@@ -53,8 +60,9 @@ class Training:
     stream: bool = False
     """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
     augment: Augment = "flip-crop"
-    """flip-crop: random mirroring, and crops after padding by 4 pixels [CIFAR]. area-crop: mirrored crops of random
-    area and aspect ratio, for streamed images [ImageNet]."""
+    """flip-crop: random mirroring, and crops after padding by 4 pixels [CIFAR]. flip-shift: each image mirrored in
+    every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area and
+    aspect ratio, for streamed images [ImageNet]."""
     crop_area: tuple[float, float] = (0.1, 1.0)
     """Smallest and largest fraction of an image's area that area-crop keeps [0.1 1]."""
     crop_aspect: tuple[float, float] = (0.8, 1.25)
@@ -70,7 +78,8 @@ class Training:
     lr: float = 0.05
     """Peak learning rate of SGD [0.01; ImageNet: 0.1 for each 256 images of a step]."""
     schedule: Schedule = "steps"
-    """Learning rate schedule: drops at milestones, a cosine, or one cycle up and down [steps]."""
+    """Learning rate schedule: drops at milestones, a cosine, one cycle up and down along cosines, or triangular: up
+    from 0.2 times the peak and down to 0.07 times it along lines [steps]."""
     milestones: tuple[float, ...] = (0.5, 0.8)
     """Where the learning rate drops, as fractions of all steps [75 and 120 of 150 epochs; ImageNet: 30, 60, 80
     of 90]."""
@@ -82,8 +91,14 @@ class Training:
     """Momentum of SGD [0.9]."""
     nesterov: bool = False
     """Nesterov's momentum [no]."""
+    bias_lr: float = 1.0
+    """Times the learning rate for the biases of batch norms [1]."""
+    stem_epochs: int = 3
+    """Epochs that train the bias of airbench's whitening layer, which is fixed from then on."""
     weight_decay: float = 1e-3
     """L2 decay of the raw weights [0.001; ImageNet: 0.0001]."""
+    decoupled_decay: bool = False
+    """Divide the decay by the peak learning rate, so that weights shrink at a pace that does not depend on it [no]."""
     decay: Literal["all", "weights"] = "all"
     """Which parameters decay: all, or only the weights of convolutions and linear layers [all]."""
     l1: float = 0.0
@@ -93,8 +108,15 @@ class Training:
     """Dropout probability before the last layer of small [0]."""
     label_smoothing: float = 0.0
     """Label smoothing: the fraction of the target that is spread over all classes [0]."""
+    loss: Literal["mean", "sum"] = "mean"
+    """The mean loss of a step's images or their sum, for which learning rates are smaller by the batch size [mean]."""
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 for none [0]."""
+    lookahead: float = 0.0
+    """Average the weights, and train on from their average: its decay for one step at the end of the training, which
+    grows as the cube of the steps; 0 for none [0]."""
+    lookahead_steps: int = 5
+    """Steps between two updates of that average."""
     patience: int | None = None
     """Stop after this many epochs without a better validation accuracy, and keep the best epoch's weights."""
     adversarial: Literal["none", "pgd", "fgsm"] = "none"
@@ -106,6 +128,9 @@ class Training:
     """Steps of pgd."""
     adversarial_step_size: float | None = None
     """Size of a step, as a fraction of the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
+    test_augment: bool = False
+    """At the end also measure the accuracy of mean outputs for each test image, its mirror image and shifts of both by
+    one pixel; a secondary outcome [no]."""
     precision: Precision = "fp32"
     """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) [fp32]."""
     algorithm: Literal["auto", "direct", "fft"] = "auto"

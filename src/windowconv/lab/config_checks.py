@@ -21,9 +21,10 @@ COUNTS = (
     "accumulate",
     "patience",
     "adversarial_steps",
+    "lookahead_steps",
 )
-SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs")
-SHARES = ("val_fraction", "label_smoothing", "ema", "dropout")
+SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs", "bias_lr", "stem_epochs")
+SHARES = ("val_fraction", "label_smoothing", "ema", "lookahead", "dropout")
 
 
 def check_training(training: Any, choices: Mapping[str, tuple[str, ...]]) -> None:
@@ -77,8 +78,10 @@ def _check_values(training: Any) -> None:
 def _check_together(training: Any) -> None:
     if training.augment == "area-crop" and not training.stream:
         raise InputError("augment='area-crop' needs whole images: pass --stream with a folder of images or shards")
-    if training.stream and training.augment == "flip-crop":
-        raise InputError("augment='flip-crop' is for images in memory; with --stream allowed: area-crop, none")
+    if training.stream and training.augment in ("flip-crop", "flip-shift"):
+        raise InputError(
+            f"augment={training.augment!r} is for images in memory; with --stream allowed: area-crop, none"
+        )
     if training.stream and training.image_size is None:
         raise InputError("stream=True needs --image-size: the pixels that the network gets, such as 224")
     if training.patience is not None and not training.val_fraction:
@@ -95,7 +98,14 @@ def _check_together(training: Any) -> None:
         raise InputError(f"accumulate={training.accumulate}; allowed: at most batch-size={training.batch_size}")
     if training.warmup_epochs > training.epochs:
         raise InputError(f"warmup-epochs={training.warmup_epochs:g}; allowed: at most epochs={training.epochs}")
-    if training.schedule == "one-cycle" and training.warmup_epochs:
+    if training.schedule in ("one-cycle", "triangular") and training.warmup_epochs:
         raise InputError(
-            f"warmup-epochs={training.warmup_epochs:g}; allowed: 0 with schedule='one-cycle', which has a warm-up"
+            f"warmup-epochs={training.warmup_epochs:g}; allowed: 0 with schedule={training.schedule!r}, which has a "
+            "warm-up"
         )
+    if training.lookahead and training.ema:
+        raise InputError(f"lookahead={training.lookahead:g}; allowed: 0 with ema={training.ema:g}, another average")
+    if training.decoupled_decay and not training.lr * training.bias_lr:
+        raise InputError("decoupled-decay=True needs learning rates above 0, by which the decay is divided")
+    if training.network == "airbench" and training.normalize != "none":
+        raise InputError(f"normalize={training.normalize!r}; allowed: none with network='airbench', which normalises")

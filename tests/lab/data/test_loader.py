@@ -22,7 +22,7 @@ def gather(loader: DeviceLoader, epoch: int, start: int = 0) -> tuple[torch.Tens
     return images, labels, indices
 
 
-@given(n=st.integers(1, 30), batch=st.integers(1, 35), augment=st.sampled_from(["none", "flip-crop"]))
+@given(n=st.integers(1, 30), batch=st.integers(1, 35), augment=st.sampled_from(["none", "flip-crop", "flip-shift"]))
 @settings(max_examples=40)
 def test_every_image_once_whatever_the_batch_size(n, batch, augment):
     images = make(n)

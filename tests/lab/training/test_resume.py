@@ -19,6 +19,7 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData, gratings
 from windowconv.lab.progress import Progress
+from windowconv.lab.recipes import find_recipe
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.signals import Stopped
 from windowconv.lab.training.train import train, train_together
@@ -53,6 +54,11 @@ class CutAt(Progress):
             raise SystemError("cut")
 
 
+AIRBENCH = {
+    key: value
+    for key, value in asdict(find_recipe("cifar10-strong").training).items()
+    if key not in ("width", "epochs", "batch_size", "algorithm")
+} | {"image_size": 12, "lookahead_steps": 2}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "hamming": {"arm": "5x5-hamming"},
@@ -64,6 +70,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no momentum": {"momentum": 0.0, "schedule": "cosine", "warmup_epochs": 0.5},
     "pgd": {"adversarial": "pgd", "adversarial_steps": 2, "ema": 0.9, "arm": "5x5-hamming"},
     "fgsm": {"adversarial": "fgsm", "precision": "bf16", "accumulate": 2},
+    "airbench": {**AIRBENCH, "arm": "5x5-hamming", "epochs": 3, "stem_epochs": 1},
     "dropout": {"network": "torchvision/squeezenet1_1", "image_size": 32, "train_images": 20, "test_images": 8},
 }
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
@@ -77,3 +78,11 @@ def test_very_short_runs_have_finite_rates(schedule: Any, steps: int) -> None:
     rates = [learning_rate(config, step, steps) for step in range(steps)]
     assert all(0 <= rate <= 0.4 + 1e-12 for rate in rates)
     assert max(rates) > 0
+
+
+def test_triangular_is_a_line_up_and_a_line_down() -> None:
+    """NumPy's interpolation between the three corners."""
+    top = int(0.23 * STEPS)
+    expected = 0.4 * np.interp(np.arange(STEPS), [0, top, STEPS], [0.2, 1, 0.07])
+    assert ours(schedule="triangular") == pytest.approx(expected.tolist(), rel=1e-12)
+    assert all(learning_rate(Training(schedule="triangular"), 0, steps) > 0 for steps in (1, 2, 3))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError, unknown
 from windowconv.lab.data.batches import Batch, Loader
-from windowconv.lab.data.pixels.augment import AUGMENTS, FlipCrop, draw_flip_crop, flip_crop
+from windowconv.lab.data.pixels.augment import AUGMENTS, FlipCrop, draw_flip_crop, draw_flip_shift, flip_crop
 from windowconv.lab.data.sets import ImageSet
 
 
@@ -25,7 +25,8 @@ class DeviceLoader(Loader):
         batch_size: images in a batch, over all processes; the last one may be smaller.
         seed: of the order and the augmentation.
         device: where the images live.
-        augment: "none", or "flip-crop" for random mirroring and a random crop after zero padding.
+        augment: "none", "flip-crop" for random mirroring and a random crop after zero padding, or "flip-shift" for
+            mirroring in every other epoch and a random shift with reflected edges.
         padding: zeros on each side before the crop, in pixels.
         drop_last: leave a last, smaller batch out.
         ordered: the set's own order in every epoch instead of a random one: for evaluation, where every image
@@ -66,6 +67,8 @@ class DeviceLoader(Loader):
         how: FlipCrop | None = None
         if self.augment == "flip-crop":
             how = draw_flip_crop(len(self.image_set), self.padding, self.seed, epoch).to(self.device)
+        elif self.augment == "flip-shift":
+            how = draw_flip_shift(len(self.image_set), self.seed, epoch).to(self.device)
         for positions, total, weight in self._rank_slices(start):
             indices = order[positions]
             images = self._images[indices]

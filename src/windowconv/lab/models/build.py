@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError, require, unknown
 from windowconv.inspection.subject import IMAGENET
+from windowconv.lab.models.airbench import airbench
 from windowconv.lab.models.arm_layers import grow_to_arm, put_windows
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.resnet import NARROWEST, ResNet18
@@ -85,6 +86,7 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18,
     "resnet18-cifar": resnet18_cifar,
     "vgg11-bn": vgg11,
+    "airbench": airbench,
 }
 """Networks whose builder takes widths."""
 

@@ -20,7 +20,7 @@ from windowconv.model_summary import summary
 BASELINE = "3x3"
 ROUNDS = 40  # of changes to single layers
 STEPS = (-2, -1, 1, 2)
-STAGES = {"resnet18": (1, 2, 4, 8), "resnet18-cifar": (1, 2, 4, 8), "vgg11-bn": (1, 2, 4, 8, 8)}
+STAGES = {"resnet18": (1, 2, 4, 8), "resnet18-cifar": (1, 2, 4, 8), "vgg11-bn": (1, 2, 4, 8, 8), "airbench": (1, 4, 4)}
 """The channels of each stage over the width."""
 
 

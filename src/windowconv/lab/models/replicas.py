@@ -95,7 +95,7 @@ class Stacked(Replicas):
         self._buffer_names = list(buffers)
         self._skeleton = [skeleton]
         for i, tensor in enumerate(parameters.values()):
-            self.register_parameter(f"parameter{i}", nn.Parameter(tensor.detach()))
+            self.register_parameter(f"parameter{i}", nn.Parameter(tensor.detach(), tensor.requires_grad))
         for i, tensor in enumerate(buffers.values()):
             self.register_buffer(f"buffer{i}", tensor)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from windowconv.errors import unknown
-from windowconv.lab.recipes import imagenet, small_network
+from windowconv.lab.recipes import airbench, imagenet, small_network
 from windowconv.lab.recipes.recipe import ARMS, Recipe
 
 __all__ = ["ARMS", "RECIPES", "Recipe", "find_recipe"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*small_network.RECIPES, *imagenet.RECIPES)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*small_network.RECIPES, *imagenet.RECIPES, *airbench.RECIPES)
+}
 
 
 def find_recipe(name: str) -> Recipe:

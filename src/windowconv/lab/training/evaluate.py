@@ -21,6 +21,8 @@ from windowconv.lab.training.distributed import Ranks, configure
 from windowconv.lab.training.loading import data_of, limit_images, ordered_loader, read_data
 
 BATCH = 500
+TEST_AUGMENTED = "test-augment"
+"""The name of evaluations with test-time augmentation."""
 STREAMED_BATCH = 100  # their worker processes hold several, in shared memory
 
 

@@ -19,8 +19,9 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, newest_step, save_checkpoint
 from windowconv.lab.runs.writer import RunWriter
+from windowconv.lab.training.augmented_network import AugmentedNetwork
 from windowconv.lab.training.distributed import Ranks
-from windowconv.lab.training.evaluate import Predictions, evaluate
+from windowconv.lab.training.evaluate import TEST_AUGMENTED, Predictions, evaluate
 from windowconv.lab.training.loading import split_validation, training_loader
 from windowconv.lab.training.signals import Stopped, StopRequest, listening
 from windowconv.lab.training.state import Tensors, all_finite, cpu_copy
@@ -187,9 +188,15 @@ class Loop:
             result.evaluations[name] = last or self._evaluate(network, images, name), images
             if self.validation is not None and self.config.purpose == "result":
                 result.evaluations[TEST] = self._evaluate(network, self.data.test, TEST), self.data.test
+            if self.config.test_augment and TEST in result.evaluations:
+                augmented = AugmentedNetwork(network)
+                result.evaluations[TEST_AUGMENTED] = self._evaluate(augmented, self.data.test, TEST), self.data.test
             metrics = {"kept_epoch": track.best_epoch} if self.config.patience else {}
             for name, (evaluation, _) in result.evaluations.items():
-                metrics |= _metrics(name, evaluation)
+                if name == TEST_AUGMENTED:
+                    metrics["test_accuracy_tta"] = evaluation.accuracy
+                else:
+                    metrics |= _metrics(name, evaluation)
             if self.writers:
                 self.writers[i].log("final", **{**track.metrics, **metrics})
             trained.append(result)

@@ -18,10 +18,12 @@ from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.optimizer import (
     add_l1,
     averaged,
+    go_on_from,
     make_average,
     make_factors,
     make_optimizer,
     scale_gradients,
+    stem_biases,
 )
 from windowconv.lab.training.schedule import learning_rate
 from windowconv.lab.training.state import Tensors, capture, restore
@@ -42,7 +44,8 @@ class Stepper:
         self.steps, self.ranks = steps, ranks
         self.replicas = Alone(networks[0]) if len(networks) == 1 else Stacked(networks)
         self.optimizer = make_optimizer(self.replicas, config)
-        self.average = make_average(self.replicas, config.ema)
+        self.average = make_average(self.replicas, config, steps)
+        self.stem = stem_biases(self.replicas)
         self.factors = make_factors(self.replicas, config)
         self.adversary = None if config.adversarial == "none" else Adversary(configs, self.replicas, ranks)
         self.lr = config.lr
@@ -58,7 +61,10 @@ class Stepper:
         """
         self.lr = learning_rate(self.config, step, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
+            group["lr"] = self.lr * group["lr_factor"]
+        fixed = step * self.config.epochs >= self.config.stem_epochs * self.steps
+        for bias in self.stem:  # a gradient less; with several processes it is expected
+            bias.requires_grad_(not fixed or self.ranks.world > 1)
         # dropout and its like draw numbers that depend on where the run is, not on how it came there
         _seed(seeded_generator("step", self.config.seed, step, self.ranks.rank).initial_seed(), self.ranks.device)
         if not (self._model.training and self.replicas.networks[0].training):  # evaluations end that
@@ -71,14 +77,25 @@ class Stepper:
         losses, hits = self._gradients(images, labels, batches[0])
         scale_gradients(self.factors)
         add_l1(self.replicas, self.config.l1)
+        for bias in self.stem if fixed else ():
+            bias.grad = None
         self._optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.replicas)
+        self._average(step + 1)
         return losses, hits
+
+    def _average(self, step: int) -> None:
+        """Update the average after so many steps; with lookahead, the training goes on from it."""
+        if self.average is None or (self.config.lookahead and step % self.config.lookahead_steps):
+            return
+        self.average.update_parameters(self.replicas)
+        if self.config.lookahead:
+            go_on_from(self.average, self.replicas)
 
     def _gradients(self, images: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Add up the gradients of the step's parts; `batch` is any of the batches."""
         share = batch.weight / batch.total
+        # gradients are averaged over ranks, and each rank has its share of the mean only
+        factor = self.ranks.world * (batch.total if self.config.loss == "sum" else 1)
         losses, hits = [], []
         accumulate = self.config.accumulate
         parts = list(zip(images.chunk(accumulate, 1), labels.chunk(accumulate, 1), strict=True))
@@ -86,8 +103,7 @@ class Stepper:
             with self.ranks.averaging(self._model, i + 1 == len(parts)):
                 outputs = self.ranks.forward(self._model, laid_out(some, self.config.channels_last))
                 loss = self._cross_entropy(outputs, targets) * share
-                # gradients are averaged over ranks, and each rank has its share of the mean only
-                self.ranks.backward(loss.sum() * self.ranks.world if self.ranks.world > 1 else loss.sum())
+                self.ranks.backward(loss.sum() * factor if factor > 1 else loss.sum())
             losses.append(loss.detach())
             hits.append((outputs.argmax(2) == targets).sum(1))
         return _sum(losses), _sum(hits) * int(batch.weight)
@@ -104,7 +120,7 @@ class Stepper:
 
     def networks(self) -> list[nn.Module]:
         """The networks as they are evaluated and kept, averaged if they are; the same on all ranks."""
-        source = self.replicas if self.average is None else self.average.module
+        source = self.replicas if self.average is None or not self.average.n_averaged else self.average.module
         self.ranks.share_buffers(source)
         return averaged(self.average, self.replicas)
 

@@ -14,6 +14,7 @@ from windowconv.checkpoint import save_weights
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
 from windowconv.lab.data import ImageData
+from windowconv.lab.models.airbench import SMALLEST, Whitening
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, restore_algorithms
 from windowconv.lab.models.build import build, to_header
 from windowconv.lab.models.matching import NetworkSpec, network_spec
@@ -24,8 +25,12 @@ from windowconv.lab.runs.records import read_json
 from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
+from windowconv.lab.training.loading import example_images, split_validation
 from windowconv.lab.training.loop import Loop, TrainedNetwork
 from windowconv.lab.training.state import common_checkpoints
+
+WHITENED = 5_000
+"""Images that a whitening layer takes its filters from."""
 
 Start = Callable[[NetworkSpec], nn.Module]
 
@@ -83,6 +88,8 @@ def train_together(
     if pins is None:
         pins = choose_algorithms(specs[0], configs[0], data, execution, ranks.world)
     networks = [_network(c, spec, ranks.device, pins, start) for c, spec in zip(configs, specs, strict=True)]
+    if checkpoints is None and start is None:
+        fit_whitening(networks, configs[0], data)
     records = {
         folder: run_record(folder.name, c, data, spec, ranks.device, pins, ranks.world)
         for c, spec, folder in zip(configs, specs, folders, strict=True)
@@ -108,11 +115,23 @@ def check_trainable(training: Training, data: ImageData, together: int = 1, worl
         together: seeds that are stacked into one network.
         world: processes.
     """
-    if max(data.image_size) < 3:
-        height, width = data.image_size
-        raise InputError(f"the images are {width}x{height}; allowed: 3x3 or more; pass a larger --image-size")
+    height, width = data.image_size
+    small, least = (min(height, width), SMALLEST) if training.network == "airbench" else (max(height, width), 3)
+    if small < least:
+        raise InputError(
+            f"the images are {width}x{height}; allowed: {least}x{least} or more; pass a larger --image-size"
+        )
     if together > 1 and (world > 1 or training.patience or training.compile):
         raise InputError("seeds-at-once is for one process, without --patience and --compile; leave it at 1")
+
+
+def fit_whitening(networks: Sequence[nn.Module], training: Training, data: ImageData) -> None:
+    """Give whitening layers their filters, from some of the images that are trained on; the same for all seeds."""
+    layers = [layer for network in networks for layer in network.modules() if isinstance(layer, Whitening)]
+    if layers:
+        images = example_images(split_validation(data.train, training)[0], WHITENED)
+        for layer in layers:
+            layer.fit(images)
 
 
 def _earlier(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import pad
 
-from windowconv.lab.data.pixels.augment import FlipCrop, draw_flip_crop, flip_crop
+from windowconv.lab.data.pixels.augment import FlipCrop, draw_flip_crop, draw_flip_shift, flip_crop
 
 
 def naive(image: torch.Tensor, flip: bool, top: int, left: int, padding: int) -> torch.Tensor:
@@ -60,3 +62,25 @@ def test_no_change_in_the_middle():
     images = torch.randint(0, 256, (2, 3, 5, 5)).to(torch.uint8)
     middle = FlipCrop(torch.zeros(2, dtype=torch.bool), torch.full((2,), 4), torch.full((2,), 4), 4)
     assert torch.equal(flip_crop(images, middle), images)
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (9, 12), (32, 32)])
+def test_a_shift_is_a_crop_of_the_reflected_image(height: int, width: int) -> None:
+    images = torch.arange(60 * 2 * height * width).view(60, 2, height, width).float()
+    how = draw_flip_shift(60, seed=1, epoch=0)
+    for image, got, flip, top, left in zip(images, flip_crop(images, how), how.flip, how.top, how.left, strict=True):
+        crop = pad(image[None], (2, 2, 2, 2), mode="reflect")[0, :, top : top + height, left : left + width]
+        assert torch.equal(got, crop.flip(-1) if flip else crop)
+
+
+def test_each_image_is_mirrored_in_every_other_epoch() -> None:
+    flips = [draw_flip_shift(4000, seed=3, epoch=epoch).flip for epoch in range(4)]
+    assert torch.equal(flips[0], ~flips[1])
+    assert torch.equal(flips[0], flips[2])
+    assert torch.equal(flips[1], flips[3])
+    assert abs(flips[0].float().mean() - 0.5) < 0.04
+    assert not torch.equal(flips[0], draw_flip_shift(4000, seed=4, epoch=0).flip)
+    shifts = torch.cat([torch.stack(draw_flip_shift(4000, 3, epoch)[1:3], 1) for epoch in range(4)])
+    counts = torch.bincount(shifts[:, 0] * 5 + shifts[:, 1], minlength=25)
+    assert counts.shape == (25,)
+    assert (counts - 640).abs().max() < 4 * 640**0.5

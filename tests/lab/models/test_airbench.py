@@ -1,0 +1,116 @@
+"""The airbench network: its shapes, its whitening layer, its start as an identity under every window."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from windowconv.errors import InputError
+from windowconv.lab.models.airbench import Whitening, start_as_identity
+from windowconv.lab.models.build import build
+from windowconv.layers import WindowedConv2d
+from windowconv.model_summary import summary
+from windowconv.windows import VALUES, Window
+
+
+def network(arm: str = "3x3", widths: tuple[int, ...] = (4, 8, 8), channels: int = 3) -> nn.Module:
+    torch.manual_seed(0)
+    return build("airbench", {"arm": arm, "classes": 10, "channels": channels, "widths": widths})
+
+
+@pytest.mark.parametrize(("pixels", "sizes"), [(32, [31, 15, 7, 3]), (28, [27, 13, 6, 3]), (9, [8, 4, 2, 1])])
+@pytest.mark.parametrize("arm", ["3x3", "7x7", "5x5-hamming"])
+def test_its_shapes(pixels: int, sizes: list[int], arm: str) -> None:
+    model = network(arm, channels=1 if pixels == 28 else 3)
+    seen: list[int] = []
+    for layer in model.modules():
+        if isinstance(layer, Whitening | nn.MaxPool2d):
+            layer.register_forward_hook(lambda layer, inputs, output: seen.append(output.shape[-1]))
+    assert model(torch.rand(2, 1 if pixels == 28 else 3, pixels, pixels)).shape == (2, 10)
+    assert seen == sizes
+
+
+def test_the_published_sizes() -> None:
+    """1.97 M parameters are published for (64, 256, 256); the whitening layer's 288 weights are none of ours."""
+    with torch.device("meta"):
+        model = build("airbench", {"arm": "3x3", "classes": 10, "channels": 3})
+        found = summary(model, torch.empty(1, 3, 32, 32))
+    convolutions = 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+    assert found.parameters == convolutions + 24 + 2 * (2 * 64 + 4 * 256) + 2560
+    assert round((found.parameters + 288) / 1e6, 2) == 1.97
+
+
+def test_whitened_patches_are_uncorrelated() -> None:
+    torch.manual_seed(1)
+    mixed = torch.einsum(
+        "cd,ndhw->nchw", torch.tensor([[0.5, 0.2, 0.1], [0.1, 0.3, 0], [0.2, 0, 0.4]]), torch.rand(400, 3, 9, 9)
+    )
+    images = F.avg_pool2d(mixed, 2, 1)  # neighbours are correlated, too
+    layer = Whitening(3)
+    assert not layer(images[:2]).sub(layer.bias.view(-1, 1, 1)).any()
+    layer.fit(images)
+    with torch.no_grad():
+        outputs = (layer(images) - layer.bias.view(-1, 1, 1)).double()
+    torch.testing.assert_close(outputs[:, :12], -outputs[:, 12:], rtol=1e-5, atol=1e-5)
+    rows = outputs[:, :12].transpose(0, 1).flatten(1)
+    torch.testing.assert_close(rows.mean(1), torch.zeros(12).double(), atol=1e-4, rtol=0)
+    covariance = torch.cov(rows, correction=0)
+    # of values v + eps the part v is left, which is 1 for all but the smallest
+    torch.testing.assert_close(covariance, torch.diag(covariance.diagonal()), atol=2e-3, rtol=0)
+    variances = covariance.diagonal()
+    assert (variances[:6] > 0.99).all()
+    assert (variances < 1.001).all()
+    assert (variances[:-1] >= variances[1:] - 1e-3).all()
+
+
+def test_whitening_by_hand_on_grey_images() -> None:
+    """Independent pixels of variance s^2 are 2x2 patches of covariance 1 after their normalisation."""
+    torch.manual_seed(2)
+    layer = Whitening(1)
+    layer.fit(0.5 + 0.1 * torch.randn(3000, 1, 12, 12))
+    norms = layer.weight[:4].flatten(1).norm(dim=1)
+    torch.testing.assert_close(norms, torch.full((4,), 1 / 0.1 / math.sqrt(1 + Whitening.EPS)), rtol=0.02, atol=0)
+    layer.fit(torch.full((10, 1, 9, 9), 0.25))  # nothing varies
+    assert torch.isfinite(layer.weight).all()
+    assert layer(torch.full((1, 1, 9, 9), 0.25)).sub(layer.bias.view(-1, 1, 1)).abs().max() < 1e-4
+
+
+def test_the_whitening_layer_is_state_and_no_parameter() -> None:
+    layer = Whitening(3)
+    assert [name for name, _ in layer.named_parameters()] == ["bias"]
+    assert set(layer.state_dict()) == {"bias", "weight", "offset"}
+    assert {type(m) for m in network("7x7-hamming").modules() if hasattr(m, "kernel_size")} >= {WindowedConv2d}
+    assert not isinstance(layer, nn.Conv2d)  # so that no conversion takes it
+
+
+@pytest.mark.filterwarnings("ignore:.*hann is zero at 24 of 49 taps")
+@pytest.mark.parametrize(
+    "arm",
+    ["3x3", "7x7", "7x7-hamming", "5x5-hamming-energy", "7x7-hann", "7x7-kaiser:8.6", "5x5-learnable-cosine",
+     "7x7-hamming-init", "7x7-hamming-rates", "7x7-shuffled"],
+)  # fmt: skip
+def test_layers_start_as_an_identity_whatever_the_window(arm: str) -> None:
+    model = network(arm)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    assert len(convolutions) == 6
+    for layer in convolutions:
+        kept = min(layer.in_channels, layer.out_channels)
+        images = torch.rand(2, layer.in_channels, 9, 9)
+        torch.testing.assert_close(layer(images)[:, :kept], images[:, :kept], rtol=1e-5, atol=1e-6)
+        assert not layer.weight[kept:].eq(0).all() or kept == layer.out_channels
+
+
+def test_a_window_that_is_zero_in_the_middle_is_refused() -> None:
+    layer = WindowedConv2d(2, 2, 3, window=Window(VALUES, [[1.0, 1, 1], [1, 0, 1], [1, 1, 1]]))
+    with pytest.raises(InputError, match="zero at the kernel's middle tap; allowed: "):
+        start_as_identity(layer)
+
+
+def test_the_scale_of_batch_norms_is_fixed() -> None:
+    norms = [layer for layer in network().modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert len(norms) == 6
+    for norm in norms:
+        assert (norm.weight.requires_grad, norm.bias.requires_grad) == (False, True)
+        assert (norm.eps, norm.momentum) == (1e-12, 0.4)
