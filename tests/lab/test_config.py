@@ -42,6 +42,8 @@ ROOT = Path(__file__).parents[2]
         ("accumulate", 0),
         ("patience", 0),
         ("lookahead", 1.0),
+        ("start_size", 0),
+        ("start_share", 1.0),
         ("lookahead_steps", 0),
         ("stem_epochs", -1),
         ("bias_lr", math.nan),
@@ -90,6 +92,7 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
         "dropout": 0.5,
         "loss": "sum",
         "lookahead": 0.9,
+        "start_share": 0.25,
     }
     start = RunConfig(val_fraction=0.1, image_size=32, augment="none")
     value = changed.get(field)

@@ -23,6 +23,8 @@ LATER: dict[str, Any] = {
     "adversarial_budget": 8 / 255,
     "adversarial_steps": 7,
     "adversarial_step_size": None,
+    "start_size": None,
+    "start_share": 0.5,
     "stem_epochs": 3,
     "bias_lr": 1.0,
     "decoupled_decay": False,
@@ -50,6 +52,10 @@ class Training:
     """Choose the other arms' widths to match the number of parameters or multiply-adds of 3x3 [none]."""
     image_size: int | None = None
     """Resize the images to this many pixels (needed for image folders of mixed sizes)."""
+    start_size: int | None = None
+    """Resize images in memory to this many pixels during the first epochs, which are then faster [not done]."""
+    start_share: float = 0.5
+    """The share of all steps for which that is done."""
     train_images: int | None = None
     """Number of training images, evenly over the classes; all if not given."""
     test_images: int | None = None

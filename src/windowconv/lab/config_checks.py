@@ -13,6 +13,7 @@ from windowconv.errors import InputError, unknown
 
 COUNTS = (
     "image_size",
+    "start_size",
     "train_images",
     "test_images",
     "width",
@@ -24,7 +25,7 @@ COUNTS = (
     "lookahead_steps",
 )
 SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs", "bias_lr", "stem_epochs")
-SHARES = ("val_fraction", "label_smoothing", "ema", "lookahead", "dropout")
+SHARES = ("val_fraction", "label_smoothing", "ema", "lookahead", "dropout", "start_share")
 
 
 def check_training(training: Any, choices: Mapping[str, tuple[str, ...]]) -> None:
@@ -82,6 +83,8 @@ def _check_together(training: Any) -> None:
         raise InputError(
             f"augment={training.augment!r} is for images in memory; with --stream allowed: area-crop, none"
         )
+    if training.start_size is not None and training.adversarial != "none":
+        raise InputError(f"start-size={training.start_size}; allowed: none with adversarial={training.adversarial!r}")
     if training.stream and training.image_size is None:
         raise InputError("stream=True needs --image-size: the pixels that the network gets, such as 224")
     if training.patience is not None and not training.val_fraction:

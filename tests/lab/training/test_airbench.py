@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms.functional import resize
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution, RunConfig, Training
@@ -214,6 +215,31 @@ def test_settings_that_cannot_be_together(changes: dict[str, Any], message: str)
     with pytest.raises(InputError) as caught:
         Training(**changes)
     assert str(caught.value).startswith(message)
+
+
+def test_the_first_epochs_have_smaller_images(
+    config: RunConfig, tiny: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step of training sees the batch as torchvision's transform makes it smaller; evaluations see it whole."""
+    seen: list[torch.Tensor] = []
+    network_forward = Whitening.forward
+
+    def forward(self: Whitening, images: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            seen.append(images)
+        else:
+            assert images.shape[-1] == 12
+        return network_forward(self, images)
+
+    monkeypatch.setattr(Whitening, "forward", forward)
+    own = replace(config, start_size=10, start_share=0.3, test_augment=False)
+    train(own, tiny, tmp_path / "run", Progress())
+    assert [images.shape[-1] for images in seen] == [10] * 6 + [12] * 14
+    assert isinstance(tiny.train, ImageSet)
+    first = next(DeviceLoader(tiny.train, 16, augment="flip-shift").epoch(0)).images
+    torch.testing.assert_close(seen[0], resize(first, [10, 10], antialias=True), rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="start-size=8; allowed with network='airbench': 9 or more"):
+        train(replace(own, start_size=8), tiny, tmp_path / "small", Progress())
 
 
 def test_small_images_are_refused(config: RunConfig, tmp_path: Path) -> None:

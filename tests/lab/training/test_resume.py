@@ -70,7 +70,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no momentum": {"momentum": 0.0, "schedule": "cosine", "warmup_epochs": 0.5},
     "pgd": {"adversarial": "pgd", "adversarial_steps": 2, "ema": 0.9, "arm": "5x5-hamming"},
     "fgsm": {"adversarial": "fgsm", "precision": "bf16", "accumulate": 2},
-    "airbench": {**AIRBENCH, "arm": "5x5-hamming", "epochs": 3, "stem_epochs": 1},
+    "airbench": {**AIRBENCH, "arm": "5x5-hamming", "epochs": 3, "stem_epochs": 1, "start_size": 10},
     "dropout": {"network": "torchvision/squeezenet1_1", "image_size": 32, "train_images": 20, "test_images": 8},
 }
 

@@ -72,6 +72,8 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         images = torch.stack([b.images for b in batches]) if len(batches) > 1 else batches[0].images[None]
         labels = torch.stack([b.labels for b in batches])
+        if (size := self.config.start_size) and step < self.config.start_share * self.steps:
+            images = _resized(images, size)
         if self.adversary is not None:
             images = self.adversary.attack(batches, images, labels, step)
         losses, hits = self._gradients(images, labels, batches[0])
@@ -147,6 +149,12 @@ class Stepper:
             "averaged": 0 if self.average is None else int(self.average.n_averaged),
             "scaler": None if self.ranks.scaler is None else self.ranks.scaler.state_dict(),
         }
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    """Images (R, N, C, H, W) with so many pixels on each side."""
+    small = F.interpolate(images.flatten(0, 1), (size, size), mode="bilinear", antialias=True)
+    return small.unflatten(0, images.shape[:2])
 
 
 def _sum(parts: list[Tensor]) -> Tensor:

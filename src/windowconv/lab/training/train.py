@@ -27,6 +27,7 @@ from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
 from windowconv.lab.training.loading import example_images, split_validation
 from windowconv.lab.training.loop import Loop, TrainedNetwork
+from windowconv.lab.training.memory import keep_freed_memory
 from windowconv.lab.training.state import common_checkpoints
 
 WHITENED = 5_000
@@ -81,6 +82,8 @@ def train_together(
     """
     execution = execution or Execution()
     ranks = Ranks(execution, configs[0].precision)
+    if ranks.device.type == "cpu":
+        keep_freed_memory()
     check_trainable(configs[0], data, len(configs), ranks.world)
     specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
     checkpoints, earlier = _earlier(configs, data, folders)
@@ -116,6 +119,8 @@ def check_trainable(training: Training, data: ImageData, together: int = 1, worl
         world: processes.
     """
     height, width = data.image_size
+    if training.network == "airbench" and training.start_size is not None and training.start_size < SMALLEST:
+        raise InputError(f"start-size={training.start_size}; allowed with network='airbench': {SMALLEST} or more")
     small, least = (min(height, width), SMALLEST) if training.network == "airbench" else (max(height, width), 3)
     if small < least:
         raise InputError(
