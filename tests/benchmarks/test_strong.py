@@ -1,8 +1,8 @@
 """A run's time is extrapolated from steps of every kind."""
 
 import pytest
-
 from benchmarks.strong import kinds, minutes, page
+
 from windowconv.lab.config import RunConfig
 
 ENVIRONMENT = {"device": "a processor", "threads": 1, "torch": "2", "windowconv": "0"}

@@ -91,6 +91,7 @@ def test_the_hash_differs_where_any_setting_does(field: str) -> None:
         "adversarial": "pgd",
         "dropout": 0.5,
         "loss": "sum",
+        "bad_images": "skip",
         "lookahead": 0.9,
         "start_share": 0.25,
     }

@@ -32,6 +32,7 @@ LATER: dict[str, Any] = {
     "lookahead": 0.0,
     "lookahead_steps": 5,
     "test_augment": False,
+    "bad_images": "fail",
 }
 """Settings that came after the first runs, with their defaults, which must stay: else those runs lose their hashes."""
 
@@ -65,6 +66,9 @@ class Training:
     them, and the test set is used once, at the end [0]."""
     stream: bool = False
     """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
+    bad_images: Literal["fail", "skip"] = "fail"
+    """What to do about images of a folder that cannot be decoded: refuse the first, or leave all of them out and list
+    them, for which each image is decoded once more at the start."""
     augment: Augment = "flip-crop"
     """flip-crop: random mirroring, and crops after padding by 4 pixels [CIFAR]. flip-shift: each image mirrored in
     every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area and

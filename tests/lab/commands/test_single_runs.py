@@ -170,6 +170,18 @@ def test_an_image_folder_with_a_broken_image_stops_before_the_training(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.filterwarnings("always::windowconv.errors.WindowWarning")
+def test_broken_images_are_left_out_if_asked(shell: Shell, image_folder: Path, tmp_path: Path) -> None:
+    (image_folder / "train" / "ant" / "2.png").write_bytes(b"not an image")
+    words = f"train --data {image_folder} --epochs 1 --width 2 --depth 2 --batch-size 2 --bad-images skip --out"
+    code, _, err = shell(words, tmp_path / "run")
+    assert code == 0
+    assert "windowconv: warning: 1 of 10 images cannot be decoded and are left out: train/ant/2.png\n" in err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["left_out"] == ["train/ant/2.png"]
+    assert shell("evaluate --data-root", image_folder.parent, "--data", image_folder, tmp_path / "run")[0] == 0
+
+
 def test_images_of_another_size_are_refused(shell: Shell, image_folder: Path, tmp_path: Path,
                                             encode: Callable[..., bytes]) -> None:  # fmt: skip
     (image_folder / "val/ant/1.png").write_bytes(encode(1, size=(9, 8)))

@@ -174,4 +174,5 @@ def describe_data(data: ImageData) -> dict[str, Any]:
         "classes": list(data.classes),
         "channels": data.channels,
         "image_size": list(data.image_size),
+        **({"left_out": list(data.left_out)} if data.left_out else {}),
     }

@@ -68,7 +68,7 @@ def split_validation(images: Images, training: Training) -> tuple[Images, Images
 
 def read_data(data: str, root: Path | None, training: Training) -> ImageData:
     """The images that settings are for, all of them."""
-    return load(data, root, image_size=training.image_size, stream=training.stream)
+    return load(data, root, image_size=training.image_size, stream=training.stream, bad_images=training.bad_images)
 
 
 def example_images(images: Images, count: int) -> Tensor:

@@ -134,7 +134,7 @@ GOOD = {"__key__": "good", "jpg": b"good", "cls": b"0"}
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        ({"__key__": "a", "jpg": b"a"}, r"train-000000\.tar sample a: has no \.cls: it must hold"),
+        ({"__key__": "a", "jpg": b"a"}, r"train-000000\.tar sample a: has neither \.cls nor \.json: one must hold"),
         ({"__key__": "a", "cls": b"0"}, r"train-000000\.tar sample a: has \.cls: it must have one image \(\.jpg, "),
         ({"__key__": "a", "jpg": b"a", "png": b"a", "cls": b"0"}, r"sample a: has .*: it must have one image"),
         ({"__key__": "a", "jpg": b"a", "cls": b"ant"}, r"sample a: its \.cls is b'ant': it must be a number"),
