@@ -39,22 +39,22 @@ LATER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Training:
-    """Settings that all arms and seeds share. The defaults suit a laptop; the paper's values are in brackets."""
+    """Settings that all arms and seeds share. The defaults suit a laptop."""
 
     network: str = "small"
     """small (the paper's CIFAR network), resnet18, resnet18-cifar, vgg11-bn, airbench (fast training of CIFAR-10),
-    torchvision/NAME, timm/NAME [small; ImageNet: resnet18, vgg11-bn]."""
+    torchvision/NAME, timm/NAME (paper: small; ImageNet: resnet18, vgg11-bn)."""
     depth: int = 4
-    """Convolutions of the small network [6]."""
+    """Convolutions of the small network (paper: 6)."""
     width: int = 16
-    """Channels of the first convolution of small (the others have twice as many) [128] or of the
-    first stage of resnets, VGG and airbench [64]."""
+    """Channels of the first convolution of small (the others have twice as many) (paper: 128) or of the
+    first stage of resnets, VGG and airbench (paper: 64)."""
     match: Literal["none", "params", "flops"] = "none"
-    """Choose the other arms' widths to match the number of parameters or multiply-adds of 3x3 [none]."""
+    """Choose the other arms' widths to match the number of parameters or multiply-adds of 3x3 (paper: none)."""
     image_size: int | None = None
     """Resize the images to this many pixels (needed for image folders of mixed sizes)."""
     start_size: int | None = None
-    """Resize images in memory to this many pixels during the first epochs, which are then faster [not done]."""
+    """Resize images in memory to this many pixels during the first epochs, which are then faster."""
     start_share: float = 0.5
     """The share of all steps for which that is done."""
     train_images: int | None = None
@@ -63,75 +63,75 @@ class Training:
     """Number of test images, evenly over the classes; all if not given."""
     val_fraction: float = 0.0
     """Hold out this fraction of the training images for validation, the same ones in all runs. Epochs are evaluated on
-    them, and the test set is used once, at the end [0]."""
+    them, and the test set is used once, at the end."""
     stream: bool = False
     """Read images from disk while training instead of holding them in memory: image folders, tar shards."""
     bad_images: Literal["fail", "skip"] = "fail"
     """What to do about images of a folder that cannot be decoded: refuse the first, or leave all of them out and list
     them, for which each image is decoded once more at the start."""
     augment: Augment = "flip-crop"
-    """flip-crop: random mirroring, and crops after padding by 4 pixels [CIFAR]. flip-shift: each image mirrored in
-    every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area and
-    aspect ratio, for streamed images [ImageNet]."""
+    """flip-crop: random mirroring, and crops after padding by 4 pixels (paper, CIFAR). flip-shift: each image mirrored
+    in every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area and
+    aspect ratio, for streamed images (paper, ImageNet)."""
     crop_area: tuple[float, float] = (0.1, 1.0)
-    """Smallest and largest fraction of an image's area that area-crop keeps [0.1 1]."""
+    """Smallest and largest fraction of an image's area that area-crop keeps (paper: 0.1 1)."""
     crop_aspect: tuple[float, float] = (0.8, 1.25)
-    """Smallest and largest aspect ratio (width over height) of such a crop [0.8 1.25]."""
+    """Smallest and largest aspect ratio (width over height) of such a crop (paper: 0.8 1.25)."""
     normalize: Literal["none", "imagenet"] = "none"
-    """Subtract ImageNet's mean and divide by its standard deviation [none; ImageNet: imagenet]."""
+    """Subtract ImageNet's mean and divide by its standard deviation (paper: none; ImageNet: imagenet)."""
     epochs: int = 4
-    """Passes over the training images [150; ImageNet: 90]."""
+    """Passes over the training images (paper: 150; ImageNet: 90)."""
     batch_size: int = 64
-    """Images in a step, over all processes together [32; ImageNet: 256 for each process]."""
+    """Images in a step, over all processes together (paper: 32; ImageNet: 256 for each process)."""
     accumulate: int = 1
-    """Split each step into this many parts and accumulate their gradients, to save memory [1]."""
+    """Split each step into this many parts and accumulate their gradients, to save memory."""
     lr: float = 0.05
-    """Peak learning rate of SGD [0.01; ImageNet: 0.1 for each 256 images of a step]."""
+    """Peak learning rate of SGD (paper: 0.01; ImageNet: 0.1 for each 256 images of a step)."""
     schedule: Schedule = "steps"
     """Learning rate schedule: drops at milestones, a cosine, one cycle up and down along cosines, or triangular: up
-    from 0.2 times the peak and down to 0.07 times it along lines [steps]."""
+    from 0.2 times the peak and down to 0.07 times it along lines (paper: steps)."""
     milestones: tuple[float, ...] = (0.5, 0.8)
-    """Where the learning rate drops, as fractions of all steps [75 and 120 of 150 epochs; ImageNet: 30, 60, 80
-    of 90]."""
+    """Where the learning rate drops, as fractions of all steps (paper: 75 and 120 of 150 epochs; ImageNet: 30, 60, 80
+    of 90)."""
     lr_factor: float = 0.1
-    """Factor of the learning rate at each milestone [0.1]."""
+    """Factor of the learning rate at each milestone (paper: 0.1)."""
     warmup_epochs: float = 0.0
-    """Epochs of linear warm-up of the learning rate [0; ImageNet: 5]."""
+    """Epochs of linear warm-up of the learning rate (paper: 0; ImageNet: 5)."""
     momentum: float = 0.9
-    """Momentum of SGD [0.9]."""
+    """Momentum of SGD (paper: 0.9)."""
     nesterov: bool = False
-    """Nesterov's momentum [no]."""
+    """Nesterov's momentum (paper: no)."""
     bias_lr: float = 1.0
-    """Times the learning rate for the biases of batch norms [1]."""
+    """Times the learning rate for the biases of batch norms."""
     stem_epochs: int = 3
     """Epochs that train the bias of airbench's whitening layer, which is fixed from then on."""
     weight_decay: float = 1e-3
-    """L2 decay of the raw weights [0.001; ImageNet: 0.0001]."""
+    """L2 decay of the raw weights (paper: 0.001; ImageNet: 0.0001)."""
     decoupled_decay: bool = False
-    """Divide the decay by the peak learning rate, so that weights shrink at a pace that does not depend on it [no]."""
+    """Divide the decay by the peak learning rate, so that weights shrink at a pace that does not depend on it."""
     decay: Literal["all", "weights"] = "all"
-    """Which parameters decay: all, or only the weights of convolutions and linear layers [all]."""
+    """Which parameters decay: all, or only the weights of convolutions and linear layers (paper: all)."""
     l1: float = 0.0
     """L1 penalty: this times the sum of absolute raw weights of convolutions and linear layers is added to the loss
-    [0]."""
+   ."""
     dropout: float = 0.0
-    """Dropout probability before the last layer of small [0]."""
+    """Dropout probability before the last layer of small."""
     label_smoothing: float = 0.0
-    """Label smoothing: the fraction of the target that is spread over all classes [0]."""
+    """Label smoothing: the fraction of the target that is spread over all classes."""
     loss: Literal["mean", "sum"] = "mean"
-    """The mean loss of a step's images or their sum, for which learning rates are smaller by the batch size [mean]."""
+    """The mean loss of a step's images or their sum, for which learning rates are smaller by the batch size."""
     ema: float = 0.0
-    """Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 for none [0]."""
+    """Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 for none."""
     lookahead: float = 0.0
     """Average the weights, and train on from their average: its decay for one step at the end of the training, which
-    grows as the cube of the steps; 0 for none [0]."""
+    grows as the cube of the steps; 0 for none."""
     lookahead_steps: int = 5
     """Steps between two updates of that average."""
     patience: int | None = None
     """Stop after this many epochs without a better validation accuracy, and keep the best epoch's weights."""
     adversarial: Literal["none", "pgd", "fgsm"] = "none"
     """Adversarial training: on images that an attack has changed within a budget, pgd (Madry et al.) or fgsm with one
-    step (Wong et al.). A step takes up to adversarial-steps + 1 times as long [none]."""
+    step (Wong et al.). A step takes up to adversarial-steps + 1 times as long."""
     adversarial_budget: float = 8 / 255
     """Largest change of a pixel, whose values lie in [0, 1]."""
     adversarial_steps: int = 7
@@ -140,16 +140,16 @@ class Training:
     """Size of a step, as a fraction of the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
     test_augment: bool = False
     """At the end also measure the accuracy of mean outputs for each test image, its mirror image and shifts of both by
-    one pixel; a secondary outcome [no]."""
+    one pixel; a secondary outcome."""
     precision: Precision = "fp32"
-    """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) [fp32]."""
+    """fp32, tf32 (fp32 with TensorFloat-32 products, on GPUs), bf16 or fp16 (mixed) (paper: fp32)."""
     algorithm: Literal["auto", "direct", "fft"] = "auto"
     """How convolutions are computed: direct (torch's own), fft (in the frequency domain), or auto: the faster one for
-    each layer, chosen when a study or a run starts and kept in run.json [direct]."""
+    each layer, chosen when a study or a run starts and kept in run.json (paper: direct)."""
     channels_last: bool = True
-    """Use the memory format channels last for images and weights, which is faster [no]."""
+    """Use the memory format channels last for images and weights, which is faster (paper: no)."""
     compile: bool = False
-    """Compile the network with torch.compile: takes a minute, and pays off in long runs [no]."""
+    """Compile the network with torch.compile: takes a minute, and pays off in long runs."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(Training)
