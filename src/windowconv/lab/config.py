@@ -71,8 +71,8 @@ class Training:
     them, for which each image is decoded once more at the start."""
     augment: Augment = "flip-crop"
     """flip-crop: random mirroring, and crops after padding by 4 pixels (paper, CIFAR). flip-shift: each image mirrored
-    in every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area and
-    aspect ratio, for streamed images (paper, ImageNet)."""
+    in every other epoch, and shifted by up to 2 pixels with reflected edges. area-crop: mirrored crops of random area
+    and aspect ratio, for streamed images (paper, ImageNet)."""
     crop_area: tuple[float, float] = (0.1, 1.0)
     """Smallest and largest fraction of an image's area that area-crop keeps (paper: 0.1 1)."""
     crop_aspect: tuple[float, float] = (0.8, 1.25)
