@@ -191,16 +191,18 @@ def test_a_subclass_with_a_constructor_alone_is_converted_and_comes_back():
         assert vars(folded[0]).keys() == vars(model[0]).keys()
 
 
-def test_a_pruned_bias_is_no_obstacle():
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_pruned_bias_is_no_obstacle(inplace):
     model = nn.Sequential(prune.l1_unstructured(nn.Conv2d(4, 4, 5), "bias", 0.5))
-    with pytest.raises(InputError, match="model=Sequential cannot be copied; use inplace=True"):
-        convert(model)
-    assert convert(model, inplace=True) is model
-    assert isinstance(model[0], WindowedConv2d)
-    assert model(torch.rand(1, 4, 9, 9)).shape == (1, 4, 5, 5)
-    with pytest.raises(InputError, match="cannot be copied"):
-        fold(model)
-    assert type(fold(model, inplace=True)[0]) is nn.Conv2d
+    x = torch.rand(1, 4, 9, 9)
+    converted = convert(model, inplace=inplace)
+    assert isinstance(converted[0], WindowedConv2d)
+    expected = nn.functional.conv2d(x, converted[0].effective_weight, model[0].bias)
+    assert_close(converted(x), expected)
+    folded = fold(converted, inplace=inplace)
+    assert type(folded[0]) is nn.Conv2d
+    assert_close(folded(x), expected)
+    assert model(x).shape == (1, 4, 5, 5)
 
 
 def test_include_and_exclude():

@@ -11,6 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from windowconv.errors import InputError, unknown
 from windowconv.layers import PLAIN, WINDOWED
+from windowconv.reparametrized import how_computed
 
 # wrappers by the names of their classes: they have read the parameters, or taken them over whole
 FLATTENS = ("FullyShardedDataParallel", "DeepSpeedEngine")
@@ -54,7 +55,8 @@ def unfit(layer: nn.Module) -> str | None:
     if _is_quantised(layer):
         return "quantised: convert before"
     if "weight" not in layer._parameters:
-        return "computed weight (parametrisation, weight norm or pruning)"
+        how = how_computed(layer) or ("a buffer" if "weight" in layer._buffers else "an attribute")
+        return f"computed weight ({how}): convert before"
     if "forward" in layer.__dict__:
         return "replaced forward method"
     if "FSDPModule" in {c.__name__ for c in type(layer).__mro__}:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from windowconv.effective import effective_weight
 from windowconv.errors import InputError, WindowWarning
 from windowconv.kernel_geometry import Convolution, Size, copy_model, set_geometry
 from windowconv.layers import PLAIN
 from windowconv.optimizers import Optimizers, updated
+from windowconv.reparametrized import how_computed, set_plain_weight, weight_sources
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
@@ -50,6 +54,8 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False, opti
     """Replace windowed layers with torch's own, the window multiplied into their weights.
 
     For inference and export. Outputs stay the same, and a model that `convert` made gets its classes and keys back.
+    Parametrisations, weight norm, spectral norm and pruning of these layers are folded in too: each layer becomes a
+    plain one with the weight that it computes with now, in evaluation mode.
     Not for further training: the weights would train without a window.
 
     Args:
@@ -61,7 +67,8 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False, opti
             the state of those that are unchanged.
 
     Raises:
-        InputError: no windowed layers, sharded ones, `trim` outside (0, 1], or an optimiser without `inplace`.
+        InputError: no windowed layers, sharded ones, a weight set by a hook that is not torch's, `trim` outside (0, 1],
+            or an optimiser without `inplace`.
 
     Warns:
         WindowWarning: `trim` cropped taps, so the outputs change. Later, at its next step, an optimiser that holds
@@ -79,7 +86,7 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False, opti
     result = model if inplace else copy_model(model)
     layers = dict(result.named_modules())
     with updated(optimizer, result, inplace):
-        _make_plain([layers[name] for name in windowed])
+        _make_plain({name: layers[name] for name in windowed})
         for layer in () if report is None else report.cropped:
             _crop(layers[layer.name], layer.trimmed)
     if report is not None and report.cropped:
@@ -95,21 +102,30 @@ def fold(model: Model, *, trim: float | None = None, inplace: bool = False, opti
     return result
 
 
-def _make_plain(modules: list[Convolution]) -> None:
+def _make_plain(modules: Mapping[str, Convolution]) -> None:
     """Give windowed layers their effective weights and torch's classes; layers that share both go on sharing."""
-    folded: dict[tuple[object, ...], nn.Parameter] = {}
-    for module in modules:
-        with torch.no_grad():
-            key = (id(module.weight), module.window, id(module.learnable_window))
-            if module.effective_weight is not module.weight and key not in folded:
-                weight = module.effective_weight.detach().clone()
-                folded[key] = nn.Parameter(weight, requires_grad=module.weight.requires_grad)
-            module.weight = folded.get(key, module.weight)
+    folded: dict[object, nn.Parameter] = {}
+    weights = [_folded_weight(name, module, folded) for name, module in modules.items()]  # all checks before any change
+    for module, weight in zip(modules.values(), weights, strict=True):
+        set_plain_weight(module, weight)
         module._modules.pop("learnable_window", None)
         for attribute in WindowedMixin.ADDED:
             if attribute in module.__dict__:
                 delattr(module, attribute)
         module.__class__ = module.__dict__.pop("plain_class", PLAIN[type(module)])
+
+
+def _folded_weight(name: str, module: Convolution, folded: dict[object, nn.Parameter]) -> nn.Parameter | None:
+    """A layer's effective weight as a parameter, in `folded` for layers that share it; None if it is the weight."""
+    sources = weight_sources(module)
+    shared = "weight" in module._parameters
+    if shared and module.window_values is None and module.learnable_window is None:
+        return None
+    key = (*map(id, sources), module.window, id(module.learnable_window)) if shared else id(module)
+    if key not in folded:
+        weight = effective_weight(module, name).clone()
+        folded[key] = nn.Parameter(weight, requires_grad=any(p.requires_grad for p in sources))
+    return folded[key]
 
 
 def trim_report(model: nn.Module, trim: float) -> TrimReport:
@@ -129,7 +145,7 @@ def trim_report(model: nn.Module, trim: float) -> TrimReport:
         raise InputError(f"trim={trim}; allowed: above 0, at most 1 (the share of energy to keep)")
     rows = []
     for name, module in _windowed(model).items():
-        weight = module.effective_weight.detach()
+        weight = effective_weight(module, name)
         axes = tuple(range(2, weight.ndim))
         energy = weight.abs().double().square().sum((0, 1)).cpu()
         size, dropped = _trimmed(energy, _room(module), 1 - trim)
@@ -148,9 +164,15 @@ def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
                 f"layer {name!r} is sharded by fully_shard; allowed: the same model without fully_shard, into which "
                 "the full state dict is loaded (torch.distributed.checkpoint.state_dict.get_model_state_dict)"
             )
-        if type(module) not in PLAIN:
+        kind = parametrize.type_before_parametrizations(module)
+        if kind not in PLAIN:
             raise InputError(
-                f"layer {name!r}: class={type(module).__name__}; allowed: windowconv's own layer classes, no subclasses"
+                f"layer {name!r}: class={kind.__name__}; allowed: windowconv's own layer classes, no subclasses"
+            )
+        if how_computed(module) == "a hook":
+            raise InputError(
+                f"layer {name!r}: its weight is set by a hook, which would not fit the folded layer; allowed: "
+                "parameters, parametrisations and the hooks of torch.nn.utils (remove the other hook first)"
             )
     return found
 

@@ -23,10 +23,20 @@ KernelSize = int | Mapping[int, int] | Callable[[str, nn.Module], int | Sequence
 
 
 def copy_model(model: Any) -> Any:
-    """A deep copy of a model; an `InputError` where torch cannot make one."""
+    """A deep copy of a model; an `InputError` where torch cannot make one.
+
+    Tensors that hooks compute before each call (pruned weights, the older weight norm), which torch does not copy, are
+    copied by value.
+    """
+    computed = {
+        id(held): held.detach().clone()
+        for module in model.modules()
+        for held in vars(module).values()
+        if isinstance(held, Tensor) and not held.is_leaf
+    }
     try:
-        result = copy.deepcopy(model)
-    except RuntimeError as error:  # an attribute is a computed tensor: old weight norm, pruning
+        result = copy.deepcopy(model, computed)
+    except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"model={type(model).__name__} cannot be copied; use inplace=True: {reason[:120]}") from None
     originals = dict(model.named_modules())

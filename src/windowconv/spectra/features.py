@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
+from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
-from windowconv.spectra.network import convolutions
 from windowconv.tables import by_sign, format_table
 
 FLOOR = 1e-6  # of a map's largest amplitude: what a constant map has beside its mean is rounding

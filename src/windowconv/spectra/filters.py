@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
+from windowconv.effective import advice, effective_weight, has_weight, is_registered, title_of, without_values
 from windowconv.errors import InputError, not_finite, unknown
+from windowconv.hidden_convolutions import convolution_called
+from windowconv.integers import as_int, as_ints
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.windowed import WindowedMixin
@@ -21,22 +25,82 @@ def convolutions(model: nn.Module) -> dict[str, Convolution]:
     return {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
 
 
-def filters_of(name: str, layer: Convolution) -> Tensor:
+@dataclass(frozen=True)
+class Filters:
+    """A layer's filters, dilated, and what of the layer belongs to them.
+
+    `weight` is (filters, channels, *kernel), the gaps of the dilation included, `kernel` the taps without them, and
+    `window` its text, None for a plain layer.
+    """
+
+    kind: str
+    weight: Tensor
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    transposed: bool
+    window: str | None
+
+
+def measurable(model: nn.Module) -> tuple[dict[str, Any], dict[str, str]]:
+    """The layers of a model that convolve, each once by name, and those left out, with the reason.
+
+    They are the convolutions, quantised ones too, and the layers of registered classes; what is inside these is theirs.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model={type(model).__name__}; allowed: a torch.nn.Module")
+    found: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    within: tuple[str, ...] = ()
+    for name, module in model.named_modules():
+        if name.startswith(within):
+            continue
+        if has_weight(module):
+            found[name] = module
+            within += (name and f"{name}.",) if is_registered(module) else ()
+        elif function := convolution_called(module):
+            kind = type(module).__name__
+            left_out[name] = f"{kind} calls {function} with a kernel of its own; {advice(module)}"
+    return found, left_out
+
+
+def layer_filters(name: str, layer: Any) -> Filters:
+    """A layer's filters; an `InputError` as `effective_weight`, or for values that are not finite."""
+    weight, title = effective_weight(layer, name), title_of(name, layer)
+    if weight.is_meta:
+        raise without_values(title)
+    if not torch.isfinite(weight).all():
+        raise not_finite(title, int((~torch.isfinite(weight)).sum()))
+    kernel, axes = tuple(weight.shape[2:]), weight.ndim - 2
+    stride, dilation = _by_axis(layer, "stride", axes), _by_axis(layer, "dilation", axes)
+    if kernel != _by_axis(layer, "kernel_size", axes, kernel):
+        dilation = (1,) * axes  # the gaps are in the weight
+    groups, transposed = as_int(getattr(layer, "groups", 1)) or 1, bool(getattr(layer, "transposed", False))
+    if transposed:
+        split = weight.unflatten(0, (groups, -1))  # groups, inputs a group, outputs a group, kernel
+        weight = split.transpose(1, 2).flatten(0, 1)
+    window = str(layer.window) if isinstance(layer, WindowedMixin) else None
+    return Filters(
+        type(layer).__name__, dilated(weight, dilation), kernel, stride, dilation, groups, transposed, window
+    )
+
+
+def filters_of(name: str, layer: Any) -> Tensor:
     """A layer's filters as (filters, channels, *kernel): the effective weight, dilated, one filter per output channel.
 
     Raises:
-        InputError: a lazy layer that has not run; NaN or infinite values. The message names the layer.
+        InputError: as `effective_weight`; NaN or infinite values. The message names the layer.
     """
-    title = f"layer {name!r}" if name else f"the model ({type(layer).__name__})"
-    if is_lazy(layer.weight) or layer.weight.is_meta:
-        raise InputError(f"{title} has no weight yet; allowed: after one run on an example, or with weights loaded")
-    weight = (layer.effective_weight if isinstance(layer, WindowedMixin) else layer.weight).detach()
-    if not torch.isfinite(weight).all():
-        raise not_finite(title, int((~torch.isfinite(weight)).sum()))
-    if layer.transposed:
-        split = weight.unflatten(0, (layer.groups, -1))  # groups, inputs a group, outputs a group, kernel
-        weight = split.transpose(1, 2).flatten(0, 1)
-    return dilated(weight, tuple(layer.dilation))
+    return layer_filters(name, layer).weight
+
+
+def _by_axis(layer: Any, attribute: str, axes: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """A layer's stride, dilation or kernel size, one int an axis; layers of registered classes need not have any."""
+    given = as_ints(getattr(layer, attribute, None))
+    if given is None or len(given) not in (1, axes):
+        return default or (1,) * axes
+    return given * axes if len(given) == 1 else given
 
 
 def sampled(weight: Tensor, count: int) -> Tensor:
@@ -58,7 +122,7 @@ def dilated(weight: Tensor, dilation: tuple[int, ...]) -> Tensor:
     return spread
 
 
-def select_layers(found: Mapping[str, Convolution], names: Sequence[str] | None) -> dict[str, Convolution]:
+def select_layers(found: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
     """The layers with these names, or within modules with these names; all for None.
 
     Raises:

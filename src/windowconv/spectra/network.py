@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from windowconv.effective import CONVOLUTIONS, UnknownWeightError
 from windowconv.errors import InputError, unknown
-from windowconv.kernel_geometry import Convolution
 from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
-from windowconv.spectra.filters import convolutions, filters_of, sampled, select_layers
+from windowconv.spectra.filters import Filters, layer_filters, measurable, sampled, select_layers
 from windowconv.spectra.kernels import KernelFigures, figures_of
 from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign, format_table
-from windowconv.windowed import WindowedMixin
 
 SCALARS = (1 / 8, 1 / 4)  # the radii whose leakage is a figure of its own, in cycles/pixel
 GRIDS = {1: GRID, 2: GRID, 3: GRID // 2}  # frequencies per axis, by axes: 64^3 per filter would be slow
 PAIRS = 512  # single kernels per layer: the mean's standard error is then below 0.01
+ONE_TAP = "one tap"
 BATCH_BYTES = 128 * 2**20
 
 
@@ -130,7 +130,11 @@ class NetworkLeakage:
             shown = ["-" if mean is None else f"{mean:.3f}" for mean in [*means[2:4], *means[:2], *means[4:]]]
             rows.append([*cells, f"{layer.filters:,}", *shown])
         table = format_table(header, rows, [False] * 4 + [True] * 10)
-        return f"{table}\n{self.legend()}"
+        return "\n".join([table, *self.left_out(), self.legend()])
+
+    def left_out(self) -> list[str]:
+        """A line for each layer that was not measured for another reason than having one tap."""
+        return [f"Left out: {name or 'the model'}: {why}." for name, why in self.skipped.items() if why != ONE_TAP]
 
     def legend(self) -> str:
         """An explanation of the columns."""
@@ -163,13 +167,16 @@ class NetworkLeakage:
 def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = PAIRS) -> NetworkLeakage:
     """Measure what the filters of a network leak, layer by layer.
 
-    A layer's effective weight counts: a windowed layer and its folded one agree. Dilated kernels are measured with
-    their gaps, since these repeat the passband. Layers of one tap have no spectrum and are left out.
+    A layer's effective weight counts (`windowconv.effective_weight`): a windowed layer and its folded one agree, and a
+    parametrised, pruned or standardised weight is measured as it is used. Dilated kernels are measured with their gaps,
+    since these repeat the passband. Layers of one tap have no spectrum and are left out, and so are layers that make
+    kernels of their own (a sinc layer), until `windowconv.register_weight` says what these are; `skipped` gives the
+    reasons.
 
     Not for ranking networks: leakage measures how selective filters are, not how accurate a network is.
 
     Args:
-        model: any module tree; nothing is run.
+        model: any module tree; nothing is run, but for layers that compute their weight in `forward`.
         layers: names of layers, or of modules that hold layers; all if None.
         pairs: how many single kernels to measure per layer, sampled at random (the same ones in each call).
 
@@ -189,10 +196,9 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     0      3x3     1x1     -             8   0.768   0.419          0.842          0.556  0.268      0.625  ...
     2      7x7     2x2     -             8   0.809   0.584          0.894          0.644  0.356      0.646  ...
     """
-    wanted = select_layers(convolutions(model), layers)
-    skipped = {name: "one tap" for name, layer in wanted.items() if max(layer.kernel_size) == 1}
-    kernels, grid = _kernels(model, wanted, pairs)
-    measured = tuple(_measure(name, layer, weight, grid, pairs) for name, (layer, weight) in kernels.items())
+    kernels, skipped = _kernels(model, layers, pairs)
+    grid = common_grid([filters.weight for filters in kernels.values()])
+    measured = tuple(_measure(name, filters, grid, pairs) for name, filters in kernels.items())
     return NetworkLeakage(measured, skipped, grid)
 
 
@@ -207,21 +213,40 @@ def pair_leakage(model: nn.Module, pairs: int = PAIRS) -> dict[str, list[float |
     Raises:
         InputError: as `leakage`.
     """
-    kernels, grid = _kernels(model, convolutions(model), pairs)
-    curves = {name: _pair_curves(weight, grid, pairs) for name, (_, weight) in kernels.items()}
+    kernels, _ = _kernels(model, None, pairs)
+    grid = common_grid([filters.weight for filters in kernels.values()])
+    curves = {name: _pair_curves(filters.weight, grid, pairs) for name, filters in kernels.items()}
     return {name: [_mean(each[:, RADII.index(r)]) for r in SCALARS] for name, each in curves.items()}
 
 
-def _kernels(
-    model: nn.Module, wanted: dict[str, Convolution], pairs: int
-) -> tuple[dict[str, tuple[Convolution, Tensor]], int]:
-    """The layers of more than one tap with their filters, and a grid for all of them."""
+def _kernels(model: nn.Module, names: Sequence[str] | None, pairs: int) -> tuple[dict[str, Filters], dict[str, str]]:
+    """The filters of the layers of more than one tap, and why others are left out."""
     if pairs < 1:
         raise InputError(f"pairs={pairs}; allowed: 1 or more")
-    kernels = {name: (layer, filters_of(name, layer)) for name, layer in wanted.items() if max(layer.kernel_size) > 1}
+    found, left_out = measurable(model)
+    wanted = select_layers({**found, **left_out}, names)
+    skipped = {name: left_out[name] for name in wanted if name in left_out}
+    kernels: dict[str, Filters] = {}
+    for name in (n for n in wanted if n in found):
+        if isinstance(found[name], CONVOLUTIONS) and max(found[name].kernel_size) == 1:
+            skipped[name] = ONE_TAP
+            continue
+        try:
+            filters = layer_filters(name, found[name])
+        except UnknownWeightError as error:
+            skipped[name] = error.reason
+            continue
+        if max(filters.kernel) == 1:
+            skipped[name] = ONE_TAP
+        else:
+            kernels[name] = filters
     if not kernels:
-        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions of more than one tap")
-    return kernels, common_grid([weight for _, weight in kernels.values()])
+        others = "; ".join(f"{name or 'the model'}: {why}" for name, why in skipped.items() if why != ONE_TAP)
+        reason = f" ({others})" if others else ""
+        raise InputError(
+            f"model={type(model).__name__}{reason}; allowed: a model with convolutions of more than one tap"
+        )
+    return kernels, skipped
 
 
 def common_grid(weights: Sequence[Tensor]) -> int:
@@ -231,21 +256,21 @@ def common_grid(weights: Sequence[Tensor]) -> int:
     return max(default, 1 << (needed - 1).bit_length())
 
 
-def _measure(name: str, layer: Convolution, weight: Tensor, grid: int, pairs: int) -> LayerLeakage:
-    """All measurements of a layer with filters (filters, channels, *kernel)."""
-    curves, figures = _filters(weight, 1 if layer.transposed else tuple(layer.stride), grid)
-    if layer.transposed:
+def _measure(name: str, filters: Filters, grid: int, pairs: int) -> LayerLeakage:
+    """All measurements of a layer."""
+    curves, figures = _filters(filters.weight, 1 if filters.transposed else filters.stride, grid)
+    if filters.transposed:
         figures.aliased.fill_(torch.nan)
-    pair_curves = _pair_curves(weight, grid, pairs)
+    pair_curves = _pair_curves(filters.weight, grid, pairs)
     at = [RADII.index(r) for r in SCALARS]
     return LayerLeakage(
         name,
-        type(layer).__name__,
-        tuple(layer.kernel_size),
-        tuple(layer.stride),
-        tuple(layer.dilation),
-        layer.groups,
-        str(layer.window) if isinstance(layer, WindowedMixin) else None,
+        filters.kind,
+        filters.kernel,
+        filters.stride,
+        filters.dilation,
+        filters.groups,
+        filters.window,
         len(curves),
         int(curves[:, 0].isnan().sum()),
         _mean_curve(curves),

@@ -12,8 +12,8 @@ from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.integers import check_ints
 from windowconv.spectra.batches import Images, Progress, image_batches
+from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
-from windowconv.spectra.network import convolutions
 
 SHARES = (0.5, 0.9545)  # of the mass: half of it, and what two standard deviations of a normal line hold
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError
 from windowconv.spectra.batches import Progress
+from windowconv.spectra.filters import filters_of
 from windowconv.spectra.forward import check_bytes
 from windowconv.spectra.gratings import grating_frequencies, grating_images
-from windowconv.spectra.network import filters_of
 
 BATCH_BYTES = 64 * 2**20
 

@@ -11,9 +11,10 @@ from torch.nn.modules.conv import _ConvTransposeNd  # pyright: ignore[reportPriv
 
 from windowconv.errors import InputError
 from windowconv.hooks import visit_calls
+from windowconv.reparametrized import shallow_twin
 from windowconv.spectra.batches import BATCH, Images, image_batches
+from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, run
-from windowconv.spectra.network import convolutions
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
@@ -150,8 +151,7 @@ def _stride(layer: Any) -> tuple[int, ...]:
 
 def _at_stride_one(layer: nn.Module, given: Tensor) -> Tensor:
     """The layer's output without subsampling, (N, C, *size); its own output is every stride-th value of this."""
-    twin: Any = object.__new__(type(layer))  # shares the weights; parametrised layers refuse copy.copy
-    twin.__dict__.update(layer.__dict__)
+    twin = shallow_twin(layer)
     twin.stride = (1,) * len(_stride(layer))
     twin.return_indices = False
     if isinstance(twin, WindowedMixin):
