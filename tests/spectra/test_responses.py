@@ -154,7 +154,7 @@ def test_preferred_frequency_and_maps():
 @pytest.mark.parametrize(
     ("layer", "options", "message"),
     [
-        (nn.Conv1d(1, 1, 3), {}, "Conv1d; allowed: Conv2d"),
+        (nn.Conv3d(1, 1, 3), {}, "Conv3d; allowed: Conv2d"),
         (nn.ConvTranspose2d(1, 1, 3), {}, "ConvTranspose2d"),
         (nn.Conv2d(1, 1, 7), {"size": 6}, "size=6; .* extent, 7 and 7"),
         (nn.Conv2d(1, 1, 3, stride=2), {"size": 13}, "multiple of the stride 2x2"),
