@@ -12,6 +12,7 @@ _HOMES = {
     "algorithms": ("algorithm_report", "set_algorithm"),
     "checkpoint": ("load_weights", "save_weights"),
     "conversion": ("convert",),
+    "effective": ("effective_weight", "register_weight"),
     "errors": ("InputError", "WindowWarning"),
     "fftconv.convolution": ("fft_conv1d", "fft_conv2d", "fft_conv3d"),
     "folding": ("fold", "trim_report"),

@@ -5,6 +5,8 @@ from windowconv.algorithms import set_algorithm as set_algorithm
 from windowconv.checkpoint import load_weights as load_weights
 from windowconv.checkpoint import save_weights as save_weights
 from windowconv.conversion import convert as convert
+from windowconv.effective import effective_weight as effective_weight
+from windowconv.effective import register_weight as register_weight
 from windowconv.errors import InputError as InputError
 from windowconv.errors import WindowWarning as WindowWarning
 from windowconv.fftconv.convolution import fft_conv1d as fft_conv1d

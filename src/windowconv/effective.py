@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
+from windowconv.integers import as_ints
 from windowconv.layers import WINDOWED
 from windowconv.observation import observed_weight, overrides_forward, weight_shape
 from windowconv.reparametrized import how_computed, with_present_weight
@@ -62,6 +63,23 @@ def register_weight(kind: type[Layer], weight: Callable[[Layer], Tensor]) -> Non
 def is_registered(layer: nn.Module) -> bool:
     """Whether `register_weight` was called for the layer's class or one that it inherits from."""
     return any(c in _registered for c in type(layer).__mro__)
+
+
+def weight_origin(layer: nn.Module) -> str:
+    """What computes a layer's weight; "" for a parameter, which a window may multiply."""
+    if is_registered(layer):
+        return "registered"
+    if how := how_computed(layer):
+        return how
+    return f"{type(layer).__name__}.forward" if isinstance(layer, CONVOLUTIONS) and overrides_forward(layer) else ""
+
+
+def by_axis(layer: Any, attribute: str, axes: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """A layer's stride, dilation or kernel size, one int an axis; layers of registered classes need not have any."""
+    given = as_ints(getattr(layer, attribute, None))
+    if given is None or len(given) not in (1, axes):
+        return default or (1,) * axes
+    return given * axes if len(given) == 1 else given
 
 
 def has_weight(layer: nn.Module) -> bool:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from windowconv.convolving import convolving_layers
+from windowconv.effective import by_axis, effective_weight, is_registered, weight_origin
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
+from windowconv.integers import as_ints
 from windowconv.kernel_geometry import Convolution
-from windowconv.layers import WINDOWED
 from windowconv.tables import by_sign, format_table
 from windowconv.windowed import WindowedMixin
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One convolution: `window` is None for a plain layer; `macs` counts multiply-adds in one forward pass."""
+    """One convolution: `window` is None for a plain layer; `macs` counts multiply-adds in one forward pass.
+
+    `computed` says what computes the layer's weight (a parametrisation, pruning, the class's `forward`, a function that
+    was registered); "" where it is a parameter, or a parameter times the window.
+    """
 
     name: str
     kind: str
@@ -31,18 +37,25 @@ class LayerSummary:
     window: str | None
     parameters: int
     macs: int
+    computed: str = ""
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """All convolutions and the whole model's totals; prints as a table."""
+    """All convolutions and the whole model's totals; prints as a table.
+
+    `left_out` has the layers that convolve with kernels of their own, which are no rows, with the reason.
+    """
 
     layers: tuple[LayerSummary, ...]
     parameters: int
     macs: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         header = ["layer", "class", "kernel", "stride", "padding", "window", "parameters", "multiply-adds"]
+        computed = any(layer.computed for layer in self.layers)
+        header += ["weight"] if computed else []
         rows = [
             [
                 layer.name or "(the model)",
@@ -53,13 +66,15 @@ class ModelSummary:
                 layer.window or "-",
                 layer.parameters,
                 layer.macs,
+                *([layer.computed or "-"] if computed else []),
             ]
             for layer in self.layers
         ]
         windowed = sum(la.window is not None for la in self.layers)
         total = f"{windowed} of {len(self.layers)} convolutions are windowed. Whole model: "
         total += f"{self.parameters:,} parameters, {self.macs:,} multiply-adds."
-        return f"{format_table(header, rows)}\n{total}"
+        others = [f"Left out: {name or 'the model'}: {why}." for name, why in self.left_out.items()]
+        return "\n".join([format_table(header, rows), *others, total])
 
 
 def summary(model: nn.Module, example_input: Any) -> ModelSummary:
@@ -83,15 +98,16 @@ def summary(model: nn.Module, example_input: Any) -> ModelSummary:
     (the model)  WindowedConv2d  7x7     1x1     3x3      hamming       1,184        301,056
     1 of 1 convolutions are windowed. Whole model: 1,184 parameters, 301,056 multiply-adds.
     """
-    found = {n: m for n, m in model.named_modules() if isinstance(m, (*WINDOWED, WindowedMixin))}
+    found, left_out = convolving_layers(model)
     if not found:
-        raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
+        others = "; ".join(f"{name or 'the model'}: {why}" for name, why in left_out.items())
+        raise InputError(f"model={type(model).__name__}{others and f' ({others})'}; allowed: a model with convolutions")
     arguments = example_input if isinstance(example_input, tuple) else (example_input,)
     with FlopCounterMode(display=False) as counter, _counting(found, counter) as flops, evaluating(model):
         model(*arguments)
     layers = [_layer(name, module, flops[name] // 2) for name, module in found.items()]
     parameters = sum(p.numel() for p in model.parameters())
-    return ModelSummary(tuple(layers), parameters, counter.get_total_flops() // 2)
+    return ModelSummary(tuple(layers), parameters, counter.get_total_flops() // 2, left_out)
 
 
 @contextmanager
@@ -113,13 +129,16 @@ def _counting(layers: Mapping[str, nn.Module], counter: FlopCounterMode) -> Iter
 
 
 def _layer(name: str, module: Convolution, macs: int) -> LayerSummary:
+    kernel = tuple(effective_weight(module, name).shape[2:]) if is_registered(module) else tuple(module.kernel_size)
+    padding = getattr(module, "padding", 0)
     return LayerSummary(
         name,
         type(module).__name__,
-        tuple(module.kernel_size),
-        tuple(module.stride),
-        module.padding if isinstance(module.padding, str) else tuple(module.padding),
+        kernel,
+        by_axis(module, "stride", len(kernel)),
+        padding if isinstance(padding, str) else as_ints(padding) or (0,) * len(kernel),
         str(module.window) if isinstance(module, WindowedMixin) else None,
         sum(p.numel() for p in module.parameters()),
         macs,
+        weight_origin(module),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from typing import Any
 
@@ -38,6 +39,7 @@ def observed_weight(twin: Any, hooks: bool = False) -> Tensor | str:
     found = []
     for seed in (0, 1):
         try:
+            twin._modules = copy.deepcopy(twin._modules)  # whose state is theirs
             with torch.random.fork_rng(devices=[]), _Convolutions() as calls:
                 (twin if hooks else twin.forward)(_random_input(twin, seed))
         except Exception as error:

@@ -111,7 +111,7 @@ def test_a_filter_of_zeros_is_nan_and_left_out_of_the_mean():
         (torch.ones(0, 1, 3, 3), {}, "shape"),
         (torch.ones(1, 1, 3, dtype=torch.complex64), {}, "real"),
         (torch.tensor([[[1.0, float("nan")]]]), {}, "NaN"),
-        (torch.ones(1, 1, 40), {}, "grid=64; allowed: 79 or more"),
+        (torch.ones(1, 1, 40), {"grid": 64}, "grid=64; allowed: 79 or more"),
         (torch.ones(1, 1, 3), {"radii": [-0.1]}, "radii"),
         (torch.ones(1, 1, 3), {"radii": []}, "radii"),
         (torch.ones(1, 1, 3), {"radii": [float("nan")]}, "radii"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from windowconv.spectra.curve import GRID, leakage_curve
+from windowconv.spectra.curve import leakage_curve
 from windowconv.windows import Window, advice, window_values
 
 RADII = {"1/8": 1 / 8, "1/4": 1 / 4}  # cycles/pixel
@@ -38,8 +38,7 @@ def at_size(window: Window, label: str, size: int) -> AtSize:
     """What the window does to a flat `size` x `size` kernel."""
     values = np.abs(window_values(window, (size, size)))
     row = window_values(window, (size,))
-    grid = max(GRID, 2 ** (2 * size - 2).bit_length())  # finer only where the common grid is too coarse
-    curve = leakage_curve(torch.tensor(values)[None, None], list(RADII.values()), grid)
+    curve = leakage_curve(torch.tensor(values)[None, None], list(RADII.values()))
     return AtSize(
         label,
         float(row.sum() ** 2 / (row**2).sum()),

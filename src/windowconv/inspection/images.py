@@ -97,9 +97,15 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
             name, found = each.gratings
             caption = (
                 f"{name} of {each.subject.name}: responses of the strongest filters to gratings of every frequency "
-                "and orientation (channels driven one at a time), and along the preferred orientation."
             )
-            alt = f"Selectivity of {name}"
-            blocks.append(Figure(plots.svg(plots.selectivity_curves(found.maps())), caption, alt))
+            if found.frequencies.shape[1] == 1:
+                figure = plots.response_curves(found.maps())
+                caption += "frequency (channels driven one at a time)."
+            else:
+                figure = plots.selectivity_curves(found.maps())
+                caption += (
+                    "frequency and orientation (channels driven one at a time), and along the preferred orientation."
+                )
+            blocks.append(Figure(plots.svg(figure), caption, f"Selectivity of {name}"))
     intro = "A filter that leaks responds to gratings far from its preferred one."
     return [Section("Gratings", blocks, intro)] if blocks else []

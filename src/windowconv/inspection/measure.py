@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.inspection.subject import Subject
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
-from windowconv.spectra.filters import convolutions
+from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.forward import logits
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_heat_map
 from windowconv.spectra.network import NetworkLeakage, leakage
@@ -25,7 +24,8 @@ from windowconv.spectra.shift import ShiftConsistency, shift_consistency
 from windowconv.spectra.subsampling import Aliasing, aliasing, subsampling
 from windowconv.spectra.window_effects import WindowEffect, window_effects
 
-GRATING = 32  # pixels of a grating's side
+GRATING = 32  # taps a side of the largest kernel that gratings are shown to, in the plane
+LONGEST = 1024  # and of one axis
 MOST_CHANNELS = 4  # of a layer that gratings are shown to one by one
 FIELD_SIZE = 64  # pixels of a receptive field's input, where the network's own is unknown
 SMALL = 32  # pixels of images whose heat map has every frequency
@@ -42,7 +42,7 @@ class Inspection:
     """One network's measurements; what was not measured is None.
 
     Attributes:
-        gratings: the first two-dimensional layer's name, and its responses to gratings.
+        gratings: the first layer's name, and its responses to gratings.
         changed: the Fourier heat map of the share of images whose class changes.
         seconds: the time that each measurement took.
     """
@@ -108,7 +108,7 @@ def inspect_subject(
     model = subject.model
     measured = clock.time("leakage of the kernels", lambda: leakage(model))
     effects = clock.time("what a window would change", lambda: window_effects(model))
-    gratings = clock.time("gratings", lambda: _gratings(model))
+    gratings = clock.time("gratings", lambda: _gratings(model, measured))
     found: dict[str, Any] = dict.fromkeys(("aliasing", "features", "shift", "changed"))
     if images is not None:
         found = _with_images(subject, images, heat_map, clock)
@@ -117,17 +117,17 @@ def inspect_subject(
     return Inspection(subject, measured, effects, gratings, count, field=field, seconds=clock.seconds, **found)
 
 
-def _gratings(model: nn.Module) -> tuple[str, Selectivity] | None:
-    """Responses of the first layer; None unless it is two-dimensional with few input channels."""
-    name, layer = next(((n, la) for n, la in convolutions(model).items() if max(la.kernel_size) > 1))
-    strides = layer.stride
-    size = GRATING * math.lcm(*strides) // math.gcd(GRATING, math.lcm(*strides))
-    if not isinstance(layer, nn.Conv2d) or layer.in_channels > MOST_CHANNELS or size > 2 * GRATING:
+def _gratings(model: nn.Module, measured: NetworkLeakage) -> tuple[str, Selectivity] | None:
+    """Responses of the first layer; None if it has more axes than an image, many input channels or a huge kernel."""
+    name = measured.layers[0].name
+    layer = model.get_submodule(name)
+    filters = layer_filters(name, layer)
+    axes = filters.weight.ndim - 2
+    if filters.transposed or axes > 2 or filters.weight.shape[1] * filters.groups > MOST_CHANNELS:
         return None
-    try:
-        return name, selectivity(layer, size, phases=1)
-    except InputError:  # kernels beyond the grating's size
+    if max(*filters.weight.shape[2:], *filters.stride) > (GRATING if axes == 2 else LONGEST):
         return None
+    return name, selectivity(layer, phases=1)
 
 
 def _with_images(subject: Subject, images: Tensor, heat_map: bool, clock: _Clock) -> dict[str, Any]:

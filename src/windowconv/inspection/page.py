@@ -10,13 +10,14 @@ import torch
 
 import windowconv
 from windowconv import plots
+from windowconv.convolving import convolving_layers
 from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.summary_text import by_size, pair_curves, suggested_calls, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
-from windowconv.spectra.filters import convolutions, filters_of, sampled
+from windowconv.spectra.filters import filters_of, sampled
 from windowconv.spectra.network import PAIRS, common_grid
 from windowconv.tables import by_sign
 from windowconv.windowed import WindowedMixin
@@ -34,7 +35,7 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     sections = [
         *(_summary(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
-        Section("Layer by layer", [_layers(each) for each in both]),
+        Section("Layer by layer", [block for each in both for block in (_layers(each), *_left_out(each))]),
         _curves(both),
         Section("What a window would change", [_window_effects(each) for each in both]),
         *([Section("Kernels", galleries)] if galleries else []),
@@ -104,6 +105,11 @@ def _layers(inspection: Inspection) -> Table:
     return Table(caption, columns, rows, note, sortable=True)
 
 
+def _left_out(inspection: Inspection) -> list[Text]:
+    lines = inspection.leakage.left_out()
+    return [Text("\n\n".join(lines))] if lines else []
+
+
 def _curves(both: Sequence[Inspection]) -> Section:
     first = both[0]
     radii = first.leakage.radii
@@ -161,7 +167,7 @@ def _galleries(inspection: Inspection) -> list[Figure]:
     at = inspection.leakage.radii.index(1 / 4)
     ordered = sorted(held.values(), key=lambda la: la.pair_curve[at] if la.pair_curve else 0.0)
     wanted = {next(iter(held)): "first", ordered[-1].name: "highest leakage", ordered[0].name: "lowest leakage"}
-    layers = convolutions(inspection.subject.model)
+    layers = convolving_layers(inspection.subject.model)[0]
     blocks = []
     for name, why in list(wanted.items())[:GALLERIES]:
         kernels = sampled(filters_of(name, layers[name]), PAIRS)[:, 0]

@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from windowconv.checkpoint import load_weights
+from windowconv.convolving import convolving_layers
 from windowconv.errors import InputError, require, unknown
-from windowconv.spectra.filters import convolutions
 
 GROUP = "windowconv.models"  # entry points: functions (text) -> Subject, or None where the text is none of theirs
 PRETRAINED = "pretrained"
@@ -95,7 +95,7 @@ def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, 
             raise InputError(f"{error}; for another number of classes, pass --model-args num_classes=N") from None
         changed: dict[str, Any] = {"weights": Path(weights).name, "trained": True}
         subject = Subject(**{**subject.__dict__, **changed})
-    if not convolutions(subject.model):
+    if not any(convolving_layers(subject.model)):
         kind = type(subject.model).__name__
         raise InputError(f"model={text!r}, a {kind} without convolutions; allowed: a network with convolutions")
     return subject
@@ -206,5 +206,5 @@ def _one_line(error: Exception) -> str:
 
 
 def _channels(model: nn.Module) -> int | None:
-    found = list(convolutions(model).values())
-    return found[0].in_channels if found else None
+    known = (getattr(layer, "in_channels", None) for layer in convolving_layers(model)[0].values())
+    return next((channels for channels in known if channels is not None), None)

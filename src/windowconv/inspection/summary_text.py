@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from windowconv.eligibility import unfit
 from windowconv.inspection.measure import Inspection
 from windowconv.spectra.curve import RADII
-from windowconv.spectra.network import LayerLeakage
+from windowconv.spectra.network import ONE_TAP, LayerLeakage
 from windowconv.spectra.window_effects import GROWN, WindowEffect
 from windowconv.tables import by_sign
 
@@ -31,8 +32,12 @@ def _layers(inspection: Inspection) -> str:
     windowed = sum(layer.window not in (None, "boxcar") for layer in layers)
     text = f"{_count(len(layers), 'convolution')} with kernels of more than one tap ({listed}), "
     text += f"{windowed or 'none'} of them windowed"
-    if skipped := len(inspection.leakage.skipped):
-        text += f"; {_count(skipped, 'one-tap layer')} left out"
+    reasons = list(inspection.leakage.skipped.values())
+    small, others = reasons.count(ONE_TAP), len(reasons) - reasons.count(ONE_TAP)
+    if small:
+        text += f"; {_count(small, 'one-tap layer')} left out"
+    if others:
+        text += f"; {_count(others, 'layer')} left out, whose kernels are not known (see the table)"
     text += f". The weights are {inspection.subject.weights}"
     if not inspection.subject.trained:
         doubt = "" if inspection.subject.weights == "random" else "unless they are trained, "
@@ -127,10 +132,15 @@ def _shift(inspection: Inspection) -> str:
 
 
 def suggested_calls(inspection: Inspection) -> list[str]:
-    """Suggested `convert` calls, as code: windows where they fit, larger kernels where they do not."""
+    """Suggested `convert` calls, as code: windows where they fit, larger kernels where they do not.
+
+    Layers that `convert` skips are left out.
+    """
     found = []
-    fits = [effect for effect in inspection.effects if effect.change is not None and effect.change <= -WORTH]
-    small = [effect for effect in inspection.effects if effect.change is None]
+    model = inspection.subject.model
+    able = [effect for effect in inspection.effects if unfit(model.get_submodule(effect.layer)) is None]
+    fits = [effect for effect in able if effect.change is not None and effect.change <= -WORTH]
+    small = [effect for effect in able if effect.change is None]
     if fits:
         rest = _include(fits, len(inspection.effects))
         found.append(f"model = windowconv.convert(model, window='hamming', preserve=True{rest})")

@@ -15,7 +15,7 @@ from .attacks import (
 )
 from .export import png, svg
 from .filters import kernels
-from .frequencies import feature_spectra, new_energy, selectivity_curves
+from .frequencies import feature_spectra, new_energy, response_curves, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
 from .maps import heat_map, heat_map_difference, receptive_field
 from .robustness import error_curves, picture_sheet
@@ -45,6 +45,7 @@ __all__ = [
     "picture_sheet",
     "png",
     "receptive_field",
+    "response_curves",
     "robust_accuracy",
     "selectivity_curves",
     "svg",

@@ -36,12 +36,7 @@ def selectivity_curves(maps: Numbers, filters: Sequence[int] | None = None, coun
     n = planes.shape[1]
     if planes.shape[2] != n or n < 3:
         raise InputError(f"maps.shape={planes.shape}; allowed: (filters, n, n) with n of 3 or more")
-    if filters is None and count < 1:
-        raise InputError(f"count={count}; allowed: 1 or more")
-    strongest = np.argsort(-planes.max(axis=(1, 2)), kind="stable")[:count].tolist()
-    chosen = strongest if filters is None else [int(f) for f in nonempty(filters, "filters")]
-    if min(chosen) < 0 or max(chosen) >= len(planes):
-        raise InputError(f"filters={chosen}; allowed: 0 to {len(planes) - 1}")
+    chosen = _chosen(planes, filters, count)
     figure, grid = panels(max(1.25 * len(chosen) + 1.4, 5), 3.7, 2, len(chosen))
     grid[0, 0].set_ylabel("along rows\n(cycles/pixel)")
     grid[1, 0].set_ylabel("response")
@@ -60,6 +55,40 @@ def selectivity_curves(maps: Numbers, filters: Sequence[int] | None = None, coun
     figure.supxlabel("above: along columns; below: along the line (cycles/pixel)", size=9)
     figure.colorbar(image, ax=grid[0].tolist(), label="response, of its largest")
     return figure
+
+
+@styled()
+def response_curves(maps: Numbers, filters: Sequence[int] | None = None, count: int = 6) -> Figure:
+    """The responses to gratings of filters of one axis, against frequency.
+
+    `maps` (filters, n) are amplitudes with zero frequency at n // 2, as `Selectivity.maps` gives them for 1-D layers; a
+    line for each of `filters`, or of the `count` of largest response.
+    """
+    lines = finite(maps, "maps", None, None)
+    chosen = _chosen(lines, filters, count)
+    figure, ((axes,),) = panels(6.4, 3.4)
+    middle = lines.shape[1] // 2
+    # of an even n, 1/2 is at -1/2
+    half = np.concatenate([lines[:, middle:], lines[:, :1]], axis=1) if lines.shape[1] % 2 == 0 else lines[:, middle:]
+    frequencies = np.arange(half.shape[1]) / lines.shape[1]
+    for f, colour in zip(chosen, cycle(PALETTE), strict=False):
+        axes.plot(frequencies, half[f], color=colour, linewidth=1.4, label=f"filter {f}")
+    axes.set(xlabel="frequency (cycles/sample)", ylabel="response", xlim=(0, 0.5))
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    legend_above(figure, axes, "")
+    return figure
+
+
+def _chosen(responses: Array, filters: Sequence[int] | None, count: int) -> list[int]:
+    """The filters to draw: as asked, or those of largest response."""
+    if filters is None and count < 1:
+        raise InputError(f"count={count}; allowed: 1 or more")
+    strongest = np.argsort(-responses.reshape(len(responses), -1).max(axis=1), kind="stable")[:count].tolist()
+    chosen = strongest if filters is None else [int(f) for f in nonempty(filters, "filters")]
+    if min(chosen) < 0 or max(chosen) >= len(responses):
+        raise InputError(f"filters={chosen}; allowed: 0 to {len(responses) - 1}")
+    return chosen
 
 
 def _plane(axes: Axes, plane: Array) -> tuple[Any, Array]:

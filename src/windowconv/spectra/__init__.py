@@ -4,6 +4,7 @@ from windowconv.spectra.curve import LeakageCurve, leakage_curve, power_spectrum
 from windowconv.spectra.features import FeatureSpectra, LayerSpectrum, feature_spectra
 from windowconv.spectra.gratings import grating_frequencies, grating_images
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_basis, fourier_heat_map
+from windowconv.spectra.impulse import impulse_response
 from windowconv.spectra.kernels import (
     KernelFigures,
     effective_support,
@@ -49,6 +50,7 @@ __all__ = [
     "frequency_response",
     "grating_frequencies",
     "grating_images",
+    "impulse_response",
     "kernel_figures",
     "leakage",
     "leakage_curve",

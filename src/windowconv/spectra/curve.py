@@ -60,7 +60,7 @@ class LeakageCurve:
         return self.leakage[:, index]
 
 
-def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
+def power_spectrum(weight: Tensor, grid: int | None = None) -> Tensor:
     """The energy spectrum of each filter, summed over its input channels.
 
     |W(g)|^2 is the transform of the kernel's autocorrelation, so channels are summed as products of taps, a matrix
@@ -68,7 +68,8 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes, real.
-        grid: frequencies per axis, at least 2 k - 1 for the largest kernel side k.
+        grid: frequencies per axis, at least 2 k - 1 for the largest kernel side k. None is 64, or the next power of
+            two that is enough: 256 for 101 taps.
 
     Returns:
         (filters, *[grid] * axes), float64, in the order of `torch.fft.fftfreq`; it sums to
@@ -79,8 +80,8 @@ def power_spectrum(weight: Tensor, grid: int = GRID) -> Tensor:
     """
     check_weight(weight)
     axes, size = weight.ndim - 2, tuple(weight.shape[2:])
-    grid = checked_grid(grid, axes)
     needed = 2 * max(size) - 1
+    grid = checked_grid(fitting_grid(needed) if grid is None else grid, axes)
     if needed > grid:
         raise InputError(f"grid={grid}; allowed: {needed} or more for a kernel of {size}")
     taps, channels = math.prod(size), weight.shape[1]
@@ -120,6 +121,11 @@ def _whole(half: Tensor, grid: int) -> Tensor:
     return torch.cat([half, negative.roll([1] * len(others), others) if others else negative], dim=-1)
 
 
+def fitting_grid(least: int, default: int = GRID) -> int:
+    """The default grid, or the next power of two that has `least` frequencies per axis."""
+    return max(default, 1 << (least - 1).bit_length())
+
+
 def checked_grid(grid: int, axes: int) -> int:
     """`grid` as an int; an `InputError` unless one spectrum of so many frequencies per axis fits in memory."""
     grid = check_int("grid", grid, 1)
@@ -142,7 +148,7 @@ def check_weight(weight: Tensor) -> None:
 
 
 def leakage_curve(
-    weight: Tensor, radii: Sequence[float] = RADII, grid: int = GRID, per: Literal["filter", "pair"] = "filter"
+    weight: Tensor, radii: Sequence[float] = RADII, grid: int | None = None, per: Literal["filter", "pair"] = "filter"
 ) -> LeakageCurve:
     """The leakage curve of each filter of a layer.
 
@@ -151,7 +157,8 @@ def leakage_curve(
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         radii: distances from the peak in cycles/pixel, each in [0, 1/2 sqrt(axes)].
-        grid: frequencies per axis; keep the default where curves are compared.
+        grid: frequencies per axis. None is 64, or for kernels of more than 32 taps a side the next power of two above
+            2 k - 1; where curves are compared, give all of them the largest kernel's.
         per: `"filter"`: the channels' energies are summed, and a filter has one peak: what the filter passes from
             inputs whose channels are independent. `"pair"`: each kernel by itself, with its own peak, in the
             order (filter, channel).

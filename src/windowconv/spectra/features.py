@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from windowconv.convolving import convolving_layers
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
-from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
 from windowconv.tables import by_sign, format_table
 
@@ -103,7 +103,7 @@ def feature_spectra(
     Log amplitude relative to zero frequency, at cycles/pixel.
     """
     device, dtype = device_and_dtype(model)
-    watched = convolutions(model) if layers is None else modules_named(model, layers)
+    watched = modules_named(model, _convolving(model) if layers is None else layers)
     if not watched:
         raise InputError(f"model={type(model).__name__} without convolutions; allowed: only with layers")
     rows: dict[tuple[str, tuple[int, ...]], list[tuple[Tensor, Tensor]]] = {}
@@ -129,6 +129,11 @@ def feature_spectra(
             f"model={type(model).__name__} has no spectra ({reasons}); allowed: a model with maps (N, C, H, W)"
         )
     return FeatureSpectra(tuple(_summed(name, size, parts) for (name, size), parts in rows.items()), skipped)
+
+
+def _convolving(model: nn.Module) -> list[str]:
+    found, left_out = convolving_layers(model)
+    return [name for name, _ in model.named_modules() if name in found or name in left_out]
 
 
 def _unusable(output: Any) -> str | None:

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from windowconv.effective import advice, effective_weight, has_weight, is_registered, title_of, without_values
+from windowconv.effective import by_axis, effective_weight, title_of, without_values
 from windowconv.errors import InputError, not_finite, unknown
-from windowconv.hidden_convolutions import convolution_called
-from windowconv.integers import as_int, as_ints
+from windowconv.integers import as_int
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.windowed import WindowedMixin
@@ -43,28 +42,6 @@ class Filters:
     window: str | None
 
 
-def measurable(model: nn.Module) -> tuple[dict[str, Any], dict[str, str]]:
-    """The layers of a model that convolve, each once by name, and those left out, with the reason.
-
-    They are the convolutions, quantised ones too, and the layers of registered classes; what is inside these is theirs.
-    """
-    if not isinstance(model, nn.Module):
-        raise InputError(f"model={type(model).__name__}; allowed: a torch.nn.Module")
-    found: dict[str, Any] = {}
-    left_out: dict[str, str] = {}
-    within: tuple[str, ...] = ()
-    for name, module in model.named_modules():
-        if name.startswith(within):
-            continue
-        if has_weight(module):
-            found[name] = module
-            within += (name and f"{name}.",) if is_registered(module) else ()
-        elif function := convolution_called(module):
-            kind = type(module).__name__
-            left_out[name] = f"{kind} calls {function} with a kernel of its own; {advice(module)}"
-    return found, left_out
-
-
 def layer_filters(name: str, layer: Any) -> Filters:
     """A layer's filters; an `InputError` as `effective_weight`, or for values that are not finite."""
     weight, title = effective_weight(layer, name), title_of(name, layer)
@@ -73,8 +50,8 @@ def layer_filters(name: str, layer: Any) -> Filters:
     if not torch.isfinite(weight).all():
         raise not_finite(title, int((~torch.isfinite(weight)).sum()))
     kernel, axes = tuple(weight.shape[2:]), weight.ndim - 2
-    stride, dilation = _by_axis(layer, "stride", axes), _by_axis(layer, "dilation", axes)
-    if kernel != _by_axis(layer, "kernel_size", axes, kernel):
+    stride, dilation = by_axis(layer, "stride", axes), by_axis(layer, "dilation", axes)
+    if kernel != by_axis(layer, "kernel_size", axes, kernel):
         dilation = (1,) * axes  # the gaps are in the weight
     groups, transposed = as_int(getattr(layer, "groups", 1)) or 1, bool(getattr(layer, "transposed", False))
     if transposed:
@@ -93,14 +70,6 @@ def filters_of(name: str, layer: Any) -> Tensor:
         InputError: as `effective_weight`; NaN or infinite values. The message names the layer.
     """
     return layer_filters(name, layer).weight
-
-
-def _by_axis(layer: Any, attribute: str, axes: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
-    """A layer's stride, dilation or kernel size, one int an axis; layers of registered classes need not have any."""
-    given = as_ints(getattr(layer, attribute, None))
-    if given is None or len(given) not in (1, axes):
-        return default or (1,) * axes
-    return given * axes if len(given) == 1 else given
 
 
 def sampled(weight: Tensor, count: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.integers import check_ints
-from windowconv.spectra.curve import GRID, check_weight, peaks, power_spectrum
+from windowconv.spectra.curve import check_weight, fitting_grid, peaks, power_spectrum
 
 LARGEST_BYTES = 4 * 2**30
 FLOOR = 1e-12  # of a spectrum's mean: less energy counts as this in the flatness, whose logarithm has no zero
@@ -46,7 +46,7 @@ class KernelFigures:
     support: Tensor
 
 
-def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
+def frequency_response(weight: Tensor, grid: int | None = None) -> Tensor:
     """The complex frequency response of each kernel, zero-padded, with the phase counted from the kernel's middle.
 
         W(g) = sum over taps t of w(t) exp(-2 pi i g (t - (k - 1) / 2))
@@ -55,7 +55,7 @@ def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes, real.
-        grid: frequencies per axis, at least the largest kernel side.
+        grid: frequencies per axis, at least the largest kernel side; None is 64, or the next power of two.
 
     Returns:
         (filters, channels, *[grid] * axes), complex128, in the order of `torch.fft.fftfreq`.
@@ -66,6 +66,7 @@ def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
     """
     check_weight(weight)
     axes = weight.ndim - 2
+    grid = fitting_grid(max(weight.shape[2:])) if grid is None else grid
     if grid < max(weight.shape[2:]):
         raise InputError(
             f"grid={grid}; allowed: {max(weight.shape[2:])} or more for a kernel of {tuple(weight.shape[2:])}"
@@ -85,7 +86,7 @@ def frequency_response(weight: Tensor, grid: int = GRID) -> Tensor:
     return response
 
 
-def kernel_figures(weight: Tensor, stride: int | Sequence[int] = 1, grid: int = GRID) -> KernelFigures:
+def kernel_figures(weight: Tensor, stride: int | Sequence[int] = 1, grid: int | None = None) -> KernelFigures:
     """What each filter of a layer selects, its channels summed in energy.
 
     Not for comparing widths of kernels of different sizes as if less were better: a larger kernel can resolve more.
@@ -93,7 +94,7 @@ def kernel_figures(weight: Tensor, stride: int | Sequence[int] = 1, grid: int = 
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         stride: of the layer, one for all axes or one per axis.
-        grid: frequencies per axis; keep the default where layers are compared.
+        grid: frequencies per axis, as in `leakage_curve`.
 
     Raises:
         InputError: as `power_spectrum`; a stride that does not fit the axes.

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from windowconv.convolving import convolving_layers
 from windowconv.effective import CONVOLUTIONS, UnknownWeightError
 from windowconv.errors import InputError, unknown
-from windowconv.spectra.curve import GRID, RADII, curve_of, power_spectrum
-from windowconv.spectra.filters import Filters, layer_filters, measurable, sampled, select_layers
+from windowconv.spectra.curve import GRID, RADII, curve_of, fitting_grid, power_spectrum
+from windowconv.spectra.filters import Filters, layer_filters, sampled, select_layers
 from windowconv.spectra.kernels import KernelFigures, figures_of
 from windowconv.spectra.noise import noise_curve
 from windowconv.tables import by_sign, format_table
@@ -223,7 +224,7 @@ def _kernels(model: nn.Module, names: Sequence[str] | None, pairs: int) -> tuple
     """The filters of the layers of more than one tap, and why others are left out."""
     if pairs < 1:
         raise InputError(f"pairs={pairs}; allowed: 1 or more")
-    found, left_out = measurable(model)
+    found, left_out = convolving_layers(model)
     wanted = select_layers({**found, **left_out}, names)
     skipped = {name: left_out[name] for name in wanted if name in left_out}
     kernels: dict[str, Filters] = {}
@@ -253,7 +254,7 @@ def common_grid(weights: Sequence[Tensor]) -> int:
     """One grid for kernels (filters, channels, *kernel) of several sizes: the default, or the next power of two."""
     needed = max(2 * max(weight.shape[2:]) - 1 for weight in weights)
     default = min(GRIDS[weight.ndim - 2] for weight in weights)
-    return max(default, 1 << (needed - 1).bit_length())
+    return fitting_grid(needed, default)
 
 
 def _measure(name: str, filters: Filters, grid: int, pairs: int) -> LayerLeakage:

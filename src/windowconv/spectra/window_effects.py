@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from windowconv.convolving import convolving_layers
+from windowconv.effective import CONVOLUTIONS, UnknownWeightError
 from windowconv.errors import InputError
 from windowconv.spectra.curve import leakage_curve
-from windowconv.spectra.filters import convolutions, filters_of, sampled, select_layers
+from windowconv.spectra.filters import filters_of, sampled, select_layers
 from windowconv.spectra.network import PAIRS, SCALARS, common_grid
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, WindowLike, as_window, window_values
@@ -50,7 +53,7 @@ class WindowEffect:
 def window_effects(
     model: nn.Module, window: WindowLike = "hamming", layers: Sequence[str] | None = None
 ) -> tuple[WindowEffect, ...]:
-    """What a window would change in each convolution that has none, largest change first.
+    """What a window would change in each of torch's convolutions that has none, largest change first.
 
     Kernels of fewer than five taps per axis are too small for a tapering window, which leaves little more than the
     middle tap. They come last, highest leakage first, with the size to grow them to.
@@ -58,7 +61,7 @@ def window_effects(
     Not a prediction of accuracy: it describes the present kernels, and training with the window finds others.
 
     Args:
-        model: any module tree; nothing is run.
+        model: any module tree; nothing is run, but for layers that compute their weight in `forward`.
         window: as in `as_window`.
         layers: names of layers, or of modules that hold layers; all if None.
 
@@ -66,14 +69,20 @@ def window_effects(
         InputError: as `leakage`; a window that cannot be made at a layer's size.
     """
     effects = []
-    found = convolutions(model)
-    if not found:
+    found, left_out = convolving_layers(model)
+    if not found and not left_out:
         raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
-    for name, layer in select_layers(found, layers).items():
+    layer: Any
+    for name, layer in select_layers({**found, **left_out}, layers).items():
+        if not isinstance(layer, CONVOLUTIONS):
+            continue
         windowed = isinstance(layer, WindowedMixin) and layer.window != Window("boxcar")
         if windowed or layer.transposed or max(layer.kernel_size) == 1 or max(layer.dilation) > 1:
             continue
-        weight = filters_of(name, layer)
+        try:
+            weight = filters_of(name, layer)
+        except UnknownWeightError:  # `leakage` gives the reason
+            continue
         if bool((weight == 0).all()):
             continue
         effects.append(_effect(name, sampled(weight, PAIRS), window))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from windowconv import plots
+from windowconv.effective import effective_weight
 from windowconv.kernel_geometry import Convolution
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.studies.design.design import Variant
@@ -46,8 +47,7 @@ def convolutions(model: nn.Module) -> Iterator[tuple[str, Convolution, Tensor]]:
     """Each convolution with kernels larger than 1x1: its name, the layer, and its effective weight (out, in, k, k)."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
-            weight = module.effective_weight if isinstance(module, WindowedMixin) else module.weight
-            yield name, module, weight.detach()
+            yield name, module, effective_weight(module, name)
 
 
 def _window_of(layer: Convolution) -> Tensor | None:

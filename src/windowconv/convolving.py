@@ -1,14 +1,40 @@
-"""Modules that convolve without being one of torch's convolutions, found in the code of their classes."""
+"""The layers of a model that convolve: those whose weight can be asked for, and those with kernels of their own."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from types import CodeType, FunctionType
+from typing import Any
 
 from torch import nn
 
+from windowconv.effective import advice, has_weight, is_registered
+from windowconv.errors import InputError
+
 CALL = re.compile(r"((fft|windowed|deform)_)?conv(_transpose)?[123]d|convolution")
+
+
+def convolving_layers(model: nn.Module) -> tuple[dict[str, Any], dict[str, str]]:
+    """The layers of a model that convolve, each once by name, and those left out, with the reason.
+
+    They are the convolutions, quantised ones too, and the layers of registered classes; what is inside these is theirs.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model={type(model).__name__}; allowed: a torch.nn.Module")
+    found: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    within: tuple[str, ...] = ()
+    for name, module in model.named_modules():
+        if name.startswith(within):
+            continue
+        if has_weight(module):
+            found[name] = module
+            within += (name and f"{name}.",) if is_registered(module) else ()
+        elif function := convolution_called(module):
+            kind = type(module).__name__
+            left_out[name] = f"{kind} calls {function} with a kernel of its own; {advice(module)}"
+    return found, left_out
 
 
 def convolution_called(module: nn.Module) -> str | None:
