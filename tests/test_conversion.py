@@ -11,8 +11,10 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from cases import CASES, IDS, WINDOWED, Case
+from reparametrized import WAYS
 from tolerances import assert_close
 from windowconv.conversion import convert
+from windowconv.effective import effective_weight, weight_origin
 from windowconv.errors import InputError, WindowWarning
 from windowconv.folding import fold
 from windowconv.layers import WindowedConv2d
@@ -189,6 +191,21 @@ def test_a_subclass_with_a_constructor_alone_is_converted_and_comes_back():
         x = torch.rand(1, 4, 9, 9)
         assert_close(folded(x), one(x))
         assert vars(folded[0]).keys() == vars(model[0]).keys()
+
+
+@quiet
+@pytest.mark.parametrize("way", WAYS)
+def test_computed_weights_are_named_and_converting_before_works(way):
+    model = nn.Sequential(WAYS[way](nn.Conv2d(4, 4, 5, padding=2)), nn.Conv2d(4, 4, 5))
+    plan = plan_conversion(model)
+    what = "computed bias (WeightNorm)" if way == "bias" else f"computed weight ({weight_origin(model[0])})"
+    assert (plan.layers[0].action, plan.layers[0].reason) == ("skip", f"{what}: convert before")
+    before: Any = convert(nn.Sequential(nn.Conv2d(4, 4, 5, padding=2)))
+    WAYS[way](before[0])
+    x = torch.rand(1, 4, 9, 9)
+    before.eval()
+    before(x)
+    assert_close(nn.functional.conv2d(x, effective_weight(before[0]), before[0].bias, padding=2), before(x), scale=8)
 
 
 @pytest.mark.parametrize("inplace", [False, True])

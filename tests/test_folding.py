@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from cases import CASES, IDS, ONE_OF_EACH, Case
+from reparametrized import WAYS, changed
 from tolerances import assert_close
 from windowconv.conversion import convert
 from windowconv.errors import InputError, WindowWarning
@@ -103,6 +105,99 @@ def test_folded_half_models_keep_their_dtype_and_outputs():
     model = net().half()
     x = torch.rand(1, 3, 9, 9).half()
     assert torch.equal(fold(model)(x), model(x))
+
+
+# --- layers whose weight is computed ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
+def test_computed_weights_are_folded_too(case: Case, way, inplace):
+    model: Any = nn.Sequential(changed(WAYS[way](case.windowed()))).eval()
+    x = case.input()
+    model(x)
+    expected = model(x)
+    folded = fold(model, inplace=inplace)
+    plain = case.plain()
+    assert type(folded[0]) is type(plain)
+    assert list(folded.state_dict()) == list(nn.Sequential(plain).state_dict())
+    assert all(p.requires_grad for p in folded.parameters())
+    for mode in (True, False):
+        folded.train(mode)
+        assert_close(folded(x), expected, scale=8)
+    assert (folded is model) == inplace
+    if not inplace:
+        assert_close(model(x), expected)
+        changed(model[0])  # goes on as it was
+        assert (model(x) - expected).abs().max() > 1e-3
+    torch.nn.utils.parametrizations.weight_norm(folded[0])  # nothing is left that would be in the way
+
+
+def test_stale_weights_are_not_what_is_folded():
+    model: Any = nn.Sequential(WAYS["pruned"](WindowedConv2d(3, 4, 5))).eval()
+    x = torch.rand(1, 3, 9, 9)
+    model(x)
+    changed(model[0])
+    assert_close(fold(model)(x), model(x), scale=8)
+
+
+def test_what_is_pruned_stays_pruned_and_ties_hold():
+    first, second = WAYS["pruned"](WindowedConv2d(4, 4, 5, padding=2)), WindowedConv2d(4, 4, 5, padding=2)
+    second.weight = first.weight_orig
+    model: Any = nn.Sequential(first, second)
+    mask, raw, x = first.weight_mask.clone(), second.weight.detach().clone(), torch.rand(1, 4, 9, 9)
+    expected = model(x)
+    window = second.window_values
+    fold(model, inplace=True)
+    assert_close(model(x), expected, scale=8)
+    assert (model[0].weight[mask == 0] == 0).all()
+    assert torch.equal(model[1].weight, raw * window)
+
+
+def test_layers_that_share_a_parametrised_module_come_out_right():
+    shared = WAYS["weight_norm"](WindowedConv2d(4, 4, 5, padding=2))
+    model = nn.Sequential(shared, nn.ReLU(), shared).eval()
+    x = torch.rand(1, 4, 9, 9)
+    folded: Any = fold(model)
+    assert_close(folded(x), model(x), scale=8)
+    assert folded[0] is folded[2]
+
+
+def test_frozen_computed_weights_stay_frozen():
+    model: Any = nn.Sequential(WAYS["weight_norm"](WindowedConv2d(3, 4, 5))).requires_grad_(False)
+    assert not any(p.requires_grad for p in fold(model).parameters())
+
+
+@quiet
+def test_trim_and_its_report_see_the_pruned_kernel():
+    layer = WindowedConv2d(3, 4, 7, padding=3, window=None)
+    mask = torch.zeros_like(layer.weight)
+    mask[..., 2:5, 2:5] = 1
+    model = nn.Sequential(prune.custom_from_mask(layer, "weight", mask))
+    assert trim_report(model, 1.0).layers[0].trimmed == (3, 3)
+    x = torch.rand(1, 3, 9, 9)
+    folded: Any = fold(model, trim=1.0)
+    assert folded[0].kernel_size == (3, 3)
+    assert_close(folded(x), model(x), scale=8)
+
+
+def test_a_weight_that_a_strange_hook_sets_is_refused_and_nothing_changes():
+    layer: Any = WindowedConv2d(3, 4, 5)
+    layer.raw = nn.Parameter(layer.weight.detach().clone())
+    del layer._parameters["weight"]
+    layer.register_forward_pre_hook(lambda module, inputs: setattr(module, "weight", module.raw.tanh()))
+    x = torch.rand(1, 3, 9, 9)
+    model = nn.Sequential(layer)
+    expected = model(x)
+    for inplace in (False, True):
+        with pytest.raises(InputError, match=r"layer '0': its weight is set by a hook, .*remove the other hook first"):
+            fold(model, inplace=inplace)
+    assert torch.equal(model(x), expected)
+    hook = next(iter(layer._forward_pre_hooks))  # and the advice is true
+    del layer._forward_pre_hooks[hook]
+    layer.weight = nn.Parameter(layer.weight.detach())
+    assert_close(fold(model)(x), expected)
 
 
 class Mine(WindowedConv2d):

@@ -4,8 +4,12 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional as F
 
+from reparametrized import WAYS
+from windowconv import effective
 from windowconv.conversion import convert
+from windowconv.effective import weight_origin
 from windowconv.errors import InputError
 from windowconv.folding import fold
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose1d
@@ -122,3 +126,34 @@ def test_it_prints_as_a_table():
 def test_a_model_without_convolutions():
     with pytest.raises(InputError, match="model=Linear; allowed: a model with convolutions"):
         summary(nn.Linear(3, 3), torch.rand(1, 3))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_computes_a_weight_is_said(way):
+    net = nn.Sequential(WAYS[way](WindowedConv2d(3, 4, 5)), nn.Conv2d(4, 4, 3))
+    rows = summary(net, torch.rand(1, 3, 9, 9)).layers
+    assert [row.computed for row in rows] == [weight_origin(net[0]), ""]
+    convolution = 25 * 4 * 3 * 25
+    assert rows[0].macs > convolution if way == "orthogonal" else rows[0].macs == convolution  # it multiplies matrices
+    assert rows[0].parameters == sum(p.numel() for p in net[0].parameters())
+
+
+def test_layers_with_kernels_of_their_own_are_said_and_rows_once_registered(monkeypatch):
+    class Smooth(nn.Module):
+        stride = 2
+
+        def forward(self, x):
+            return F.conv1d(x, torch.ones(1, 1, 9), stride=2)
+
+    monkeypatch.setattr(effective, "_registered", {})
+    net, x = nn.Sequential(Smooth(), nn.Conv1d(1, 2, 3)), torch.rand(1, 1, 32)
+    found = summary(net, x)
+    assert [row.name for row in found.layers] == ["1"]
+    assert "Left out: 0: Smooth calls conv1d with a kernel of its own; allowed: after" in str(found)
+    with pytest.raises(InputError, match="Smooth calls conv1d"):
+        summary(net[0], x)
+    effective.register_weight(Smooth, lambda layer: torch.ones(1, 1, 9))
+    row = summary(net, x).layers[0]
+    assert (row.kind, row.kernel, row.stride, row.padding, row.macs) == ("Smooth", (9,), (2,), (0,), 9 * 12)
+    assert row.computed == "registered"
+    assert str(summary(net, x)).splitlines()[1].endswith("registered")

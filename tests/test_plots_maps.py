@@ -35,6 +35,7 @@ FIGURES = {
     "heat_map_difference": lambda: maps.heat_map_difference(ERROR, BASE, GRID, GRID, "7x7 less 3x3"),
     "receptive_field": lambda: maps.receptive_field(FIELD, (8, 8), (2.0, 5.0), title="layer2"),
     "selectivity_curves": lambda: frequencies.selectivity_curves(MAPS),
+    "response_curves": lambda: frequencies.response_curves(MAPS[:, 8]),
     "new_energy": lambda: frequencies.new_energy(NEW),
     "feature_spectra": lambda: frequencies.feature_spectra(SPECTRA, "resnet18"),
 }
@@ -87,6 +88,17 @@ def test_selectivity_curves_follow_the_preferred_orientation():
         assert drawn[1, 0] == pytest.approx(0.1 * height)
     some = frequencies.selectivity_curves(MAPS, filters=[0])
     assert np.array(some.axes[1].lines[0].get_ydata())[16] == pytest.approx(1)  # 4 of 16 cycles, a point of the grid
+
+
+@pytest.mark.parametrize("n", [8, 9])
+def test_response_curves_run_from_zero_to_a_half(n):
+    full = np.abs(np.fft.fftshift(np.fft.fft([[1.0, 2.0], [0.5, 0.0], [3.0, -3.0]], n), axes=1))
+    axes = frequencies.response_curves(full, count=2).axes[0]
+    assert [one.get_label() for one in axes.lines] == ["filter 2", "filter 0"]
+    for one, f in zip(axes.lines, (2, 0), strict=True):
+        x, y = np.array(one.get_data())
+        np.testing.assert_allclose(x, np.fft.rfftfreq(n))
+        np.testing.assert_allclose(y, np.abs(np.fft.rfft([[1.0, 2.0], [0.5, 0.0], [3.0, -3.0]][f], n)))
 
 
 def test_new_energy_draws_gratings_and_ring_means_without_zero():
@@ -142,6 +154,8 @@ def test_svg_is_deterministic(name):
         (lambda: frequencies.selectivity_curves(MAPS, count=0), "count=0"),
         (lambda: frequencies.selectivity_curves(MAPS, []), "filters is empty"),
         (lambda: frequencies.selectivity_curves(MAPS, [3]), r"filters=\[3\]; allowed: 0 to 2"),
+        (lambda: frequencies.response_curves(MAPS), "maps.shape="),
+        (lambda: frequencies.response_curves(MAPS[:, 0], [3]), r"filters=\[3\]; allowed: 0 to 2"),
         (lambda: frequencies.new_energy({}), "shares is empty"),
         (lambda: frequencies.new_energy({"a": ([0.1], [1.5])}), r"shares\['a'\] from"),
         (lambda: frequencies.new_energy({"a": ([0.0], [0.5])}), "has zero frequency only; allowed"),

@@ -11,7 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from windowconv.errors import InputError, unknown
 from windowconv.layers import PLAIN, WINDOWED
-from windowconv.reparametrized import how_computed
+from windowconv.reparametrized import how_computed, parametrised
 
 # wrappers by the names of their classes: they have read the parameters, or taken them over whole
 FLATTENS = ("FullyShardedDataParallel", "DeepSpeedEngine")
@@ -57,6 +57,8 @@ def unfit(layer: nn.Module) -> str | None:
     if "weight" not in layer._parameters:
         how = how_computed(layer) or ("a buffer" if "weight" in layer._buffers else "an attribute")
         return f"computed weight ({how}): convert before"
+    if names := parametrised(layer):  # torch holds them in a class of the layer's own, which conversion would replace
+        return f"computed {names[0]} ({how_computed(layer, names[0])}): convert before"
     if "forward" in layer.__dict__:
         return "replaced forward method"
     if "FSDPModule" in {c.__name__ for c in type(layer).__mro__}:

@@ -18,12 +18,21 @@ from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
 HOOKS = (WeightNorm, SpectralNorm, prune.BasePruningMethod)
 
 
-def how_computed(layer: nn.Module) -> str:
-    """What computes a layer's `weight` from other tensors, in torch's words; "" for a parameter or a buffer."""
-    if parametrize.is_parametrized(layer, "weight"):
-        parts: Any = layer.get_submodule("parametrizations.weight")
+def parametrised(layer: nn.Module) -> list[str]:
+    """The layer's tensors that have a parametrisation."""
+    held: Any = layer._modules.get("parametrizations")
+    return list(held) if parametrize.is_parametrized(layer) else []
+
+
+def how_computed(layer: nn.Module, name: str = "weight") -> str:
+    """What computes a layer's weight from other tensors, in torch's words; "" for a parameter or a buffer.
+
+    Of another tensor, `name`, only parametrisations are said.
+    """
+    if name in parametrised(layer):
+        parts: Any = layer.get_submodule(f"parametrizations.{name}")
         return " and ".join(type(part).__name__.strip("_") for part in parts)
-    if "weight" in layer._parameters or "weight" in layer._buffers:
+    if name != "weight" or "weight" in layer._parameters or "weight" in layer._buffers:
         return ""
     names = [type(hook).__name__ for hook in _hooks(layer)]
     if names:
@@ -55,7 +64,7 @@ def with_present_weight(layer: nn.Module) -> Any:
 
 def weight_sources(layer: nn.Module) -> list[nn.Parameter]:
     """The parameters that a layer's weight is computed from; a parameter is its own."""
-    if parametrize.is_parametrized(layer, "weight"):
+    if "weight" in parametrised(layer):
         return list(layer.get_submodule("parametrizations.weight").parameters())
     return [p for name, p in layer._parameters.items() if p is not None and name.startswith("weight")]
 
@@ -68,8 +77,8 @@ def set_plain_weight(layer: Any, weight: nn.Parameter | None) -> None:
     """
     for hook in reversed(_hooks(layer)):
         _remove(layer, hook)
-    if parametrize.is_parametrized(layer):
-        others = [name for name in layer.parametrizations if name != "weight"]
+    if names := parametrised(layer):
+        others = [name for name in names if name != "weight"]
         values = {name: getattr(layer, name).detach().clone() for name in others}
         trained = {name: any(p.requires_grad for p in layer.parametrizations[name].parameters()) for name in others}
         layer.__class__ = parametrize.type_before_parametrizations(layer)

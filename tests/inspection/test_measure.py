@@ -4,10 +4,11 @@ import json
 import warnings
 
 import pytest
+import timm.layers
 import torch
 from torch import nn
 
-from windowconv import WindowWarning, convert
+from windowconv import WindowWarning, convert, effective
 from windowconv.errors import InputError
 from windowconv.inspection.comparison import difference
 from windowconv.inspection.measure import inspect_subject
@@ -65,6 +66,39 @@ def test_other_axes(axes):
     found = inspect_subject(Subject("axes", nn.Sequential(layer(2, 3, 5), nn.ReLU()).eval()))
     assert (found.gratings is None) == (axes == 3)
     assert "axes" in render(make_page(found))
+
+
+def test_computed_kernels_are_measured_said_and_not_suggested():
+    torch.manual_seed(0)
+    layers = [nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 7)), nn.ReLU(), nn.Conv2d(8, 8, 7)]
+    found = inspect_subject(Subject("normed", nn.Sequential(*layers, timm.layers.BlurPool2d(8)).eval(), 3, 32))
+    assert [layer.name for layer in found.leakage.layers] == ["0", "2"]
+    assert [effect.layer for effect in found.effects] != []
+    calls = suggested_calls(found)
+    assert len(calls) == 1
+    assert calls[0].endswith("include=['2'])")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what is suggested runs without a warning of skipped layers
+        warnings.filterwarnings("ignore", "preserve=True amplifies")
+        convert(found.subject.model, window="hamming", preserve=True, include=["2"])
+    text = " ".join(summary(found))
+    assert "1 layer left out, whose kernels are not known" in text
+    assert "BlurPool2d calls conv2d with a kernel of its own" in render(make_page(found))
+
+
+def test_a_network_of_registered_layers(monkeypatch):
+    class Smooth(nn.Module):
+        def forward(self, x):
+            return nn.functional.conv1d(x, torch.ones(1, 1, 101))
+
+    monkeypatch.setattr(effective, "_registered", {})
+    effective.register_weight(Smooth, lambda layer: torch.ones(1, 1, 101))
+    found = inspect_subject(Subject("smooth", nn.Sequential(Smooth()).eval()))
+    assert found.effects == ()
+    assert found.gratings is not None
+    assert found.gratings[1].size == 128
+    assert "Smooth" not in str(suggested_calls(found))
+    assert "Gratings" in render(make_page(found))
 
 
 def test_summary_says_the_figures(subject):

@@ -33,6 +33,17 @@ def test_a_grating_has_its_frequency_and_no_other(size):
             assert found == own
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 8])
+def test_signals_have_each_pair_once_and_their_frequency_alone(size):
+    listed = grating_frequencies(size, axes=1)
+    assert listed.flatten().abs().tolist() == list(range(size // 2 + 1))
+    waves = grating_images(listed, size, (0.0, 0.7)).numpy()
+    assert waves.shape == (len(listed), 2, size)
+    for (k,), by_phase in zip(listed.tolist(), waves, strict=True):
+        for wave in by_phase:
+            assert set(np.flatnonzero(np.abs(np.fft.fft(wave)) > 1e-10)) == {k % size, -k % size}
+
+
 def test_long_gratings_are_as_exact_as_short_ones():
     wave = grating_images(torch.tensor([[0, 511]]), (1, 1024))[0, 0, 0].numpy()
     expected = np.cos(2 * np.pi * (511 * np.arange(1024) % 1024) / 1024)
@@ -43,6 +54,11 @@ def test_long_gratings_are_as_exact_as_short_ones():
 def test_bad_size(size):
     with pytest.raises(InputError, match=f"size={size}"):
         grating_frequencies(size)
+
+
+def test_bad_axes():
+    with pytest.raises(InputError, match="axes=3; allowed: 1 or 2"):
+        grating_frequencies(4, axes=3)
 
 
 def test_bad_frequencies_and_too_much_memory(monkeypatch):

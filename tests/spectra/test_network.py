@@ -1,18 +1,22 @@
 """The leakage of networks: which layers, which weights, and agreement with the functions for one layer."""
 
 import math
+import warnings
 
 import pytest
+import timm.layers
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import windowconv
-from windowconv import WindowedConv2d, convert, fold
+from reparametrized import WAYS, changed
+from windowconv import WindowedConv2d, convert, effective, fold
 from windowconv.errors import InputError
-from windowconv.spectra.curve import leakage_curve
+from windowconv.spectra.curve import leakage_curve, power_spectrum
 from windowconv.spectra.filters import convolutions, filters_of, sampled
-from windowconv.spectra.kernels import kernel_figures
+from windowconv.spectra.impulse import impulse_response
+from windowconv.spectra.kernels import frequency_response, kernel_figures
 from windowconv.spectra.network import leakage, pair_leakage
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.recorder import LeakageRecorder
@@ -155,6 +159,124 @@ def nan() -> nn.Module:
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+# --- whose weight is measured -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("windowed", [False, True], ids=["plain", "windowed"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_computed_weight_is_measured_as_it_is_used(way, windowed):
+    torch.manual_seed(0)
+    layer = (WindowedConv2d if windowed else nn.Conv2d)(4, 6, 5)
+    layer = changed(WAYS[way](layer)).eval()
+    found = leakage(nn.Sequential(layer))
+    layer(torch.rand(1, 4, 9, 9))  # what hooks compute is now as it was used
+    used = layer.effective_weight if windowed else layer.weight
+    expected = leakage_curve(used).leakage[:, [8, 16]]  # NaN for filters that are pruned whole
+    torch.testing.assert_close(found["0"].leakage, expected, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("way", ["spectral_norm", "older spectral_norm"])
+def test_measuring_does_not_move_a_norms_estimate(way):
+    net = nn.Sequential(WAYS[way](nn.Conv2d(4, 6, 5))).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    leakage(net)
+    pair_leakage(net)
+    window_effects(net)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_standardised_weight_is_measured_as_it_is_used():
+    torch.manual_seed(0)
+    layer = timm.layers.StdConv2d(4, 6, 7)
+    before = leakage(layer).rows()[0]["leakage_1/8"]
+    with torch.no_grad():
+        layer.weight.add_(1)
+    assert leakage(layer).rows()[0]["leakage_1/8"] == pytest.approx(before, abs=1e-4)
+    raw = leakage_curve(layer.weight).at(1 / 8).mean().item()
+    assert abs(raw - before) > 0.3  # what was measured once
+
+
+class Sinc(nn.Module):
+    """Filters of 101 taps, computed from two frequencies a channel."""
+
+    stride = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.high = nn.Parameter(torch.tensor([0.02, 0.1])), nn.Parameter(torch.tensor([0.1, 0.2]))
+
+    def filters(self) -> torch.Tensor:
+        t = torch.arange(-50, 51)
+        high, low = (2 * f[:, None] * torch.sinc(2 * f[:, None] * t) for f in (self.high, self.low))
+        return ((high - low) * torch.hamming_window(101, periodic=False, dtype=high.dtype))[:, None]
+
+    def forward(self, x):
+        return F.conv1d(x, self.filters(), stride=self.stride)
+
+
+def test_layers_with_kernels_of_their_own_are_left_out_with_a_word_until_registered(monkeypatch):
+    monkeypatch.setattr(effective, "_registered", {})
+    net = nn.Sequential(Sinc(), nn.ReLU(), nn.Conv1d(2, 4, 9), nn.Conv1d(4, 4, 1))
+    found = leakage(net)
+    assert [layer.name for layer in found.layers] == ["2"]
+    assert found.skipped["0"].startswith("Sinc calls conv1d with a kernel of its own; allowed: after")
+    assert found.skipped["3"] == "one tap"
+    assert str(found).splitlines()[-2] == f"Left out: 0: {found.skipped['0']}."
+    with pytest.raises(InputError, match=r"model=Sinc .the model: Sinc calls conv1d.*register_weight"):
+        leakage(net[0])
+    with pytest.raises(InputError, match="register_weight"):
+        leakage(net, ["0"])
+    for function in (Sinc.filters, impulse_response):
+        windowconv.register_weight(Sinc, function)
+        found = leakage(net)
+        assert [(layer.name, layer.kernel, layer.stride) for layer in found.layers] == [
+            ("0", (101,), (2,)),
+            ("2", (9,), (1,)),
+        ]
+        curve = leakage_curve(net[0].filters(), grid=found.grid)
+        torch.testing.assert_close(found["0"].leakage[:, 0], curve.at(1 / 8), rtol=1e-4, atol=1e-6)
+        figures = kernel_figures(net[0].filters(), 2, found.grid)
+        torch.testing.assert_close(found["0"].figures.aliased, figures.aliased, rtol=1e-4, atol=1e-6)
+    assert found["0"].means()["leakage_1/8"] < 0.01 < found["2"].means()["leakage_1/8"]
+
+
+def test_an_unknown_forward_is_left_out_with_a_word():
+    class Masked(nn.Conv2d):
+        def forward(self, input):
+            return F.conv2d(input, self.weight * input.mean())
+
+    net = nn.Sequential(Masked(1, 1, 3), nn.Conv2d(1, 1, 5))
+    found = leakage(net)
+    assert "Masked's weight is not known: its weight depends on the input; allowed: after" in found.skipped["0"]
+    assert [effect.layer for effect in window_effects(net)] == ["1"]
+
+
+def test_a_quantised_layer_is_measured_by_its_values():
+    from torch.ao.nn.quantized import Conv2d
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        layer = Conv2d(2, 3, 5)
+        weight = torch.randn(3, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+        whole = torch.quantize_per_tensor(weight, 0.2, 0, torch.qint8)
+        layer.set_weight_bias(whole, None)
+        found = leakage(nn.Sequential(layer))
+    torch.testing.assert_close(found["0"].leakage, leakage_curve(whole.dequantize()).leakage[:, [8, 16]])
+
+
+@pytest.mark.parametrize("taps", [33, 101, 1024])
+def test_kernels_of_hundreds_of_taps_have_a_grid_of_their_own(taps):
+    weight = torch.randn(3, 2, taps, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    grid = {33: 128, 101: 256, 1024: 2048}[taps]
+    torch.testing.assert_close(leakage_curve(weight).leakage, leakage_curve(weight, grid=grid).leakage)
+    expected = torch.fft.fft(weight, grid).abs().square().sum(1)
+    torch.testing.assert_close(power_spectrum(weight), expected, rtol=1e-9, atol=1e-9)
+    assert kernel_figures(weight).support.shape == (3,)
+    assert frequency_response(weight).shape[-1] == {33: 64, 101: 128, 1024: 1024}[taps]
+    assert leakage_curve(weight[..., :32]).peak.shape == (3, 1)  # 64, as ever
+    assert power_spectrum(weight[..., :32]).shape == (3, 64)
 
 
 def test_public_name():

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from windowconv import effective
 from windowconv.errors import InputError
-from windowconv.layers import WindowedConv2d
+from windowconv.layers import WindowedConv1d, WindowedConv2d
 from windowconv.spectra import forward, power_spectrum, responses
+from windowconv.spectra.filters import filters_of
 from windowconv.spectra.gratings import grating_images
 from windowconv.spectra.responses import selectivity
 
@@ -51,6 +53,75 @@ def test_separate_channels_are_the_power_spectrum():
     layer = nn.Conv2d(3, 4, 5)
     expected = torch.fft.fftshift(power_spectrum(layer.weight, SIZE), (1, 2)).sqrt()
     torch.testing.assert_close(selectivity(layer, SIZE).maps(), expected, rtol=0, atol=1e-10)
+
+
+ONE_AXIS = {
+    "plain": lambda: nn.Conv1d(3, 4, 3),
+    "even, stride": lambda: nn.Conv1d(2, 3, 4, stride=3, bias=False),
+    "groups, dilated": lambda: nn.Conv1d(4, 6, 3, groups=2, dilation=3),
+    "windowed": lambda: WindowedConv1d(3, 4, 9, window="hamming"),
+    "parametrised": lambda: nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("channels", ["separate", "together"])
+@pytest.mark.parametrize("name", ONE_AXIS)
+def test_responses_of_one_axis(name, channels):
+    layer = ONE_AXIS[name]()
+    found = selectivity(layer, SIZE, channels=channels)
+    weight = filters_of("", layer).double().numpy()
+    spectrum = np.fft.fft(weight, SIZE)
+    whole = np.abs(spectrum.sum(1)) if channels == "together" else np.sqrt((np.abs(spectrum) ** 2).sum(1))
+    index = (found.frequencies[:, 0] * SIZE).round().long()
+    np.testing.assert_allclose(found.response.numpy(), whole[:, index], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.maps().numpy(), np.fft.fftshift(whole, 1), rtol=0, atol=1e-12)
+    assert found.preferred().shape == (len(weight), 1)
+    assert found.stride == layer.stride
+    if layer.stride == (1,):
+        assert found.before.new().abs().max() < 1e-12
+
+
+def test_new_energy_of_one_axis_is_that_of_a_row():
+    """A 1-D layer is a 2-D one of one row: same energies for the gratings along it."""
+    layer = nn.Conv1d(2, 3, 5, stride=2)
+    row = nn.Conv2d(2, 3, (1, 5), stride=(1, 2))
+    with torch.no_grad():
+        row.weight.copy_(layer.weight[:, :, None])
+        row.bias.copy_(layer.bias)
+    k = torch.arange(7)[:, None]
+    one = selectivity(layer, SIZE, frequencies=k)
+    two = selectivity(row, SIZE, frequencies=torch.cat([torch.zeros_like(k), k], 1))
+    for part in ("before", "after"):
+        for name in ("total", "kept", "mean"):
+            expected = getattr(getattr(two, part), name)
+            torch.testing.assert_close(getattr(getattr(one, part), name), expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (nn.Conv2d(1, 1, 7), 32),
+        (nn.Conv2d(1, 1, 7, stride=3), 33),
+        (nn.Conv1d(1, 1, 101), 128),
+        (nn.Conv1d(1, 1, 401, stride=160), 640),
+        (nn.Conv1d(1, 1, 9, dilation=16), 256),
+    ],
+)
+def test_the_default_size_suits_kernel_and_stride(layer, size):
+    assert selectivity(layer, phases=1).size == size
+
+
+def test_layers_of_registered_classes(monkeypatch):
+    class Smooth(nn.Module):
+        def forward(self, x):
+            return nn.functional.conv1d(x, torch.ones(1, 1, 9))
+
+    monkeypatch.setattr(effective, "_registered", {})
+    with pytest.raises(InputError, match=r"layer=Smooth; allowed: Conv2d, Conv1d, .*register_weight"):
+        selectivity(Smooth())
+    effective.register_weight(Smooth, lambda layer: torch.ones(1, 1, 9))
+    expected = np.abs(np.fft.fftshift(np.fft.fft(np.ones(9), 32)))
+    np.testing.assert_allclose(selectivity(Smooth()).maps()[0].numpy(), expected, atol=1e-12)
 
 
 def test_a_linear_layer_makes_no_new_frequencies():
