@@ -282,3 +282,30 @@ def test_where_a_weight_comes_from_is_said():
     assert weight_origin(timm.layers.StdConv2d(1, 1, 3)) == "StdConv2d.forward"
     assert weight_origin(set_by_a_hook()) == "a hook"
     assert all(weight_origin(kind(1, 1, 7)) == "" for pair in PLAIN.items() for kind in pair)
+
+
+# --- what the docs say of windows and Lipschitz constants -------------------------------------------------------------
+
+CLAIMED = ["hamming", "hann", "blackman", "nuttall", "blackmanharris", "flattop", ("gaussian", 1.5)]
+
+
+def lipschitz(weight: torch.Tensor) -> float:
+    transfer = torch.fft.fft2(weight, s=(96, 96)).permute(2, 3, 0, 1)
+    return torch.linalg.matrix_norm(transfer, 2).max().item()
+
+
+@pytest.mark.filterwarnings("ignore::windowconv.errors.WindowWarning")
+@pytest.mark.parametrize("window", CLAIMED, ids=str)
+def test_these_windows_do_not_raise_a_lipschitz_constant(window):
+    generator = torch.Generator().manual_seed(0)
+    for weight in torch.randn(50, 3, 2, 9, 9, generator=generator, dtype=torch.float64):
+        weight[..., 4, 4] -= 3  # not smooth, and with an offset
+        windowed = windowconv.apply_window(weight, window)
+        assert lipschitz(windowed) <= lipschitz(weight) * (1 + 1e-3)  # the grid's
+        columns = [torch.linalg.matrix_norm(w.flatten(1), 2).item() for w in (weight, windowed)]
+        assert columns[1] <= columns[0] * (1 + 1e-12)
+
+
+def test_a_window_of_peak_one_can_raise_it():
+    signs = torch.randn(9, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64).sign()
+    assert lipschitz(windowconv.apply_window(signs[None, None], signs)) > 2 * lipschitz(signs[None, None])

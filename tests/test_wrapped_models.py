@@ -14,10 +14,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from tolerances import assert_close
 from windowconv.conversion import convert
+from windowconv.effective import effective_weight
 from windowconv.errors import InputError, WindowWarning
 from windowconv.folding import fold
 from windowconv.layers import WindowedConv2d
 from windowconv.plan import plan_conversion
+from windowconv.spectra.network import leakage
 
 quiet = pytest.mark.filterwarnings("ignore::windowconv.errors.WindowWarning")
 X = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(1))
@@ -124,6 +126,31 @@ def test_flattened_parameters_are_refused(original):
     model = FullyShardedDataParallel(network(), device_id=torch.device("cpu"), use_orig_params=original)
     with pytest.raises(InputError, match=r"FullyShardedDataParallel\).*allowed: convert the model, then wrap it"):
         convert(model, inplace=True)
+
+
+@pytest.mark.usefixtures("process_group")
+def test_the_weights_of_a_sharded_model_are_asked_for_after_unshard():
+    model: Any = each_sharded()
+    with pytest.raises(InputError, match=r"layer '0' is sharded by fully_shard; allowed: after unshard\(\)"):
+        leakage(model)
+    model[0].unshard()
+    model.unshard()
+    assert leakage(model).rows()[0]["leakage_1/4"] == pytest.approx(leakage(network()).rows()[0]["leakage_1/4"])
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+def test_the_weights_of_a_flattened_model_are_asked_for_within_summon_full_params():
+    model: Any = FullyShardedDataParallel(network(), device_id=torch.device("cpu"), use_orig_params=True)
+    part = torch.zeros(5)  # as on one of several processes, which hold a flat part each
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(model[0]._parameters, "weight", nn.Parameter(part))
+        with pytest.raises(
+            InputError, match=r"weight.shape=\(5,\), as of a part .*FullyShardedDataParallel.summon_full"
+        ):
+            effective_weight(model[0])
+    with FullyShardedDataParallel.summon_full_params(model):
+        assert len(leakage(model).layers) == 2
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -140,3 +140,20 @@ def test_a_share_lies_within_one():
     for share in (0.0, 1.1):
         with pytest.raises(InputError, match=f"share={share}"):
             field.radius(share)
+
+
+def test_one_axis():
+    """Four means of three: the weights of (1 + x + x^2)^4, of 81."""
+    layers = [nn.Conv1d(1, 1, 3, padding=1, bias=False) for _ in range(4)]
+    for layer in layers:
+        nn.init.constant_(layer.weight, 1.0)
+    expected = torch.zeros(15, dtype=torch.float64)
+    expected[3:12] = torch.tensor([1, 4, 10, 16, 19, 16, 10, 4, 1]) / 81
+    for size in (15, (15,)):
+        field = effective_receptive_field(nn.Sequential(*layers), size=size)
+        torch.testing.assert_close(field.map, expected, rtol=1e-6, atol=1e-9)
+        assert (field.centre, field.unit) == ((7.0,), (7,))
+        assert field.radii == (1.0, 3.0)  # 51 and 79 of 81 within one and three samples
+        assert field.radius(1.0) == 4.0
+    with pytest.raises(InputError):
+        effective_receptive_field(nn.Sequential(*layers), size=(15, 15))

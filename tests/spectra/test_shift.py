@@ -114,3 +114,23 @@ def test_bad_input(options, message):
 def test_a_model_that_puts_out_maps_is_refused():
     with pytest.raises(InputError, match="one score per class"):
         shift_consistency(nn.Conv2d(3, 1, 1), IMAGES)
+
+
+@pytest.mark.parametrize("border", ["circular", "reflect", "zeros"])
+def test_signals_of_one_axis_are_images_of_one_row(border):
+    """A network that reads the place of a peak: by its class, the shifts can be counted."""
+
+    class Place(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return self.scale * x[:, 0]
+
+    signals = torch.zeros(40, 1, 16)
+    signals[:, :, 8] = 1
+    found = shift_consistency(Place(), signals, max_shift=3, pairs=5, border=border)
+    assert (found.pairs, found.agreements) == (200, 0)  # two different shifts are never the same place
+    blind = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(1, 3))
+    assert shift_consistency(blind, signals).share == 1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
-from windowconv.integers import check_ints
+from windowconv.integers import as_int, as_ints, check_ints
 from windowconv.spectra.batches import Images, Progress, image_batches
 from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
@@ -23,7 +23,7 @@ class ReceptiveField:
     """How much each input pixel influences the central unit.
 
     Attributes:
-        map: (height, width) float64, of sum 1; zero where no gradient arrives.
+        map: (height, width), or (samples,) of a 1-D input, float64, of sum 1; zero where no gradient arrives.
         centre: the map's centre of mass in pixels, (row, column), to a millionth.
         radii: the smallest distances from `centre` in pixels that hold 50 % and 95.45 % of the mass; NaN if zero.
         unit: the central unit's place in its layer's map.
@@ -32,9 +32,9 @@ class ReceptiveField:
     """
 
     map: Tensor
-    centre: tuple[float, float]
+    centre: tuple[float, ...]
     radii: tuple[float, float]
-    unit: tuple[int, int]
+    unit: tuple[int, ...]
     layer: str
     samples: int
 
@@ -46,7 +46,7 @@ class ReceptiveField:
 def effective_receptive_field(
     model: nn.Module,
     layer: str | None = None,
-    size: int | tuple[int, int] = 64,
+    size: int | tuple[int, ...] = 64,
     *,
     samples: int = 16,
     measure: Literal["absolute", "square"] = "absolute",
@@ -68,11 +68,13 @@ def effective_receptive_field(
 
     Args:
         model: run in evaluation mode on its device; its parameters' gradients are left alone.
-        layer: name of a module with output (N, C, H, W); None for the model's output, if it has that shape.
-        size: of the input, pixels per side or (height, width); larger than the field, which the border would cut off.
+        layer: name of a module with output (N, C, H, W), or (N, C, L); None for the model's output, if it has that
+            shape.
+        size: of the input, pixels per side, (height, width) or (samples,); larger than the field, which the border
+            would cut off. An int has the axes of the first convolution.
         samples: inputs, one after another.
         measure: "absolute" values of the gradient or their "square", which stresses the centre.
-        images: real inputs (N, C, H, W) or batches, as many as `samples` or fewer, instead of noise and `size`.
+        images: real inputs (N, C, *sides) or batches, as many as `samples` or fewer, instead of noise and `size`.
         channels: of the noise; None for those of the first convolution.
         seed: of the noise.
         progress: called with samples done and their number.
@@ -97,21 +99,22 @@ def effective_receptive_field(
         raise InputError(f"measure={measure!r}; allowed: absolute, square")
     if samples < 1:
         raise InputError(f"samples={samples}; allowed: 1 or more")
-    height, width = check_ints("size", size, axes=2, least=1)
-    inputs = _noise(samples, channels or _channels(model), (height, width), seed) if images is None else images
+    sides = check_ints("size", size, axes=_axes(model, size), least=1)
+    inputs = _noise(samples, channels or _channels(model), sides, seed) if images is None else images
     watched = {} if layer is None else modules_named(model, [layer])
-    seen: list[tuple[tuple[int, int], Tensor]] = []
+    seen: list[tuple[tuple[int, ...], Tensor]] = []
     total = torch.zeros((), dtype=torch.float64, device=device)
-    unit, done = (0, 0), 0
+    unit: tuple[int, ...] = ()
+    done = 0
 
     def record(_: str, output: Any) -> None:
         # summed at once: what follows may change the map in place
         maps = _map(output, model, layer)
-        place = (maps.shape[2] // 2, maps.shape[3] // 2)
-        seen.append((place, maps[:, :, place[0], place[1]].sum()))
+        place = tuple(n // 2 for n in maps.shape[2:])
+        seen.append((place, maps[(..., *place)].sum()))
 
     with evaluating(model), output_hooks(watched, record):
-        for given, _ in image_batches(inputs, 1, samples):
+        for given, _ in image_batches(inputs, 1, samples, axes=(1, 2)):
             source = given.to(device, dtype).detach().requires_grad_()
             seen.clear()
             with torch.enable_grad():
@@ -135,7 +138,16 @@ def effective_receptive_field(
     return ReceptiveField(field, centre, radii, unit, layer or "", done)
 
 
-def _noise(samples: int, channels: int, shape: tuple[int, int], seed: int) -> Any:
+def _axes(model: nn.Module, size: Any) -> int:
+    """The input's axes: as many as `size` has, or 1 if it is one int and the first convolution has 1; otherwise 2."""
+    given = as_ints(size)
+    if given is None or len(given) > 1:
+        return 2
+    first = next((len(layer.kernel_size) for layer in convolutions(model).values()), 2)
+    return 1 if first == 1 or as_int(size) is None else 2
+
+
+def _noise(samples: int, channels: int, shape: tuple[int, ...], seed: int) -> Any:
     """One image at a time, so that many large ones take no memory; float32, made on the host for every device."""
     random = torch.Generator().manual_seed(seed)
     return (torch.randn(1, channels, *shape, generator=random) for _ in range(samples))
@@ -148,32 +160,40 @@ def _channels(model: nn.Module) -> int:
 
 
 def _map(output: Any, model: nn.Module, layer: str | None) -> Tensor:
-    if isinstance(output, Tensor) and output.ndim == 4 and output.requires_grad:
+    if isinstance(output, Tensor) and output.ndim in (3, 4) and output.requires_grad:
         return output
     given = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-    if isinstance(output, Tensor) and output.ndim == 4:
+    if isinstance(output, Tensor) and output.ndim in (3, 4):
         given = "that no gradient reaches"
     names = list(convolutions(model))
     hint = f", such as {names[-1]!r}" if names and names[-1] else ""
-    raise InputError(f"layer={layer!r} with output {given}; allowed: a module with output (N, C, H, W){hint}")
+    raise InputError(
+        f"layer={layer!r} with output {given}; allowed: a module with output (N, C, H, W) or (N, C, L){hint}"
+    )
 
 
-def _centre(field: Tensor) -> tuple[float, float]:
+def _centre(field: Tensor) -> tuple[float, ...]:
     if field.sum() == 0:
-        return (torch.nan, torch.nan)
-    rows, columns = (torch.arange(n, dtype=torch.float64) for n in field.shape)
+        return (torch.nan,) * field.ndim
     # rounded above the noise of float32, so that symmetric maps have symmetric distances
-    return round(float(field.sum(1) @ rows), 6), round(float(field.sum(0) @ columns), 6)
+    return tuple(round(float((field * along).sum()), 6) for along in _places(field))
 
 
-def _radius(field: Tensor, centre: tuple[float, float], share: float) -> float:
+def _radius(field: Tensor, centre: tuple[float, ...], share: float) -> float:
     if not 0 < share <= 1:
         raise InputError(f"share={share}; allowed: above 0, at most 1")
     if field.sum() == 0:
         return torch.nan
-    rows, columns = (torch.arange(n, dtype=torch.float64) for n in field.shape)
-    distance = ((rows - centre[0])[:, None].square() + (columns - centre[1]).square()).sqrt().flatten()
+    square = torch.zeros_like(field)
+    for along, middle in zip(_places(field), centre, strict=True):
+        square = square + (along - middle).square()
+    distance = square.sqrt().flatten()
     order = distance.argsort(stable=True)
     within = field.flatten()[order].cumsum(0)
     reached = int((within >= share - 1e-9).int().argmax())
     return float(distance[order][reached])
+
+
+def _places(field: Tensor) -> tuple[Tensor, ...]:
+    """Each pixel's row, and its column."""
+    return torch.meshgrid(*[torch.arange(n, dtype=torch.float64) for n in field.shape], indexing="ij")

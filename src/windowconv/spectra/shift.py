@@ -62,8 +62,8 @@ def shift_consistency(
     """The share of pairs of shifts of one image that get the same class.
 
     Each pair is two different shifts, drawn evenly from the (2 max_shift + 1)^2 whole ones within `max_shift`
-    pixels up, down, left and right. Labels do not matter: a model with one class for everything is perfectly
-    consistent, so report accuracy too.
+    pixels up, down, left and right; of signals (N, C, L), from the 2 max_shift + 1 to and fro. Labels do not matter:
+    a model with one class for everything is perfectly consistent, so report accuracy too.
 
     The interval is Wilson's for `images` x `pairs` trials. Pairs of one image are correlated, so with more than one
     the number of trials is the effective one, p (1 - p) over the variance of the mean over images (Korn &
@@ -99,12 +99,12 @@ def shift_consistency(
     counts = []
     reach = 0
     with evaluating(model):
-        for batch, _ in image_batches(images, batch_size, limit):
+        for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2)):
             reach = reach or _reach(batch, max_shift)
             _reach(batch, reach)
             given = batch.to(device, dtype)
             agree = torch.zeros(len(batch), dtype=torch.int64)
-            for first, second in _pairs(random, len(batch), pairs, reach):
+            for first, second in _pairs(random, len(batch), pairs, reach, batch.ndim - 2):
                 classes = [logits(model, _shifted(given, by, reach, border)).argmax(1) for by in (first, second)]
                 agree += (classes[0] == classes[1]).cpu()
             counts.append(agree)
@@ -146,29 +146,27 @@ def _reach(batch: Tensor, max_shift: int | None) -> int:
     return reach
 
 
-def _pairs(random: np.random.Generator, images: int, pairs: int, reach: int) -> list[tuple[Tensor, Tensor]]:
-    """For each pair, two different shifts of each image, (images, 2) each, from -reach to reach."""
+def _pairs(random: np.random.Generator, images: int, pairs: int, reach: int, axes: int = 2) -> list[tuple[Tensor, Tensor]]:
+    """For each pair, two different shifts of each image, (images, axes) each, from -reach to reach."""
     side = 2 * reach + 1
     # drawn image by image, so that batches do not matter
-    drawn = np.array([random.integers((side**2, side**2 - 1), size=(pairs, 2)) for _ in range(images)])
+    drawn = np.array([random.integers((side**axes, side**axes - 1), size=(pairs, 2)) for _ in range(images)])
     first = drawn[..., 0]
-    second = (first + 1 + drawn[..., 1]) % side**2
-    shifts = torch.from_numpy(np.stack([np.stack([s // side, s % side], -1) - reach for s in (first, second)]))
-    return [(shifts[0, :, i], shifts[1, :, i]) for i in range(pairs)]
+    second = (first + 1 + drawn[..., 1]) % side**axes
+    shifts = [np.stack(np.unravel_index(s, (side,) * axes), -1) - reach for s in (first, second)]
+    one, other = (torch.from_numpy(each) for each in shifts)
+    return [(one[:, i], other[:, i]) for i in range(pairs)]
 
 
 def _shifted(images: Tensor, by: Tensor, reach: int, border: str) -> Tensor:
-    """Each image (N, C, H, W) moved down and right by its row of `by` (N, 2)."""
-    count, _, height, width = images.shape
-    source = images
-    offset = 0
-    if border != "circular":
-        source, offset = F.pad(images, [reach] * 4, mode=PADDING[border]), reach
+    """Each image (N, C, *sides) moved down and right by its row of `by` (N, axes)."""
+    axes = images.ndim - 2
+    moved = images if border == "circular" else F.pad(images, [reach] * 2 * axes, mode=PADDING[border])
     by = by.to(images.device)
-    rows = torch.arange(height, device=images.device) - by[:, :1] + offset
-    columns = torch.arange(width, device=images.device) - by[:, 1:] + offset
-    if border == "circular":
-        rows, columns = rows % height, columns % width
-    which = torch.arange(count, device=images.device)[:, None, None]
-    # two lists of indices around a slice put its axis last
-    return source[which, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    for axis, n in enumerate(images.shape[2:]):
+        index = torch.arange(n, device=images.device) - by[:, axis, None]
+        index = index % n if border == "circular" else index + reach
+        shape = [n if i == axis else 1 for i in range(axes)]
+        sides = [n if i == axis else side for i, side in enumerate(moved.shape[2:])]
+        moved = moved.gather(2 + axis, index.view(-1, 1, *shape).expand(-1, images.shape[1], *sides))
+    return moved
