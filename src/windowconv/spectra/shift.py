@@ -146,7 +146,9 @@ def _reach(batch: Tensor, max_shift: int | None) -> int:
     return reach
 
 
-def _pairs(random: np.random.Generator, images: int, pairs: int, reach: int, axes: int = 2) -> list[tuple[Tensor, Tensor]]:
+def _pairs(
+    random: np.random.Generator, images: int, pairs: int, reach: int, axes: int = 2
+) -> list[tuple[Tensor, Tensor]]:
     """For each pair, two different shifts of each image, (images, axes) each, from -reach to reach."""
     side = 2 * reach + 1
     # drawn image by image, so that batches do not matter
