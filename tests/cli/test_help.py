@@ -71,7 +71,10 @@ REFUSED = [
     ("train --lr fast", "lr='fast'; allowed: a number (see windowconv train --help)"),
     ("train --lr", "--lr needs a value (see windowconv train --help)"),
     ("train --crop-area 1", "--crop-area needs 2 values (see windowconv train --help)"),
-    ("train --augment xx", "augment='xx'; allowed: none, flip-crop, flip-shift, area-crop (see windowconv train --help)"),
+    (
+        "train --augment xx",
+        "augment='xx'; allowed: none, flip-crop, flip-shift, area-crop (see windowconv train --help)",
+    ),
     ("train mine", "'mine' is one argument too many (see windowconv train --help)"),
     ("train --recipe cifar10-paper --recipe cifar10-small", "--recipe is given 2 times (cifar10-paper, cifar10-small)"),
     ("report", "STUDY is missing (see windowconv report --help)"),

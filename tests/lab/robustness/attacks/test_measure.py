@@ -171,3 +171,26 @@ def test_a_change_beyond_the_budget_does_not_count() -> None:
 def test_bad_images(images: Tensor, labels: Tensor, says: str) -> None:
     with pytest.raises(InputError, match=says):
         attack_images(Target(Linear(2), 2, SHAPE), Trial("fgsm", 3), images, labels)
+
+
+def test_the_callers_network_stays_as_it_is() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.Linear(300, 3)
+    )
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    target = Target(model, 3, (1, 12, 12))
+    attack_images(target, Trial("fgsm", 4, (0.1,)), torch.rand(4, 1, 12, 12), torch.tensor([0, 1, 2, 0]))
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_probabilities_are_refused() -> None:
+    images, labels = torch.rand(4, 1, 12, 12), torch.tensor([0, 1, 2, 0])
+    layers = [torch.nn.Flatten(), torch.nn.Linear(144, 3)]
+    for last in (torch.nn.Identity(), torch.nn.Sigmoid(), torch.nn.LogSoftmax(1)):  # none of them sums to 1
+        attack_images(Target(torch.nn.Sequential(*layers, last), 3, (1, 12, 12)), PGD, images, labels)
+    with pytest.raises(InputError, match=r"puts out probabilities .*; allowed: scores, so leave out its softmax"):
+        attack_images(Target(torch.nn.Sequential(*layers, torch.nn.Softmax(1)), 3, (1, 12, 12)), PGD, images, labels)
+    with pytest.raises(InputError, match=r"output has shape \(4, 3\); allowed: \(N, 4\)"):
+        attack_images(Target(torch.nn.Sequential(*layers), 4, (1, 12, 12)), PGD, images, labels)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, require
+from windowconv.kernel_geometry import copy_model
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.robustness.attacks.norms import Shape
 
@@ -21,10 +22,11 @@ BATCH = 250
 class Target:
     """A classifier whose inputs lie in [0, 1]; any normalisation is part of it.
 
-    Its weights are frozen, so that only images get gradients, and it stays in evaluation mode.
+    It is a copy in evaluation mode with frozen weights, so that only images get gradients: the caller's model stays as
+    it is.
 
     Args:
-        model: from images (N, C, H, W) to scores (N, classes); it is moved to `device`.
+        model: from images (N, C, H, W) to scores (N, classes).
         classes: how many.
         shape: channels, height and width of an image.
         device: where the model computes.
@@ -37,7 +39,7 @@ class Target:
         if classes < 2:
             raise InputError(f"classes={classes}; attacks need 2 or more")
         self.device = torch.device(device)
-        self.model = model.to(self.device).eval().requires_grad_(False)
+        self.model = copy_model(model).to(self.device).eval().requires_grad_(False)
         self.classes, self.shape = classes, shape
 
     def logits(self, images: Tensor) -> Tensor:
@@ -54,6 +56,24 @@ class Target:
     def predict(self, images: Tensor) -> Tensor:
         """The predicted classes of images (N, C, H, W): int64 (N,) on the CPU."""
         return torch.cat([self.logits(batch).argmax(1).cpu() for batch in images.split(BATCH)])
+
+    @torch.no_grad()
+    def check_scores(self, images: Tensor) -> None:
+        """An `InputError` if the network puts out probabilities, whose gradients vanish: attacks would seem to fail.
+
+        Args:
+            images: floats (N, C, H, W) in [0, 1]; a few are tried.
+        """
+        scores = self.logits(images[:BATCH])
+        if scores.ndim != 2 or scores.shape[1] != self.classes:
+            raise InputError(f"the network's output has shape {tuple(scores.shape)}; allowed: (N, {self.classes})")
+        if scores.min() >= 0 and torch.allclose(
+            scores.sum(1), torch.ones(len(scores), device=scores.device), atol=1e-4
+        ):
+            raise InputError(
+                "the network puts out probabilities (0 or more, sum 1), whose gradients vanish where it is sure; "
+                "allowed: scores, so leave out its softmax"
+            )
 
     @cached_property
     def art(self) -> Any:
@@ -105,3 +125,4 @@ def check_images(images: Tensor, labels: Tensor, target: Target) -> None:
         raise InputError(
             f"labels reach from {int(labels.min())} to {int(labels.max())}; allowed: 0 to {target.classes - 1}"
         )
+    target.check_scores(images)
