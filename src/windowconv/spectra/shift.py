@@ -155,8 +155,8 @@ def _pairs(
     drawn = np.array([random.integers((side**axes, side**axes - 1), size=(pairs, 2)) for _ in range(images)])
     first = drawn[..., 0]
     second = (first + 1 + drawn[..., 1]) % side**axes
-    shifts = [np.stack(np.unravel_index(s, (side,) * axes), -1) - reach for s in (first, second)]
-    one, other = (torch.from_numpy(each) for each in shifts)
+    place = side ** np.arange(axes)[::-1]  # of each digit; np.unravel_index of NumPy 2.4 errs beyond 8,192 numbers
+    one, other = (torch.from_numpy(s[..., None] // place % side - reach) for s in (first, second))
     return [(one[:, i], other[:, i]) for i in range(pairs)]
 
 
