@@ -3,8 +3,10 @@
 import functools
 
 import pytest
-import timm.layers
 import torch
+from timm.layers.blur_pool import BlurPool2d
+from timm.layers.cond_conv2d import CondConv2d
+from timm.layers.squeeze_excite import SqueezeExcite
 from torch import nn
 from torch.nn import functional as F
 
@@ -89,13 +91,13 @@ class Holder(nn.Module):
         (InProperty(), "windowed_conv1d"),
         (Decorated(), "conv3d"),
         (Child(), "conv1d"),
-        (timm.layers.BlurPool2d(4), "conv2d"),
-        (timm.layers.CondConv2d(4, 4, 3), "conv2d"),
+        (BlurPool2d(4), "conv2d"),
+        (CondConv2d(4, 4, 3), "conv2d"),
         (Elsewhere(), None),
         (Holder(), None),
         (nn.Sequential(nn.Conv1d(1, 1, 3)), None),
         (nn.Conv1d(1, 1, 3), None),
-        (timm.layers.SqueezeExcite(16), None),
+        (SqueezeExcite(16), None),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )

@@ -4,8 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-import timm.layers
 import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.std_conv import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import nn
 from torch.nn import functional as F
 
@@ -116,9 +117,9 @@ def quantisation_aware() -> nn.Module:
 
 
 COMPUTED = {
-    "StdConv2d": lambda: timm.layers.StdConv2d(4, 6, 5, stride=2, padding=1),
-    "ScaledStdConv2d": lambda: timm.layers.ScaledStdConv2d(4, 6, 5, padding=1, gain_init=1.5),
-    "StdConv2d weight norm": lambda: WAYS["older weight_norm"](timm.layers.StdConv2d(4, 6, 5)),
+    "StdConv2d": lambda: StdConv2d(4, 6, 5, stride=2, padding=1),
+    "ScaledStdConv2d": lambda: ScaledStdConv2d(4, 6, 5, padding=1, gain_init=1.5),
+    "StdConv2d weight norm": lambda: WAYS["older weight_norm"](StdConv2d(4, 6, 5)),
     "_conv_forward": lambda: Doubled(4, 6, 5),
     "buffers": lambda: Counting(4, 6, 5),
     "hook": set_by_a_hook,
@@ -138,14 +139,14 @@ def test_weights_computed_in_forward(name):
     assert not torch.equal(weight, raw)
 
 
-@pytest.mark.parametrize("kind", [timm.layers.StdConv2dSame, timm.layers.ScaledStdConv2dSame, timm.layers.Conv2dSame])
+@pytest.mark.parametrize("kind", [StdConv2dSame, ScaledStdConv2dSame, Conv2dSame])
 def test_padding_of_its_own_is_no_obstacle(kind):
     layer = changed(kind(4, 6, 5)).eval()
     assert_close(F.conv2d(X, effective_weight(layer), layer.bias, padding=2), layer(X), scale=8)
 
 
 def test_a_standardised_weight_does_not_move_with_an_offset_of_the_raw_one():
-    layer = timm.layers.StdConv2d(4, 6, 5)
+    layer = StdConv2d(4, 6, 5)
     before = effective_weight(layer)
     with torch.no_grad():
         layer.weight.add_(1)
@@ -196,7 +197,7 @@ class Broken(nn.Conv2d):
         (Two(4, 6, 5), "calls 2 convolutions"),
         (Broken(4, 6, 5), "fails on a random input .'mask'."),
         (nn.LazyConv2d(6, 5), "no weight yet"),
-        (timm.layers.StdConv2d(4, 6, 5, device="meta"), "no weight yet"),
+        (StdConv2d(4, 6, 5, device="meta"), "no weight yet"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )
@@ -226,7 +227,7 @@ class Sinc(nn.Module):
         def low_pass(f):
             return 2 * f[:, None] * torch.sinc(2 * f[:, None] * self.time)
 
-        window = torch.signal.windows.hamming(len(self.time), dtype=self.time.dtype)
+        window = torch.hamming_window(len(self.time), periodic=False, dtype=self.time.dtype)
         return ((low_pass(self.low + self.band) - low_pass(self.low)) * window)[:, None]
 
     def forward(self, input):
@@ -279,7 +280,7 @@ def test_where_a_weight_comes_from_is_said():
     assert weight_origin(WAYS["weight_norm"](nn.Conv2d(1, 1, 3))) == "WeightNorm"
     assert weight_origin(WAYS["older spectral_norm"](nn.Conv2d(1, 1, 3))) == "SpectralNorm"
     assert weight_origin(WAYS["pruned"](nn.Conv2d(1, 1, 3))) == "L1Unstructured"
-    assert weight_origin(timm.layers.StdConv2d(1, 1, 3)) == "StdConv2d.forward"
+    assert weight_origin(StdConv2d(1, 1, 3)) == "StdConv2d.forward"
     assert weight_origin(set_by_a_hook()) == "a hook"
     assert all(weight_origin(kind(1, 1, 7)) == "" for pair in PLAIN.items() for kind in pair)
 

@@ -149,6 +149,7 @@ def test_what_is_pruned_stays_pruned_and_ties_hold():
     mask, raw, x = first.weight_mask.clone(), second.weight.detach().clone(), torch.rand(1, 4, 9, 9)
     expected = model(x)
     window = second.window_values
+    assert window is not None
     fold(model, inplace=True)
     assert_close(model(x), expected, scale=8)
     assert (model[0].weight[mask == 0] == 0).all()

@@ -4,8 +4,8 @@ import json
 import warnings
 
 import pytest
-import timm.layers
 import torch
+from timm.layers.blur_pool import BlurPool2d
 from torch import nn
 
 from windowconv import WindowWarning, convert, effective
@@ -71,7 +71,7 @@ def test_other_axes(axes):
 def test_computed_kernels_are_measured_said_and_not_suggested():
     torch.manual_seed(0)
     layers = [nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 7)), nn.ReLU(), nn.Conv2d(8, 8, 7)]
-    found = inspect_subject(Subject("normed", nn.Sequential(*layers, timm.layers.BlurPool2d(8)).eval(), 3, 32))
+    found = inspect_subject(Subject("normed", nn.Sequential(*layers, BlurPool2d(8)).eval(), 3, 32))
     assert [layer.name for layer in found.leakage.layers] == ["0", "2"]
     assert [effect.layer for effect in found.effects] != []
     calls = suggested_calls(found)

@@ -38,6 +38,8 @@ def test_long_kernels_and_strides(taps):
 class Functional(nn.Module):
     """A kernel whose size nothing tells, of `taps` samples, by a matrix product."""
 
+    kernel: torch.Tensor
+
     def __init__(self, taps: int, channels: int = 2):
         super().__init__()
         self.register_buffer("kernel", torch.randn(3, channels, taps, generator=torch.Generator().manual_seed(0)))

@@ -1,5 +1,7 @@
 """Measured responses against NumPy's transform of the padded kernel; new energy against closed forms."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -83,8 +85,8 @@ def test_responses_of_one_axis(name, channels):
 
 def test_new_energy_of_one_axis_is_that_of_a_row():
     """A 1-D layer is a 2-D one of one row: same energies for the gratings along it."""
-    layer = nn.Conv1d(2, 3, 5, stride=2)
-    row = nn.Conv2d(2, 3, (1, 5), stride=(1, 2))
+    layer: Any = nn.Conv1d(2, 3, 5, stride=2)
+    row: Any = nn.Conv2d(2, 3, (1, 5), stride=(1, 2))
     with torch.no_grad():
         row.weight.copy_(layer.weight[:, :, None])
         row.bias.copy_(layer.bias)

@@ -72,10 +72,9 @@ def window_effects(
     found, left_out = convolving_layers(model)
     if not found and not left_out:
         raise InputError(f"model={type(model).__name__}; allowed: a model with convolutions")
-    layer: Any
-    for name, layer in select_layers({**found, **left_out}, layers).items():
-        if not isinstance(layer, CONVOLUTIONS):
-            continue
+    wanted = select_layers({**found, **left_out}, layers)
+    chosen: dict[str, Any] = {name: layer for name, layer in wanted.items() if isinstance(layer, CONVOLUTIONS)}
+    for name, layer in chosen.items():
         windowed = isinstance(layer, WindowedMixin) and layer.window != Window("boxcar")
         if windowed or layer.transposed or max(layer.kernel_size) == 1 or max(layer.dilation) > 1:
             continue
