@@ -44,6 +44,7 @@ bench: $(DEV)
 	$(PYTHON) -m benchmarks.fftconv
 	$(PYTHON) -m benchmarks.inspection
 	$(PYTHON) -m benchmarks.training
+	$(PYTHON) -m benchmarks.strong
 
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures

@@ -108,7 +108,8 @@ def measure(recipe: str, arm: str, count: int, device: torch.device) -> dict[str
         rounds(functions, 1)  # the first step of a kind asks for memory
         times[str(step)] = rounds(functions, count)
     times["evaluation"] = rounds({way: partial(forward, s, tested) for way, s in ways.items()}, count)
-    passes = -(-(config.test_images or TEST) // BATCH) * (config.epochs + (LOOKS if config.test_augment else 0))
+    evaluations = -(-config.epochs // config.evaluate_every) + (LOOKS if config.test_augment else 0)
+    passes = -(-(config.test_images or TEST) // BATCH) * evaluations
     row: dict[str, Any] = {"recipe": recipe, "arm": arm, "steps": {str(s): n for s, n in numbers.items()}}
     row |= {"passes": passes, "seconds": times}
     print(f"{recipe} {arm}: " + ", ".join(f"{way} {minutes(row, way):.1f} min" for way in WAYS), flush=True)
@@ -137,8 +138,8 @@ def page(record: dict[str, Any]) -> str:
         f"{here['device']}, {here['threads']} threads; torch {here['torch']}, windowconv {here['windowconv']}. Made by "
         "`python -m benchmarks.strong`.",
         "**Extrapolated**: a few steps of each kind on noise of CIFAR-10's shape, both ways in turn, times their "
-        "number in a run, with the evaluations after each epoch and at the end; medians. Reading the images and writing "
-        "checkpoints are left out.",
+        "number in a run, with the evaluations after each epoch and at the end; medians. Reading the images and "
+        "writing checkpoints are left out.",
     ]
     return "\n\n".join([*parts, *table(head, lines)]) + "\n"
 

@@ -43,6 +43,7 @@ ROOT = Path(__file__).parents[2]
         ("patience", 0),
         ("lookahead", 1.0),
         ("start_size", 0),
+        ("evaluate_every", 0),
         ("start_share", 1.0),
         ("lookahead_steps", 0),
         ("stem_epochs", -1),

@@ -33,6 +33,7 @@ LATER: dict[str, Any] = {
     "lookahead_steps": 5,
     "test_augment": False,
     "bad_images": "fail",
+    "evaluate_every": 1,
 }
 """Settings that came after the first runs, with their defaults, which must stay: else those runs lose their hashes."""
 
@@ -138,6 +139,9 @@ class Training:
     """Steps of pgd."""
     adversarial_step_size: float | None = None
     """Size of a step, as a fraction of the budget; 0.25 for pgd and 1.25 for fgsm if not given."""
+    evaluate_every: int = 1
+    """Epochs between two evaluations on the validation images, or the test images if there are none; the last epoch is
+    always evaluated."""
     test_augment: bool = False
     """At the end also measure the accuracy of mean outputs for each test image, its mirror image and shifts of both by
     one pixel; a secondary outcome."""

@@ -23,6 +23,7 @@ COUNTS = (
     "patience",
     "adversarial_steps",
     "lookahead_steps",
+    "evaluate_every",
 )
 SIZES = ("lr", "momentum", "weight_decay", "l1", "lr_factor", "warmup_epochs", "bias_lr", "stem_epochs")
 SHARES = ("val_fraction", "label_smoothing", "ema", "lookahead", "dropout", "start_share")
@@ -89,6 +90,8 @@ def _check_together(training: Any) -> None:
         raise InputError("stream=True needs --image-size: the pixels that the network gets, such as 224")
     if training.patience is not None and not training.val_fraction:
         raise InputError(f"patience={training.patience} needs --val-fraction: the test set decides nothing")
+    if training.patience is not None and training.evaluate_every != 1:
+        raise InputError(f"evaluate-every={training.evaluate_every}; allowed: 1 with patience={training.patience}")
     if training.dropout and training.network != "small":
         raise InputError(f"dropout={training.dropout}; allowed: 0, as only the network small takes it")
     if training.l1 and training.precision == "fp16":

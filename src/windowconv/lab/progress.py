@@ -55,7 +55,7 @@ class Progress:
         self._spend(images)
 
     def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float, images: str = "test") -> None:
-        """An epoch is done and evaluated on `images`: test, or val; `accuracy` is from 0 to 1."""
+        """An epoch is done; `accuracy`, from 0 to 1, is that of `images`: test, val, or else training."""
         self.epoch, self.epochs, self.accuracy = epoch, epochs, accuracy
         self._spend(0)
 

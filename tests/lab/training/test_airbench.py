@@ -208,6 +208,8 @@ def test_a_run_folder_needs_no_training_images(config: RunConfig, tiny: ImageDat
             "normalize='imagenet'; allowed: none with network='airbench'",
         ),
         ({"schedule": "triangular", "warmup_epochs": 1}, "warmup-epochs=1; allowed: 0 with schedule='triangular'"),
+        ({"patience": 2, "val_fraction": 0.1, "evaluate_every": 2}, "evaluate-every=2; allowed: 1 with patience=2"),
+        ({"start_size": 9, "adversarial": "pgd"}, "start-size=9; allowed: none with adversarial='pgd'"),
         ({"augment": "flip-shift", "stream": True, "image_size": 32}, "augment='flip-shift' is for images in memory"),
     ],
 )
@@ -240,6 +242,16 @@ def test_the_first_epochs_have_smaller_images(
     torch.testing.assert_close(seen[0], resize(first, [10, 10], antialias=True), rtol=1e-5, atol=1e-6)
     with pytest.raises(InputError, match="start-size=8; allowed with network='airbench': 9 or more"):
         train(replace(own, start_size=8), tiny, tmp_path / "small", Progress())
+
+
+def test_evaluations_may_be_rarer(config: RunConfig, tiny: ImageData, tmp_path: Path) -> None:
+    often = train(replace(config, evaluate_every=1), tiny, tmp_path / "often", Progress())
+    rare = train(replace(config, evaluate_every=3), tiny, tmp_path / "rare", Progress())
+    lines = rare.metrics("epoch")
+    assert ["test_accuracy" in line for line in lines] == [False, False, True, True]
+    for line, other in zip(lines, often.metrics("epoch"), strict=True):
+        assert {k: v for k, v in line.items() if k != "time_s"}.items() <= other.items()
+    assert rare.final()["test_loss"] == often.final()["test_loss"]
 
 
 def test_small_images_are_refused(config: RunConfig, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ WIDE = Training(
     lookahead=0.95,
     stem_epochs=3,
     test_augment=True,
+    evaluate_every=5,
     algorithm="auto",
     channels_last=True,
 )

@@ -159,17 +159,19 @@ class Loop:
         totals = [[value / len(self.images) for value in total] for total in self.totals]
         name, images = (TEST, self.data.test) if self.validation is None else (VALIDATION, self.validation)
         networks = self.stepper.networks()
+        due = self.epoch % self.config.evaluate_every == 0 or self.epoch == self.config.epochs
         for i, (network, track, (loss, accuracy)) in enumerate(zip(networks, self.tracks, totals, strict=True)):
-            track.last = result = self._evaluate(network, images, name)
+            track.last = result = self._evaluate(network, images, name) if due else None
             train = {"train_loss": loss, "train_accuracy": accuracy}
-            track.metrics = {**self._position(), **train, **_metrics(name, result)}
+            track.metrics = {**self._position(), **train, **(_metrics(name, result) if result else {})}
             if self.writers:
                 self.writers[i].log("epoch", **track.metrics)
-            if self.config.patience and result.accuracy > track.best_accuracy:
+            if self.config.patience and result and result.accuracy > track.best_accuracy:
                 track.best_epoch, track.best_accuracy, track.best = self.epoch, result.accuracy, cpu_copy(network)
         self._log_leakage(networks, self.epoch)
-        means = [_mean([track.metrics[key] for track in self.tracks]) for key in ("train_loss", f"{name}_accuracy")]
-        self.progress.end_epoch(self.epoch, self.config.epochs, *means, images=name)
+        shown, key = (name, f"{name}_accuracy") if due else ("training", "train_accuracy")
+        means = [_mean([track.metrics[each] for track in self.tracks]) for each in ("train_loss", key)]
+        self.progress.end_epoch(self.epoch, self.config.epochs, *means, images=shown)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = self._zeros()
         if self.ranks.any(time.perf_counter() - self.saved >= EPOCH_SHARE * 60 * self.execution.checkpoint_minutes):

@@ -44,8 +44,8 @@ def _watched(run: Run) -> tuple[str, str]:
 
 
 def _curve(run: Run, key: str, scale: float) -> tuple[list[int], list[float]]:
-    """Epochs, and the values after each."""
-    lines = run.metrics("epoch")
+    """The epochs that were evaluated, and the values after each."""
+    lines = [line for line in run.metrics("epoch") if key in line]
     return [line["epoch"] for line in lines], [scale * line[key] for line in lines]
 
 
