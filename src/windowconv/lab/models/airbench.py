@@ -14,7 +14,6 @@ from windowconv.lab.models.arms import parse_arm
 from windowconv.plan import start_values
 from windowconv.windowed import WindowedMixin
 
-NORM = {"eps": 1e-12, "momentum": 0.4}
 SMALLEST = 9
 """Pixels that an image needs on each side: 9 -> 8 -> 4 -> 2 -> 1."""
 
@@ -151,6 +150,6 @@ def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(channels, **NORM)
+    norm = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
     norm.weight.requires_grad_(False)
     return norm

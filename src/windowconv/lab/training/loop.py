@@ -193,7 +193,7 @@ class Loop:
             if self.config.test_augment and TEST in result.evaluations:
                 augmented = AugmentedNetwork(network)
                 result.evaluations[TEST_AUGMENTED] = self._evaluate(augmented, self.data.test, TEST), self.data.test
-            metrics = {"kept_epoch": track.best_epoch} if self.config.patience else {}
+            metrics: Metrics = {"kept_epoch": track.best_epoch} if self.config.patience else {}
             for name, (evaluation, _) in result.evaluations.items():
                 if name == TEST_AUGMENTED:
                     metrics["test_accuracy_tta"] = evaluation.accuracy

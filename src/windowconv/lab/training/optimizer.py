@@ -103,10 +103,11 @@ def lookahead_multi_avg_fn(decay: float, every: int, steps: int) -> Callable[...
     @torch.no_grad()
     def update(averages: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
         share = min((int(updates) + 1) * every / steps, 1.0)
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, current, 1 - decay**every * share**3)
-        else:  # the counters of batch norms
-            torch._foreach_copy_(averages, current)
+        for average, weights in zip(averages, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(weights, 1 - decay**every * share**3)
+            else:  # the counter of a batch norm
+                average.copy_(weights)
 
     return update
 
