@@ -119,7 +119,10 @@ def test_prints_a_table():
     lines = str(leakage(network())).splitlines()
     assert lines[0].split()[:3] == ["layer", "kernel", "stride"]
     assert lines[1].split()[:5] == ["0", "7x7", "2x2", "-", "6"]
-    assert lines[-1].startswith("L(r): share of a kernel's")
+    assert lines[4].startswith("L(r): share of a kernel's")
+    assert lines[6].split()[:3] == ["layer", "side", "taps"]
+    assert lines[7].split()[0] == "0"
+    assert lines[-1].startswith("Side: of the smallest central square")
 
 
 def test_dead_filters_are_counted_and_left_out():

@@ -5,6 +5,7 @@ from windowconv.spectra.features import FeatureSpectra, LayerSpectrum, feature_s
 from windowconv.spectra.gratings import grating_frequencies, grating_images
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_basis, fourier_heat_map
 from windowconv.spectra.impulse import impulse_response
+from windowconv.spectra.kernel_lobes import OwnLobe, own_lobe
 from windowconv.spectra.kernels import (
     KernelFigures,
     effective_support,
@@ -12,15 +13,18 @@ from windowconv.spectra.kernels import (
     kernel_figures,
     support_curve,
 )
+from windowconv.spectra.layer_shape import KernelShape, kernel_shape
 from windowconv.spectra.merit import WindowFigures, window_figures
 from windowconv.spectra.merit_table import WindowTable, window_table
 from windowconv.spectra.network import LayerLeakage, NetworkLeakage, leakage
 from windowconv.spectra.noise import noise_curve
+from windowconv.spectra.profile import rms_profile, shaped_noise, window_power
 from windowconv.spectra.receptive_field import ReceptiveField, effective_receptive_field
 from windowconv.spectra.recorder import LeakageRecorder
 from windowconv.spectra.responses import OutputEnergy, Selectivity, selectivity
 from windowconv.spectra.shift import ShiftConsistency, shift_consistency
 from windowconv.spectra.subsampling import Aliasing, LayerAliasing, aliasing
+from windowconv.spectra.taps import central_energy, edge_energy, effective_side, participation_ratio
 from windowconv.spectra.window_effects import WindowEffect, window_effects
 
 __all__ = [
@@ -28,6 +32,7 @@ __all__ = [
     "FeatureSpectra",
     "FourierHeatMap",
     "KernelFigures",
+    "KernelShape",
     "LayerAliasing",
     "LayerLeakage",
     "LayerSpectrum",
@@ -35,6 +40,7 @@ __all__ = [
     "LeakageRecorder",
     "NetworkLeakage",
     "OutputEnergy",
+    "OwnLobe",
     "ReceptiveField",
     "Selectivity",
     "ShiftConsistency",
@@ -42,7 +48,10 @@ __all__ = [
     "WindowFigures",
     "WindowTable",
     "aliasing",
+    "central_energy",
+    "edge_energy",
     "effective_receptive_field",
+    "effective_side",
     "effective_support",
     "feature_spectra",
     "fourier_basis",
@@ -52,14 +61,20 @@ __all__ = [
     "grating_images",
     "impulse_response",
     "kernel_figures",
+    "kernel_shape",
     "leakage",
     "leakage_curve",
     "noise_curve",
+    "own_lobe",
+    "participation_ratio",
     "power_spectrum",
+    "rms_profile",
     "selectivity",
+    "shaped_noise",
     "shift_consistency",
     "support_curve",
     "window_effects",
     "window_figures",
+    "window_power",
     "window_table",
 ]

@@ -197,7 +197,7 @@ def curve_of(power: Tensor, radii: Tensor) -> LeakageCurve:
 def _outside(power: Tensor, peak: Tensor, radii: Tensor) -> Tensor:
     """The energy farther than each radius from the nearer peak, (filters, R): rings of energy, summed from outside."""
     grid = power.shape[-1]
-    square = torch.minimum(_square_distance(peak, grid), _square_distance(-peak, grid)).flatten(1)
+    square = torch.minimum(square_distance(peak, grid), square_distance(-peak, grid)).flatten(1)
     ascending, order = radii.sort()
     # half a step of float64 above r, so that grid points at distance r exactly count as inside
     ring = torch.searchsorted((ascending + 1e-12).square(), square)
@@ -233,7 +233,7 @@ def peaks(power: Tensor) -> Tensor:
     return mesh[:, (power.flatten(1) * handicap).argmax(1)].T
 
 
-def _square_distance(peak: Tensor, grid: int) -> Tensor:
+def square_distance(peak: Tensor, grid: int) -> Tensor:
     """From each grid frequency to a peak, on the torus, squared: (filters, *[grid] * axes)."""
     axes = peak.shape[1]
     frequencies = torch.fft.fftfreq(grid, dtype=torch.float64, device=peak.device)

@@ -15,7 +15,9 @@ from windowconv.errors import InputError, unknown
 from windowconv.spectra.curve import GRID, RADII, curve_of, fitting_grid, power_spectrum
 from windowconv.spectra.filters import Filters, layer_filters, sampled, select_layers
 from windowconv.spectra.kernels import KernelFigures, figures_of
+from windowconv.spectra.layer_shape import KERNELS, KernelShape, kernel_shape, window_of
 from windowconv.spectra.noise import noise_curve
+from windowconv.spectra.shape_table import LEGEND, kernel_table
 from windowconv.tables import by_sign, format_table
 
 SCALARS = (1 / 8, 1 / 4)  # the radii whose leakage is a figure of its own, in cycles/pixel
@@ -39,6 +41,7 @@ class LayerLeakage:
             them in layers that have more.
         figures: the other figures of each filter; `aliased` is what the layer's stride would fold of white noise,
             NaN for transposed layers.
+        shape: which taps the layer's kernels use, and what they leak beside their own main lobes.
     """
 
     name: str
@@ -55,6 +58,7 @@ class LayerLeakage:
     pair_curve: tuple[float, ...] | None
     pair_leakage: Tensor
     figures: KernelFigures
+    shape: KernelShape
 
     @property
     def size(self) -> str:
@@ -66,7 +70,7 @@ class LayerLeakage:
         return noise_curve(self.kernel, grid, self.dilation)
 
     def means(self) -> dict[str, float | None]:
-        """Means over the filters that are not zero; None if there are none."""
+        """Means over the filters that are not zero, then the numbers of `shape`; None if there are none."""
         held = {
             "leakage_1/8": self.leakage[:, 0],
             "leakage_1/4": self.leakage[:, 1],
@@ -78,7 +82,7 @@ class LayerLeakage:
             "aliased": self.figures.aliased,
             "support": self.figures.support,
         }
-        return {name: _mean(values) for name, values in held.items()}
+        return {name: _mean(values) for name, values in held.items()} | self.shape.figures()
 
 
 @dataclass(frozen=True)
@@ -128,17 +132,18 @@ class NetworkLeakage:
         for layer in self.layers:
             cells = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "-"]
             means = list(layer.means().values())
-            shown = ["-" if mean is None else f"{mean:.3f}" for mean in [*means[2:4], *means[:2], *means[4:]]]
+            shown = ["-" if mean is None else f"{mean:.3f}" for mean in [*means[2:4], *means[:2], *means[4:9]]]
             rows.append([*cells, f"{layer.filters:,}", *shown])
         table = format_table(header, rows, [False] * 4 + [True] * 10)
-        return "\n".join([table, *self.left_out(), self.legend()])
+        shapes = kernel_table({layer.name or "(the model)": layer.shape for layer in self.layers})
+        return "\n".join([table, *self.left_out(), self.legend(), "", shapes, LEGEND])
 
     def left_out(self) -> list[str]:
         """A line for each layer that was not measured for another reason than having one tap."""
         return [f"Left out: {name or 'the model'}: {why}." for name, why in self.skipped.items() if why != ONE_TAP]
 
     def legend(self) -> str:
-        """An explanation of the columns."""
+        """An explanation of the columns of the first table."""
         return (
             "L(r): share of a kernel's spectral energy more than r cycles/pixel from its peaks, mean over kernels. "
             "Filter: the same for whole filters, the energies of their channels summed. The other columns are means "
@@ -182,7 +187,8 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
         pairs: how many single kernels to measure per layer, sampled at random (the same ones in each call).
 
     Returns:
-        Per layer: leakage at 1/8 and 1/4 cycles/pixel, peak, bandwidth, flatness, aliasing and support.
+        Per layer: leakage at 1/8 and 1/4 cycles/pixel, peak, bandwidth, flatness, aliasing and support; which taps
+        the kernels use, and what they leak beside their own main lobes.
 
     Raises:
         InputError: fewer than one pair; no convolution of more than one tap; an unknown layer; a weight that is
@@ -199,7 +205,9 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     """
     kernels, skipped = _kernels(model, layers, pairs)
     grid = common_grid([filters.weight for filters in kernels.values()])
-    measured = tuple(_measure(name, filters, grid, pairs) for name, filters in kernels.items())
+    measured = tuple(
+        _measure(name, filters, window_of(model.get_submodule(name)), grid, pairs) for name, filters in kernels.items()
+    )
     return NetworkLeakage(measured, skipped, grid)
 
 
@@ -257,7 +265,7 @@ def common_grid(weights: Sequence[Tensor]) -> int:
     return fitting_grid(needed, default)
 
 
-def _measure(name: str, filters: Filters, grid: int, pairs: int) -> LayerLeakage:
+def _measure(name: str, filters: Filters, window: Tensor | None, grid: int, pairs: int) -> LayerLeakage:
     """All measurements of a layer."""
     curves, figures = _filters(filters.weight, 1 if filters.transposed else filters.stride, grid)
     if filters.transposed:
@@ -279,6 +287,7 @@ def _measure(name: str, filters: Filters, grid: int, pairs: int) -> LayerLeakage
         _mean_curve(pair_curves),
         pair_curves[:, at],
         figures,
+        kernel_shape(filters.weight, window, min(pairs, KERNELS), common_grid([filters.weight])),
     )
 
 
