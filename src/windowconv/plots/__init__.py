@@ -18,12 +18,14 @@ from .filters import kernels
 from .frequencies import feature_spectra, new_energy, response_curves, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
 from .maps import heat_map, heat_map_difference, receptive_field
+from .profiles import accuracy_by_kernel_size, kernel_profiles
 from .robustness import error_curves, picture_sheet
 from .style import arm_colours
 from .windows import window_figure, windows_figure
 
 __all__ = [
     "accuracy_by_arm",
+    "accuracy_by_kernel_size",
     "accuracy_differences",
     "adversarial_gallery",
     "arm_colours",
@@ -34,6 +36,7 @@ __all__ = [
     "heat_map",
     "heat_map_difference",
     "kernel_gallery",
+    "kernel_profiles",
     "kernels",
     "leakage_by_depth",
     "leakage_by_epoch",

@@ -1,0 +1,124 @@
+"""What is inside a network's kernels: the taps that they use, and what they leak beside their own main lobes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from windowconv import plots
+from windowconv.errors import InputError
+from windowconv.lab.config import Execution
+from windowconv.lab.data.sets import Images
+from windowconv.lab.evaluations.network import Network
+from windowconv.lab.evaluations.protocol import Colours, Evaluation, Measurement, Metric, Runs
+from windowconv.report import Cell, Column, Figure, Section, Table
+from windowconv.spectra.filters import convolutions, filters_of
+from windowconv.spectra.layer_shape import KernelShape, kernel_shape, window_of
+from windowconv.spectra.network import PAIRS
+from windowconv.spectra.shape_table import COLUMNS, LEGEND
+
+SHARES = {"edge", "own_leakage", "own_disc", "outside_lobe", "lobe_area"} | {key for key in COLUMNS if "noise" in key}
+CURVES = "The mean over layers with the largest kernels, then over the seeds."
+
+
+class Kernels(Evaluation):
+    """Which taps trained kernels use, their envelope, and their leakage beside their own main lobes.
+
+    Numbers of layers, and their means over the layers of more than one tap that are not dead throughout. Source:
+    `spectra.kernel_shape`.
+    """
+
+    name = "kernels"
+    metrics = (
+        Metric("kernel-side", "side with 95 % of the energy (taps)", "side", "taps", 1.0),
+        Metric("kernel-taps", "taps in use", "participation", "taps", 1.0),
+        Metric("edge-energy", "energy in the edge taps (%)", "edge"),
+        Metric("own-leakage", "leakage beyond the own bandwidth (%)", "own_leakage", more_is_better=False),
+        Metric("outside-lobe", "energy outside the own main lobe (%)", "outside_lobe", more_is_better=False),
+    )
+    settings = MappingProxyType({"kernels": PAIRS})
+    needs_images = False
+
+    def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
+        layers = {n: la for n, la in convolutions(network.on("cpu")).items() if max(la.kernel_size) > 1}
+        shapes = {
+            name: kernel_shape(filters_of(name, layer), window_of(layer), self.settings["kernels"])
+            for name, layer in layers.items()
+        }
+        alive = {name: shape for name, shape in shapes.items() if shape.side is not None}
+        if not alive:
+            raise InputError("all filters are dead; there are no kernels to measure")
+        figures = [shape.figures() for shape in alive.values()]
+        means = {key: _mean([each[key] for each in figures]) for key in figures[0]}
+        return Measurement({**means, "layers": {name: _recorded(shape) for name, shape in shapes.items()}})
+
+    def sections(self, runs: Runs, colours: Colours = None, images: Images | None = None) -> list[Section]:
+        found = {name: [self.values(run) or {} for run in held] for name, held in runs.items()}
+        profiles = {name: _profile(held, "profile") for name, held in found.items()}
+        windows = {name: _profile(held, "window") for name, held in found.items()}
+        held = {name: window for name, window in windows.items() if window is not None}
+        blocks: list[Any] = [_table(found)]
+        drawn = {name: profile for name, profile in profiles.items() if profile is not None}
+        if drawn:
+            figure = plots.kernel_profiles(drawn, held, colours)
+            caption = f"Root mean square of the kernels, tap by tap, relative to the largest. {CURVES}"
+            blocks.append(Figure(plots.svg(figure), caption, "Envelopes of the kernels of each variant"))
+        return [Section("Inside the kernels", blocks)]
+
+    def note(self, values: Mapping[str, Any]) -> str:
+        return (
+            "Side and edge say which taps hold a layer's energy; the own main lobe is what climbs to a kernel's "
+            "spectral peak, so that a wide lobe leaves little outside: read it beside the lobe's area."
+        )
+
+
+def _recorded(shape: KernelShape) -> dict[str, Any]:
+    """A layer's numbers and its envelope, six digits of it, for the record."""
+    return {
+        **shape.figures(),
+        "central": {str(side): share for side, share in shape.central.items()},
+        "profile": _rounded(shape.profile.tolist()),
+        "window": None if shape.window is None else _rounded(shape.window.tolist()),
+    }
+
+
+def _rounded(values: Any) -> Any:
+    return [_rounded(each) for each in values] if isinstance(values, list) else float(f"{values:.6g}")
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    held = [value for value in values if value is not None]
+    return sum(held) / len(held) if held else None
+
+
+def _profile(runs: Sequence[Mapping[str, Any]], key: str) -> np.ndarray | None:
+    """The mean over runs of the layers' profiles or windows of the largest size, each relative to its largest tap."""
+    arrays = [
+        np.array(layer[key])
+        for values in runs
+        for layer in values["layers"].values()
+        if layer[key] is not None and np.any(layer["profile"])
+    ]
+    if not arrays:
+        return None
+    largest = max((array.shape for array in arrays), key=np.prod)
+    relative = [np.square(array / array.max()) for array in arrays if array.shape == largest]
+    return np.sqrt(np.mean(relative, axis=0))
+
+
+def _table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """The means over layers and seeds, a row for each variant."""
+    columns: list[str | Column] = ["variant", "seeds"]
+    for key, (title, form) in COLUMNS.items():
+        columns.append(
+            Column(f"{title} (%)" if key in SHARES else title, ".1f" if key in SHARES else form, numeric=True)
+        )
+    rows: list[list[Cell]] = []
+    for name, runs in found.items():
+        means = {key: _mean([values[key] for values in runs]) for key in COLUMNS}
+        cells = [None if m is None else 100 * m if key in SHARES else m for key, m in means.items()]
+        rows.append([name, len(runs), *cells])
+    return Table("Kernels: means over layers, then over the seeds", columns, rows, LEGEND)
