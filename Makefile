@@ -49,6 +49,7 @@ bench: $(DEV)
 pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures
 	$(PYTHON) examples/leakage_trap.py docs/pictures
+	$(PYTHON) examples/inside_a_kernel.py docs/pictures
 
 $(PYTHON):
 	python3 -m venv $(VENV)

@@ -11,6 +11,7 @@ from torch import nn
 from windowconv import WindowWarning, convert, effective
 from windowconv.errors import InputError
 from windowconv.inspection.comparison import difference
+from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject
@@ -42,8 +43,32 @@ def test_with_everything(subject, images):
     assert "heat map: 130 of 130" in lines  # all of 16 x 16, each pair once
     json.dumps(found.as_dict(), allow_nan=False)
     html = render(make_page(found))
-    for title in ("Summary", "Layer by layer", "What a window would change", "Kernels", "Gratings", "On images"):
+    for title in (
+        "Summary",
+        "Layer by layer",
+        "Inside the kernels",
+        "What a window would change",
+        "Kernels",
+        "Gratings",
+        "On images",
+    ):
         assert f">{title}</h2>" in html
+
+
+def test_the_page_and_the_record_have_what_is_inside_the_kernels(subject):
+    with torch.no_grad():
+        subject.model[2].weight.zero_()
+    found = inspect_subject(subject)
+    table, figure = inside_the_kernels([found]).blocks
+    shape = found.leakage["0"].shape
+    assert [row[0] for row in table.rows] == ["0", "2"]
+    assert table.rows[0][3:5] == [shape.side, shape.participation]
+    assert set(table.rows[1][3:]) == {None}  # a dead layer
+    assert "5x5" in figure.svg
+    alive, dead = found.as_dict()["layers"]
+    assert alive["profile"] == shape.profile.tolist()
+    assert alive["central"] == {str(side): share for side, share in shape.central.items()}
+    assert set(dead["central"].values()) == {None}
 
 
 def test_a_network_that_is_no_classifier(images):

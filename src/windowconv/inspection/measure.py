@@ -17,6 +17,7 @@ from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.forward import logits
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_heat_map
+from windowconv.spectra.layer_shape import KernelShape
 from windowconv.spectra.network import NetworkLeakage, leakage
 from windowconv.spectra.receptive_field import ReceptiveField, effective_receptive_field
 from windowconv.spectra.responses import Selectivity, selectivity
@@ -70,7 +71,7 @@ class Inspection:
             "grid": self.leakage.grid,
             "radii": list(self.leakage.radii),
             "layers": [
-                {**row, "curve": layer.curve, "pair_curve": layer.pair_curve}
+                {**row, "curve": layer.curve, "pair_curve": layer.pair_curve, **_envelope(layer.shape)}
                 for row, layer in zip(self.leakage.rows(), self.leakage.layers, strict=True)
             ],
             "skipped": self.leakage.skipped,
@@ -195,6 +196,12 @@ class _Clock:
         result = measure()
         self.seconds[name] = round(time.perf_counter() - start, 3)
         return result
+
+
+def _envelope(shape: KernelShape) -> dict[str, Any]:
+    """What a layer's shape has beside single numbers, for JSON."""
+    central = {str(side): share for side, share in shape.central.items()}
+    return {"profile": shape.profile.tolist(), "central": _plain(central)}
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from windowconv import plots
 from windowconv.convolving import convolving_layers
 from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
+from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.summary_text import by_size, pair_curves, suggested_calls, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
@@ -37,6 +38,7 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
         *([comparison(inspection, other)] if other is not None else []),
         Section("Layer by layer", [block for each in both for block in (_layers(each), *_left_out(each))]),
         _curves(both),
+        inside_the_kernels(both),
         Section("What a window would change", [_window_effects(each) for each in both]),
         *([Section("Kernels", galleries)] if galleries else []),
         *on_gratings(both),
@@ -90,7 +92,7 @@ def _layers(inspection: Inspection) -> Table:
     for layer in inspection.leakage.layers:
         noise = layer.noise(inspection.leakage.grid)[index]
         means = layer.means()
-        summed, single, others = list(means.values())[:2], list(means.values())[2:4], list(means.values())[4:]
+        summed, single, others = list(means.values())[:2], list(means.values())[2:4], list(means.values())[4:9]
         named = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "none"]
         rows.append([*named, layer.filters, *single, noise, *summed, *others])
     note = (

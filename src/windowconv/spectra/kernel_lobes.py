@@ -71,13 +71,18 @@ def own_lobe(weight: Tensor, multiple: float = MULTIPLE, grid: int = GRID) -> Ow
     return OwnLobe(*(torch.cat(held) for held in columns))
 
 
+def main_lobe(power: Tensor) -> Tensor:
+    """The frequencies in each filter's main lobe at +f, of energy spectra (filters, *[grid] * axes): booleans."""
+    return _climbing(power, square_distance(peaks(power), power.shape[-1]))
+
+
 def _columns(power: Tensor, multiple: float) -> tuple[Tensor, ...]:
     """What `OwnLobe` holds, of energy spectra (filters, *[grid] * axes)."""
     axes, grid = power.ndim - 1, power.shape[-1]
     dims = tuple(range(1, axes + 1))
     peak = peaks(power)
     square = square_distance(peak, grid)
-    lobe = _main_lobe(power, square)
+    lobe = _climbing(power, square)
     mirrored = lobe.flip(dims).roll((1,) * axes, dims)  # at -f: place i goes to place -i
     half = lobe & (power >= 0.5 * power.amax(dims, keepdim=True))
     bandwidth = half.double().mean(dims) ** (1 / axes)
@@ -90,7 +95,7 @@ def _columns(power: Tensor, multiple: float) -> tuple[Tensor, ...]:
     return tuple(torch.where(total == 0, torch.nan, column) for column in columns)
 
 
-def _main_lobe(power: Tensor, square: Tensor) -> Tensor:
+def _climbing(power: Tensor, square: Tensor) -> Tensor:
     """The frequencies from which steepest ascent ends at the peak, whose squared distance is `square`."""
     axes, grid = power.ndim - 1, power.shape[-1]
     top = square.flatten(1).argmin(1, keepdim=True)

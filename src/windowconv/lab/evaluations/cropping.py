@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,16 +38,8 @@ class Cropping(Evaluation):
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         model = network.on(execution.device)
         largest = max(max(layer.kernel_size) for layer in convolutions(model).values())
-
-        def accuracy() -> float:
-            return evaluate(model, images, execution.device, workers=execution.workers).accuracy
-
-        whole = accuracy()
-        accuracies: dict[str, float] = {}
-        for side in sorted({*SIDES, *range(largest, 0, -2)}):
-            with cropped(model, side) as layers:
-                accuracies[f"{side}"] = accuracy() if layers else whole
-        return Measurement({**accuracies, "whole": whole, "largest": largest})
+        found = accuracies_when_cropped(model, images, {*SIDES, *range(largest, 0, -2)}, execution)
+        return Measurement({**{f"{side}": share for side, share in found.items()}, "largest": largest})
 
     def sections(self, runs: Runs, colours: Colours = None, images: Images | None = None) -> list[Section]:
         found = {name: [_accuracies(self.values(run) or {}) for run in held] for name, held in runs.items()}
@@ -62,6 +54,26 @@ class Cropping(Evaluation):
 
     def note(self, values: Mapping[str, Any]) -> str:
         return "Kernels are cropped by setting their outer taps to zero in the trained network."
+
+
+def accuracies_when_cropped(
+    model: nn.Module, images: Images, sides: Iterable[int], execution: Execution
+) -> dict[int, float]:
+    """The accuracy after cropping all kernels to each of some sides, ascending; see `cropped` for which stay whole."""
+
+    def accuracy() -> float:
+        return evaluate(model, images, execution.device, workers=execution.workers).accuracy
+
+    found: dict[int, float] = {}
+    whole: float | None = None
+    for side in sorted(sides):
+        with cropped(model, side) as layers:
+            if layers:
+                found[side] = accuracy()
+                continue
+            whole = accuracy() if whole is None else whole
+            found[side] = whole
+    return found
 
 
 @contextmanager
