@@ -87,15 +87,17 @@ def lobes(data: str) -> Figure:
 
 
 def draw_lobe(axes: Axes, kernel: Tensor, grid: int = 256) -> None:
-    """A kernel's energy spectrum in dB, with the outline of its main lobe."""
+    """A kernel's energy spectrum in dB, with the outlines of its main lobes at +f and -f."""
     power = power_spectrum(kernel[None], grid)
     found = own_lobe(kernel[None], grid=grid)
-    lobe = torch.fft.fftshift(main_lobe(power)[0]).double().numpy()
+    lobe = main_lobe(power)[0]
+    both = [torch.fft.fftshift(each).double().numpy() for each in (lobe, lobe.flip(0, 1).roll((1, 1), (0, 1)))]
     level = 10 * torch.log10(torch.fft.fftshift(power[0] / power.max()).clamp(min=1e-4))
     axes.imshow(level.numpy(), cmap="magma", vmin=-40, vmax=0, extent=(-0.5, 0.5, 0.5, -0.5))
-    if lobe.min() < lobe.max():  # else it covers every frequency
-        at = np.linspace(-0.5, 0.5, grid, endpoint=False)
-        axes.contour(at, at, lobe, levels=[0.5], colors="white", linewidths=1.3)
+    at = np.linspace(-0.5, 0.5, grid, endpoint=False)
+    for each in both:
+        if each.min() < each.max():  # else it covers every frequency
+            axes.contour(at, at, each, levels=[0.5], colors="white", linewidths=1.3)
     axes.set(xticks=[-0.5, 0, 0.5], yticks=[-0.5, 0, 0.5], xlabel="cycles/pixel")
     axes.set_title(f"{100 * float(found.outside):.0f} % outside, lobes cover {100 * float(found.area):.0f} %")
 

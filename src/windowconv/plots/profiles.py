@@ -16,7 +16,7 @@ from .style import arm_colours, legend_above, panels, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SMALLEST_SHARE = 1e-3  # of the largest tap: what is smaller is drawn there
+SMALLEST_SHARE = 1e-5  # of the largest tap: what is smaller is drawn there
 
 
 @styled()
@@ -44,7 +44,7 @@ def kernel_profiles(
                 distance, np.maximum(window**2, SMALLEST_SHARE), color=palette[name], linestyle=":", linewidth=1.6
             )
     axes.set(xlabel="distance from the kernel's middle (pixels)", ylabel="RMS of the taps, relative", yscale="log")
-    axes.set_ylim(SMALLEST_SHARE * 0.8, 1.3)
+    axes.yaxis.set_major_formatter(lambda value, place: f"{value:g}")
     axes.grid(axis="y")
     legend_above(figure, axes, "dashed: the window; dotted: its square" if windows else "")
     return figure

@@ -64,7 +64,18 @@ def _entry(name: str, given: Any) -> Any:
 
 
 def test_the_laboratorys_own() -> None:
-    assert set(evaluations()) >= {"test", "leakage", "shift", "attacks", "conditions", "shifts", "heat-map"}
+    assert set(evaluations()) >= {
+        "test",
+        "leakage",
+        "kernels",
+        "aliasing",
+        "cropping",
+        "shift",
+        "attacks",
+        "conditions",
+        "shifts",
+        "heat-map",
+    }
     assert metrics_of(["leakage", "attacks"]) == ["accuracy", "leakage", "leakage-near", "robust-accuracy"]
     assert metrics_of(["of-a-package-that-is-gone"]) == ["accuracy"]
     assert not find_metric("leakage").more_is_better
