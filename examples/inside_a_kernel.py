@@ -102,6 +102,11 @@ def draw_lobe(axes: Axes, kernel: Tensor, grid: int = 256) -> None:
     axes.set_title(f"{100 * float(found.outside):.0f} % outside, lobes cover {100 * float(found.area):.0f} %")
 
 
+def figure(data: str, arm: str, name: str) -> float:
+    """A number of the kernels' shape, mean over layers."""
+    return float(np.mean([value for shape in shapes(data, arm) if (value := shape.figures()[name]) is not None]))
+
+
 def central() -> Table:
     """The share of energy in central squares."""
     squares = [f"{side}x{side}" for side in SIDES]
@@ -113,8 +118,8 @@ def central() -> Table:
             sides = sorted({f"{shape.side:.0f}" for shape in found})
             powers = [shape.window_power for shape in found if shape.window_power is not None]
             cells = [_percent(np.mean(held)) if held else "" for held in shares]
-            cells += [" or ".join(sides), f"{np.mean([shape.participation for shape in found]):.1f}"]
-            cells += [_percent(np.mean([shape.edge for shape in found])), f"{np.mean(powers):.2f}" if powers else ""]
+            cells += [" or ".join(sides), f"{figure(data, arm, 'participation'):.1f}"]
+            cells += [_percent(figure(data, arm, "edge")), f"{np.mean(powers):.2f}" if powers else ""]
             rows.append([title, arm, *cells])
     return rows
 
@@ -125,8 +130,7 @@ def beside_own_lobes() -> Table:
     rows = [["data", "kernels", *(COLUMNS[key][0] for key in keys)]]
     for data, title in DATA.items():
         for arm in ARMS:
-            means = [np.mean([shape.figures()[key] for shape in shapes(data, arm)]) for key in keys]
-            rows.append([title, arm, *map(_percent, means)])
+            rows.append([title, arm, *(_percent(figure(data, arm, key)) for key in keys)])
     return rows
 
 
@@ -183,8 +187,8 @@ def main() -> None:
         accuracies = {data: cropped(data) for data in DATA}
         tables["cropping"] = accuracy_when_cropped(accuracies)
         for data, arms in accuracies.items():
-            figure = plots.accuracy_by_kernel_size({arm: [found] for arm, found in arms.items()})
-            plots.png(figure, folder / f"inside-cropping-{data}.png", dpi=160)
+            curves = plots.accuracy_by_kernel_size({arm: [found] for arm, found in arms.items()})
+            plots.png(curves, folder / f"inside-cropping-{data}.png", dpi=160)
         page = Path(sys.argv[2])
         text = page.read_text()
         for name, table in tables.items():

@@ -16,7 +16,7 @@ from windowconv.inspection.measure import inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject
 from windowconv.inspection.summary_text import suggested_calls, summary
-from windowconv.report import render
+from windowconv.report import Figure, Table, render
 from windowconv.spectra.network import leakage
 
 
@@ -60,6 +60,8 @@ def test_the_page_and_the_record_have_what_is_inside_the_kernels(subject):
         subject.model[2].weight.zero_()
     found = inspect_subject(subject)
     table, figure = inside_the_kernels([found]).blocks
+    assert isinstance(table, Table)
+    assert isinstance(figure, Figure)
     shape = found.leakage["0"].shape
     assert [row[0] for row in table.rows] == ["0", "2"]
     assert table.rows[0][3:5] == [shape.side, shape.participation]

@@ -16,6 +16,7 @@ from windowconv.lab.evaluations.registry import find_evaluation, metric_value
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import example_images
+from windowconv.report import Figure, Table
 from windowconv.spectra.filters import convolutions
 from windowconv.spectra.layer_shape import kernel_shape
 from windowconv.spectra.network import PAIRS
@@ -51,13 +52,15 @@ def test_pages_show_kernels_without_weights(make_run: MakeRun) -> None:
         evaluation.run([Network(run)], None)
     (section,) = evaluation.sections(runs)
     table, figure = section.blocks
+    assert isinstance(table, Table)
+    assert isinstance(figure, Figure)
     assert [row[0] for row in table.rows] == list(runs)  # pyright: ignore[reportAttributeAccessIssue]
     values = evaluation.values(runs["5x5"][0])
     assert values is not None
-    assert table.rows[1][2] == values["side"]  # pyright: ignore[reportAttributeAccessIssue]
-    assert table.rows[1][4] == pytest.approx(100 * values["edge"])  # pyright: ignore[reportAttributeAccessIssue]
-    assert table.rows[1][5] is None  # pyright: ignore[reportAttributeAccessIssue]
-    assert "5x5-hamming" in figure.svg  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.rows[1][2] == values["side"]
+    assert table.rows[1][4] == pytest.approx(100 * values["edge"])
+    assert table.rows[1][5] is None
+    assert "5x5-hamming" in figure.svg
     assert "area" in evaluation.note(values)
 
 
