@@ -28,9 +28,8 @@ from windowconv.lab.data import load
 from windowconv.lab.evaluations.cropping import accuracies_when_cropped
 from windowconv.plots.style import styled
 from windowconv.spectra import KernelShape, kernel_shape, own_lobe, power_spectrum
-from windowconv.spectra.filters import convolutions, filters_of, sampled
+from windowconv.spectra.filters import convolutions, filters_of, layer_filters, sampled
 from windowconv.spectra.kernel_lobes import main_lobe
-from windowconv.spectra.layer_shape import window_of
 from windowconv.spectra.shape_table import COLUMNS
 
 DATA = {"fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
@@ -50,8 +49,8 @@ def network(data: str, arm: str) -> nn.Module:
 @cache
 def shapes(data: str, arm: str) -> tuple[KernelShape, ...]:
     """Its layers' kernels."""
-    layers = {name: la for name, la in convolutions(network(data, arm)).items() if max(la.kernel_size) > 1}
-    return tuple(kernel_shape(filters_of(name, layer), window_of(layer), 512) for name, layer in layers.items())
+    layers = [layer_filters(name, layer) for name, layer in convolutions(network(data, arm)).items()]
+    return tuple(kernel_shape(la.weight, la.window_values, 512) for la in layers if max(la.kernel) > 1)
 
 
 def envelopes(data: str) -> Figure:
@@ -127,11 +126,9 @@ def central() -> Table:
 def beside_own_lobes() -> Table:
     """Leakage beside the own main lobes, and of noise of the same envelope."""
     keys = ("own_leakage", "own_disc", "outside_lobe", "lobe_area", "noise_own_leakage", "noise_outside_lobe")
-    rows = [["data", "kernels", *(COLUMNS[key][0] for key in keys)]]
-    for data, title in DATA.items():
-        for arm in ARMS:
-            rows.append([title, arm, *(_percent(figure(data, arm, key)) for key in keys)])
-    return rows
+    head = ["data", "kernels", *(COLUMNS[key][0] for key in keys)]
+    pairs = [(data, arm) for data in DATA for arm in ARMS]
+    return [head, *([DATA[data], arm, *(_percent(figure(data, arm, key)) for key in keys)] for data, arm in pairs)]
 
 
 def cropped(data: str) -> dict[str, dict[int, float]]:

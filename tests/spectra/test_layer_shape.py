@@ -7,9 +7,9 @@ from torch import nn
 from windowconv import LearnableWindow, WindowedConv2d, get_window
 from windowconv.errors import InputError
 from windowconv.spectra.curve import leakage_curve
-from windowconv.spectra.filters import convolutions
+from windowconv.spectra.filters import layer_filters
 from windowconv.spectra.kernel_lobes import own_lobe
-from windowconv.spectra.layer_shape import kernel_shape, window_of
+from windowconv.spectra.layer_shape import kernel_shape
 from windowconv.spectra.network import leakage
 from windowconv.spectra.profile import rms_profile, shaped_noise
 from windowconv.spectra.shape_table import COLUMNS
@@ -50,21 +50,28 @@ def test_a_layer_of_zeros_has_a_profile_only():
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_the_window_is_the_kernels_own(dilation: int):
     fixed = WindowedConv2d(1, 2, 7, dilation=dilation)
-    window = window_of(fixed)
+    window = layer_filters("", fixed).window_values
     assert window is not None
     torch.testing.assert_close(window[::dilation, ::dilation].double(), HAMMING, atol=1e-6, rtol=0)
+    assert window.count_nonzero() == 49
     layer = leakage(nn.Sequential(fixed)).layers[0]
-    assert layer.shape.window_power is not None
+    assert layer.shape.window_power == pytest.approx(1, abs=0.3)
     assert layer.shape.side == layer.means()["side"]
 
 
 def test_learnable_and_plain_windows():
     learnable = WindowedConv2d(1, 2, 7, window=LearnableWindow("gaussian"))
-    window = window_of(learnable)
+    window = layer_filters("", learnable).window_values
     assert window is not None
     torch.testing.assert_close(learnable.weight * window.float(), learnable.effective_weight)
-    assert window_of(convolutions(nn.Conv2d(1, 1, 3))[""]) is None
-    assert window_of(WindowedConv2d(1, 1, 3, window="boxcar")) is None
+    assert layer_filters("", nn.Conv2d(1, 1, 3)).window_values is None
+    assert layer_filters("", WindowedConv2d(1, 1, 3, window="boxcar")).window_values is None
+
+
+def test_kernels_of_many_taps_have_a_grid_that_fits():
+    shape = kernel_shape(torch.ones(1, 1, 101))
+    assert (shape.side, shape.participation) == (97, pytest.approx(101))
+    assert shape.outside_lobe == pytest.approx(0.097, abs=0.01)
 
 
 def test_every_column_is_a_number_of_the_shape():

@@ -28,8 +28,9 @@ def convolutions(model: nn.Module) -> dict[str, Convolution]:
 class Filters:
     """A layer's filters, dilated, and what of the layer belongs to them.
 
-    `weight` is (filters, channels, *kernel), the gaps of the dilation included, `kernel` the taps without them, and
-    `window` its text, None for a plain layer.
+    `weight` is (filters, channels, *kernel), the gaps of the dilation included, `kernel` the taps without them,
+    `window` its text, None for a plain layer, and `window_values` its values with the same gaps, (*kernel), None also
+    for a boxcar; of a learnable window, the root mean square over the channels.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Filters:
     groups: int
     transposed: bool
     window: str | None
+    window_values: Tensor | None
 
 
 def layer_filters(name: str, layer: Any) -> Filters:
@@ -58,9 +60,17 @@ def layer_filters(name: str, layer: Any) -> Filters:
         split = weight.unflatten(0, (groups, -1))  # groups, inputs a group, outputs a group, kernel
         weight = split.transpose(1, 2).flatten(0, 1)
     window = str(layer.window) if isinstance(layer, WindowedMixin) else None
-    return Filters(
-        type(layer).__name__, dilated(weight, dilation), kernel, stride, dilation, groups, transposed, window
-    )
+    values = _window_values(layer) if isinstance(layer, WindowedMixin) else None
+    if values is not None:
+        values = dilated(values[None, None], dilation)[0, 0]
+    weight = dilated(weight, dilation)
+    return Filters(type(layer).__name__, weight, kernel, stride, dilation, groups, transposed, window, values)
+
+
+def _window_values(layer: WindowedMixin) -> Tensor | None:
+    if layer.learnable_window is None:
+        return layer.window_values
+    return layer.learnable_window().detach().double().square().mean(0).sqrt()
 
 
 def filters_of(name: str, layer: Any) -> Tensor:

@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from windowconv.errors import InputError
-from windowconv.spectra.curve import GRID, TIE, check_weight, checked_grid, peaks, power_spectrum, square_distance
+from windowconv.spectra.curve import (
+    GRID,
+    TIE,
+    check_weight,
+    checked_grid,
+    fitting_grid,
+    peaks,
+    power_spectrum,
+    square_distance,
+)
 
 MULTIPLE = 1.0
 PART = 2**17  # frequencies at a time: the processor's cache holds them
@@ -42,7 +51,7 @@ class OwnLobe:
     area: Tensor
 
 
-def own_lobe(weight: Tensor, multiple: float = MULTIPLE, grid: int = GRID) -> OwnLobe:
+def own_lobe(weight: Tensor, multiple: float = MULTIPLE, grid: int | None = None) -> OwnLobe:
     """What each filter leaks beyond its own main lobe, its channels summed in energy.
 
     Not without `area` or `disc` beside it: a kernel that is little more than one tap has a lobe that covers every
@@ -51,7 +60,8 @@ def own_lobe(weight: Tensor, multiple: float = MULTIPLE, grid: int = GRID) -> Ow
     Args:
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         multiple: of the bandwidth, the radius beyond which `leakage` counts, above 0.
-        grid: frequencies per axis; areas are multiples of 1 / grid^axes.
+        grid: frequencies per axis; areas are multiples of 1 / grid^axes. None is 64, 32 for three axes, or for large
+            kernels the next power of two that gives a flat kernel's main lobe eight frequencies.
 
     Raises:
         InputError: as `power_spectrum`; a multiple that is not above 0.
@@ -66,9 +76,16 @@ def own_lobe(weight: Tensor, multiple: float = MULTIPLE, grid: int = GRID) -> Ow
     if not multiple > 0:
         raise InputError(f"multiple={multiple}; allowed: above 0")
     check_weight(weight)
-    parts = weight.split(max(1, PART // checked_grid(grid, weight.ndim - 2) ** (weight.ndim - 2)))
+    axes = weight.ndim - 2
+    grid = checked_grid(lobe_grid(weight) if grid is None else grid, axes)
+    parts = weight.split(max(1, PART // grid**axes))
     columns = zip(*(_columns(power_spectrum(part, grid), multiple) for part in parts), strict=True)
     return OwnLobe(*(torch.cat(held) for held in columns))
+
+
+def lobe_grid(weight: Tensor) -> int:
+    """Frequencies per axis that resolve the main lobes of kernels (filters, channels, *kernel)."""
+    return fitting_grid(4 * max(weight.shape[2:]), GRID if weight.ndim < 5 else GRID // 2)
 
 
 def main_lobe(power: Tensor) -> Tensor:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from windowconv.integers import check_int
-from windowconv.spectra.curve import GRID, check_weight, leakage_curve
-from windowconv.spectra.filters import dilated, sampled
-from windowconv.spectra.kernel_lobes import own_lobe
+from windowconv.spectra.curve import check_weight, leakage_curve
+from windowconv.spectra.filters import sampled
+from windowconv.spectra.kernel_lobes import lobe_grid, own_lobe
 from windowconv.spectra.profile import rms_profile, shaped_noise, window_power
 from windowconv.spectra.taps import central_energy, edge_energy, effective_side, participation_ratio
-from windowconv.windowed import WindowedMixin
 
 KERNELS = 128  # of a layer's single kernels, and of noise: a mean's standard error is then about 0.01
 NOISE_RADII = (1 / 8, 1 / 4)
@@ -58,7 +57,9 @@ class KernelShape:
         return {field.name: getattr(self, field.name) for field in fields(self)[3:]}
 
 
-def kernel_shape(weight: Tensor, window: Tensor | None = None, kernels: int = KERNELS, grid: int = GRID) -> KernelShape:
+def kernel_shape(
+    weight: Tensor, window: Tensor | None = None, kernels: int = KERNELS, grid: int | None = None
+) -> KernelShape:
     """Measure a layer's kernels: where their energy lies, and what they leak beside their own main lobes.
 
     Tap by tap, the energies of all kernels are summed: these numbers are the layer's. Lobes are of single kernels.
@@ -69,7 +70,7 @@ def kernel_shape(weight: Tensor, window: Tensor | None = None, kernels: int = KE
         weight: (filters, channels, *kernel), 1 to 3 axes: the *effective* weight of a windowed layer.
         window: its window, (*kernel).
         kernels: how many single kernels, sampled at random, and how many of noise.
-        grid: frequencies per axis.
+        grid: frequencies per axis; None as in `own_lobe`.
 
     Raises:
         InputError: as `power_spectrum` and `window_power`; fewer than one kernel.
@@ -80,6 +81,7 @@ def kernel_shape(weight: Tensor, window: Tensor | None = None, kernels: int = KE
     """
     check_weight(weight)
     kernels = check_int("kernels", kernels, 1)
+    grid = lobe_grid(weight) if grid is None else grid
     profile = rms_profile(weight)
     power = None if window is None else window_power(profile, window.to(profile))
     layer = weight.detach().flatten(0, 1)[None]  # one filter, all kernels its channels
@@ -105,19 +107,6 @@ def kernel_shape(weight: Tensor, window: Tensor | None = None, kernels: int = KE
         noise_own_leakage=_mean(noise_lobes.leakage),
         noise_outside_lobe=_mean(noise_lobes.outside),
     )
-
-
-def window_of(layer: nn.Module) -> Tensor | None:
-    """A layer's window as its kernels have it, dilated, (*kernel); None for a plain layer or a boxcar.
-
-    Of a learnable window, the root mean square over the channels.
-    """
-    if not isinstance(layer, WindowedMixin):
-        return None
-    values = layer.window_values
-    if layer.learnable_window is not None:
-        values = layer.learnable_window().detach().double().square().mean(0).sqrt()
-    return None if values is None else dilated(values[None, None], tuple(layer.dilation))[0, 0]
 
 
 def _mean(values: Tensor) -> float | None:

@@ -15,7 +15,7 @@ from windowconv.errors import InputError, unknown
 from windowconv.spectra.curve import GRID, RADII, curve_of, fitting_grid, power_spectrum
 from windowconv.spectra.filters import Filters, layer_filters, sampled, select_layers
 from windowconv.spectra.kernels import KernelFigures, figures_of
-from windowconv.spectra.layer_shape import KERNELS, KernelShape, kernel_shape, window_of
+from windowconv.spectra.layer_shape import KERNELS, KernelShape, kernel_shape
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.shape_table import LEGEND, kernel_table
 from windowconv.tables import by_sign, format_table
@@ -205,9 +205,7 @@ def leakage(model: nn.Module, layers: Sequence[str] | None = None, pairs: int = 
     """
     kernels, skipped = _kernels(model, layers, pairs)
     grid = common_grid([filters.weight for filters in kernels.values()])
-    measured = tuple(
-        _measure(name, filters, window_of(model.get_submodule(name)), grid, pairs) for name, filters in kernels.items()
-    )
+    measured = tuple(_measure(name, filters, grid, pairs) for name, filters in kernels.items())
     return NetworkLeakage(measured, skipped, grid)
 
 
@@ -265,7 +263,7 @@ def common_grid(weights: Sequence[Tensor]) -> int:
     return fitting_grid(needed, default)
 
 
-def _measure(name: str, filters: Filters, window: Tensor | None, grid: int, pairs: int) -> LayerLeakage:
+def _measure(name: str, filters: Filters, grid: int, pairs: int) -> LayerLeakage:
     """All measurements of a layer."""
     curves, figures = _filters(filters.weight, 1 if filters.transposed else filters.stride, grid)
     if filters.transposed:
@@ -287,7 +285,7 @@ def _measure(name: str, filters: Filters, window: Tensor | None, grid: int, pair
         _mean_curve(pair_curves),
         pair_curves[:, at],
         figures,
-        kernel_shape(filters.weight, window, min(pairs, KERNELS), common_grid([filters.weight])),
+        kernel_shape(filters.weight, filters.window_values, min(pairs, KERNELS)),
     )
 
 

@@ -15,8 +15,8 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours, Evaluation, Measurement, Metric, Runs
 from windowconv.report import Cell, Column, Figure, Section, Table
-from windowconv.spectra.filters import convolutions, filters_of
-from windowconv.spectra.layer_shape import KernelShape, kernel_shape, window_of
+from windowconv.spectra.filters import convolutions, layer_filters
+from windowconv.spectra.layer_shape import KernelShape, kernel_shape
 from windowconv.spectra.network import PAIRS
 from windowconv.spectra.shape_table import COLUMNS, LEGEND
 
@@ -43,10 +43,11 @@ class Kernels(Evaluation):
     needs_images = False
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
-        layers = {n: la for n, la in convolutions(network.on("cpu")).items() if max(la.kernel_size) > 1}
+        layers = {name: layer_filters(name, layer) for name, layer in convolutions(network.on("cpu")).items()}
         shapes = {
-            name: kernel_shape(filters_of(name, layer), window_of(layer), self.settings["kernels"])
+            name: kernel_shape(layer.weight, layer.window_values, self.settings["kernels"])
             for name, layer in layers.items()
+            if max(layer.kernel) > 1
         }
         alive = {name: shape for name, shape in shapes.items() if shape.side is not None}
         if not alive:
