@@ -75,6 +75,7 @@ def kernel_shape(
     Raises:
         InputError: as `power_spectrum` and `window_power`; fewer than one kernel.
 
+    >>> import torch
     >>> shape = kernel_shape(torch.ones(1, 1, 7, 7))
     >>> print(f"{shape.side:.0f} taps a side, {shape.participation:.0f} in all, {shape.edge:.2f} at the edge")
     7 taps a side, 49 in all, 0.49 at the edge
