@@ -19,7 +19,7 @@ from windowconv.lab.training.evaluate import evaluate
 from windowconv.report import Figure, Section
 from windowconv.spectra.filters import convolutions
 
-SIDES = (1, 3, 5)
+SIDES = (3, 5)
 """The sides that every network has a number for: kernels that are no larger stay whole."""
 
 
@@ -31,9 +31,7 @@ class Cropping(Evaluation):
     """
 
     name = "cropping"
-    metrics = tuple(
-        Metric(f"cropped-{side}x{side}", f"accuracy, kernels cropped to {side}x{side} (%)", f"{side}") for side in SIDES
-    )
+    metrics = tuple(Metric(f"cropped-{side}x{side}", f"cropped to {side}x{side} (%)", f"{side}") for side in SIDES)
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         model = network.on(execution.device)
@@ -53,7 +51,7 @@ class Cropping(Evaluation):
         ]
 
     def note(self, values: Mapping[str, Any]) -> str:
-        return "Kernels are cropped by setting their outer taps to zero in the trained network."
+        return "Cropped: test accuracy when the outer taps of all kernels are set to zero in the trained network."
 
 
 def accuracies_when_cropped(

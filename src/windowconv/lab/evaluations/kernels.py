@@ -33,11 +33,11 @@ class Kernels(Evaluation):
 
     name = "kernels"
     metrics = (
-        Metric("kernel-side", "side with 95 % of the energy (taps)", "side", "taps", 1.0),
+        Metric("kernel-side", "95 % side (taps)", "side", "taps", 1.0),
         Metric("kernel-taps", "taps in use", "participation", "taps", 1.0),
-        Metric("edge-energy", "energy in the edge taps (%)", "edge"),
-        Metric("own-leakage", "leakage beyond the own bandwidth (%)", "own_leakage", more_is_better=False),
-        Metric("outside-lobe", "energy outside the own main lobe (%)", "outside_lobe", more_is_better=False),
+        Metric("edge-energy", "edge energy (%)", "edge"),
+        Metric("own-leakage", "own L (%)", "own_leakage", more_is_better=False),
+        Metric("outside-lobe", "outside own lobe (%)", "outside_lobe", more_is_better=False),
     )
     settings = MappingProxyType({"kernels": PAIRS})
     needs_images = False
@@ -71,8 +71,10 @@ class Kernels(Evaluation):
 
     def note(self, values: Mapping[str, Any]) -> str:
         return (
-            "Side and edge say which taps hold a layer's energy; the own main lobe is what climbs to a kernel's "
-            "spectral peak, so that a wide lobe leaves little outside: read it beside the lobe's area."
+            "The 95 % side is of the smallest central square with 95 % of a layer's energy, in taps; edge energy lies "
+            "in the outermost taps. Own L is the share of a kernel's spectral energy farther from its peaks than its "
+            "own bandwidth. Its own lobe is what climbs to its spectral peak; a wide lobe leaves little outside, so "
+            "read it beside the lobe's area."
         )
 
 
