@@ -226,7 +226,7 @@ def test_layers_with_kernels_of_their_own_are_left_out_with_a_word_until_registe
     assert [layer.name for layer in found.layers] == ["2"]
     assert found.skipped["0"].startswith("Sinc calls conv1d with a kernel of its own; allowed: after")
     assert found.skipped["3"] == "one tap"
-    assert str(found).splitlines()[-2] == f"Left out: 0: {found.skipped['0']}."
+    assert f"Left out: 0: {found.skipped['0']}." in str(found).splitlines()
     with pytest.raises(InputError, match=r"model=Sinc .the model: Sinc calls conv1d.*register_weight"):
         leakage(net[0])
     with pytest.raises(InputError, match="register_weight"):
