@@ -100,5 +100,7 @@ def encoded(folder: Path, pixels: int, classes: int, length: int) -> ImageData:
     paths = [str(path) for path in sorted(folder.iterdir())]
     store = FileStore(folder, paths)
     names = tuple(f"class {i}" for i in range(classes))
-    sets = [EncodedSet(store, np.arange(n) % len(paths), torch.arange(n) % classes, names, pixels) for n in (length, 1)]
-    return ImageData("photographs", *sets)
+    train, test = (
+        EncodedSet(store, np.arange(n) % len(paths), torch.arange(n) % classes, names, pixels) for n in (length, 1)
+    )
+    return ImageData("photographs", train, test)
