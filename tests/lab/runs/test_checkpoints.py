@@ -72,13 +72,15 @@ def damage(folder: Path, how: str) -> None:
             (folder / "optimizer.safetensors").unlink()
         case "no state":
             state.unlink()
+        case "state flipped":
+            state.write_text(state.read_text().replace('"epoch": 1', '"epoch": 2'))
         case "version":
             state.write_text(json.dumps({**json.loads(state.read_text()), "schema_version": 99}))
         case _:
             state.write_text("[]")
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "missing", "no state", "version", "list"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "missing", "no state", "state flipped", "version", "list"])
 def test_a_damaged_one_is_passed_over_with_a_line(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for step in (3, 6):
         save_checkpoint(tmp_path / "run", make(step))

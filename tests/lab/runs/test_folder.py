@@ -154,7 +154,7 @@ def test_a_full_disk_while_logging_is_one_line(tiny: ImageData, tmp_path: Path) 
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     writer = RunWriter(tmp_path / "run", record_of(tiny))
-    writer._log = Path("/dev/full")
+    writer._log._path = Path("/dev/full")
     refused(lambda: writer.log("step", step=1), "run: metrics.jsonl cannot be written", os.strerror(errno.ENOSPC))
 
 

@@ -21,6 +21,7 @@ from windowconv.lab.data import ImageData, gratings
 from windowconv.lab.progress import Progress
 from windowconv.lab.recipes import find_recipe
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.training import loop
 from windowconv.lab.training.signals import Stopped
 from windowconv.lab.training.train import train, train_together
 
@@ -117,6 +118,41 @@ def test_a_damaged_newest_checkpoint_falls_back(
     resumed = train(config, tiny, tmp_path / "cut", Progress())
     assert "cut: step-7 is damaged (model.safetensors differs from what was written)" in capsys.readouterr().err
     assert [r["step"] for r in resumed.record["resumed"]] == [6]
+    same(whole, resumed)
+
+
+@pytest.mark.parametrize("how", ["shorter", "flipped", "gone"])
+def test_a_log_that_is_not_what_its_checkpoints_say_falls_back(
+    how: str,
+    settings: Training,
+    tiny: ImageData,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    config = RunConfig(**{**asdict(settings), "data": "gratings"})
+    whole = train(config, tiny, tmp_path / "whole", Progress())
+    with pytest.raises(SystemError):
+        train(config, tiny, tmp_path / "cut", CutAt(8), OFTEN)
+    older, newer = (
+        json.loads((tmp_path / f"cut/checkpoints/step-{step}/state.json").read_text())["state"]["logged"]
+        for step in (6, 7)
+    )
+    log = tmp_path / "cut/metrics.jsonl"
+    content = log.read_bytes()
+    if how == "shorter":  # by the lines that only the newer checkpoint counts on
+        log.write_bytes(content[:older])
+    elif how == "flipped":
+        log.write_bytes(content[: older + 5] + bytes([content[older + 5] ^ 1]) + content[older + 6 :])
+    else:
+        log.unlink()
+    assert older < newer
+    resumed = train(config, tiny, tmp_path / "cut", Progress())
+    said = capsys.readouterr().err
+    assert "cut: step-7 is damaged (metrics.jsonl " in said
+    assert [r["step"] for r in resumed.record["resumed"]] == ([] if how == "gone" else [6])
+    assert b"\0" not in log.read_bytes()
     same(whole, resumed)
 
 

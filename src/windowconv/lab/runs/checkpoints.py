@@ -16,6 +16,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
+from windowconv.lab.runs.log import LogMark, check_log
 
 FOLDER = "checkpoints"
 STATE = "state.json"
@@ -61,6 +62,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
             digests[name] = hashlib.sha256(content).hexdigest()
             replace_file(beside / f"{name}.safetensors", content)
         record = {"schema_version": SCHEMA_VERSION, "step": checkpoint.step, "sha256": digests}
+        state = json.dumps(checkpoint.state, allow_nan=False)
+        record["state_sha256"] = hashlib.sha256(state.encode()).hexdigest()
         text = json.dumps({**record, "state": checkpoint.state}, allow_nan=False)
         replace_file(beside / STATE, text.encode())
         _flush(beside)
@@ -99,6 +102,11 @@ def load_checkpoint(run: Path, at_most: int | None = None) -> Checkpoint | None:
     return None
 
 
+def log_mark(state: Mapping[str, Any]) -> LogMark:
+    """How far the log was at a checkpoint; those before the hash was kept say its length only."""
+    return LogMark(int(state.get("logged", 0)), str(state.get("logged_sha256", "")))
+
+
 def newest_step(run: Path) -> int | None:
     """The step of the newest checkpoint, read or not; None if there is none."""
     found = _newest_first(run)
@@ -116,12 +124,16 @@ def _read(folder: Path) -> Checkpoint:
     if record["schema_version"] != SCHEMA_VERSION:
         version = record["schema_version"]
         raise ValueError(f"schema version {version!r}, this version of windowconv reads {SCHEMA_VERSION}")
+    state = json.dumps(record["state"], allow_nan=False).encode()
+    if record.get("state_sha256", "") not in ("", hashlib.sha256(state).hexdigest()):  # earlier versions kept none
+        raise ValueError(f"{STATE} differs from what was written")
     tensors = {}
     for name, digest in record["sha256"].items():
         content = (folder / f"{Path(name).name}.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{name}.safetensors differs from what was written")
         tensors[name] = load(content)
+    check_log(folder.parent.parent, log_mark(record["state"]))
     return Checkpoint(int(record["step"]), tensors, record["state"])
 
 

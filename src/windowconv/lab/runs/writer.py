@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -13,13 +12,13 @@ from typing import Any
 import torch
 
 from windowconv.errors import InputError
-from windowconv.files import replace_file
 from windowconv.lab.config import RunConfig
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import NUMERICS
 from windowconv.lab.models.matching import NetworkSpec
 from windowconv.lab.runs.checkpoints import remove_checkpoints
 from windowconv.lab.runs.environment import environment, git_commit
+from windowconv.lab.runs.log import LogMark, RunLog
 from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.runs.tensorboard import TensorBoardWriter
 
@@ -70,8 +69,8 @@ class RunWriter:
     Args:
         folder: the run folder.
         record: what run.json says; an earlier run's files are removed.
-        resume: the step and the length of metrics.jsonl at the checkpoint from which an earlier run in the folder goes
-            on; its record then stays, and what metrics.jsonl has beyond is removed.
+        resume: the step of the checkpoint from which an earlier run in the folder goes on, and how far its log was;
+            its record then stays.
         tensorboard: write metrics for TensorBoard too.
     """
 
@@ -79,11 +78,10 @@ class RunWriter:
         self,
         folder: Path,
         record: dict[str, Any],
-        resume: tuple[int, int] | None = None,
+        resume: tuple[int, LogMark] | None = None,
         tensorboard: bool = False,
     ) -> None:
         self.folder = folder
-        self._log = folder / "metrics.jsonl"
         self._tensorboard = TensorBoardWriter(folder, resume[0] if resume else 0) if tensorboard else None
         if resume:
             self.record = read_json(folder / "run.json")
@@ -92,11 +90,11 @@ class RunWriter:
             environment = record["environment"]
             self.record["resumed"].append({"step": resume[0], "at": _now(), "environment": environment})
             self._write()
-            self._truncate(resume[1])
+            self._log = RunLog(folder, resume[1])
             return
         self.record = record
         self._write()
-        replace_file(self._log, b"")
+        self._log = RunLog(folder)
         remove_checkpoints(folder)
         try:  # what an earlier run left is not this one's
             (folder / "model.safetensors").unlink(missing_ok=True)
@@ -107,18 +105,13 @@ class RunWriter:
 
     def log(self, kind: str, **metrics: Any) -> None:
         """Append a line to metrics.jsonl."""
-        try:
-            with self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"kind": kind, **metrics}, allow_nan=False) + "\n")
-        except OSError as error:
-            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
+        self._log.append(kind, **metrics)
         if self._tensorboard:
             self._tensorboard.add(kind, metrics)
 
-    @property
-    def logged(self) -> int:
-        """The length of metrics.jsonl in bytes."""
-        return self._log.stat().st_size
+    def log_mark(self) -> LogMark:
+        """How far metrics.jsonl is, for a checkpoint."""
+        return self._log.mark()
 
     def end(self, status: str, reason: str | None = None) -> None:
         """Set how the run ended: finished, stopped or failed."""
@@ -126,13 +119,6 @@ class RunWriter:
             self._tensorboard.close()
         self.record.update(status=status, reason=reason)
         self._write()
-
-    def _truncate(self, length: int) -> None:
-        try:
-            with self._log.open("r+b") as file:
-                file.truncate(length)
-        except OSError as error:
-            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be written: {error.strerror}") from error
 
     def _write(self) -> None:
         write_json(self.folder / "run.json", self.record)
@@ -142,7 +128,7 @@ class RunWriter:
 def recording(
     folder: Path,
     record: dict[str, Any],
-    resume: tuple[int, int] | None = None,
+    resume: tuple[int, LogMark] | None = None,
     tensorboard: bool = False,
 ) -> Iterator[RunWriter]:
     """A writer whose run is marked finished, stopped or failed when the block is left."""

@@ -230,6 +230,7 @@ class Loop:
             self._check_finite(math.nan, "largest weight", self.step, self.stepper.lr)
         for i, writer in enumerate(self.writers):
             track = self.tracks[i]
+            mark = writer.log_mark()
             state = {
                 "epoch": self.epoch,
                 "batch": self.batch,
@@ -238,7 +239,8 @@ class Loop:
                 "best_epoch": track.best_epoch,
                 "best_accuracy": track.best_accuracy,
                 "time_s": self._seconds(),
-                "logged": writer.logged,
+                "logged": mark.length,
+                "logged_sha256": mark.sha256,
                 **self.stepper.scalars(),
             }
             tensors = self.stepper.capture(i) | ({} if track.best is None else {"best": track.best})

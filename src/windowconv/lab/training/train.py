@@ -19,7 +19,7 @@ from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms, rest
 from windowconv.lab.models.build import build, to_header
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import Progress
-from windowconv.lab.runs.checkpoints import Checkpoint, remove_checkpoints
+from windowconv.lab.runs.checkpoints import Checkpoint, log_mark, remove_checkpoints
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json
 from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
@@ -181,7 +181,7 @@ def _recordings(
     records: Mapping[Path, dict[str, Any]], checkpoints: Sequence[Checkpoint] | None, tensorboard: bool
 ) -> Iterator[list[RunWriter]]:
     """Writers of run folders by their records, each from its checkpoint on, if there are such."""
-    resume = [(c.step, c.state["logged"]) for c in checkpoints] if checkpoints else [None] * len(records)
+    resume = [(c.step, log_mark(c.state)) for c in checkpoints] if checkpoints else [None] * len(records)
     with ExitStack() as stack:
         yield [
             stack.enter_context(recording(folder, record, start, tensorboard))
