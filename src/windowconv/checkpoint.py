@@ -19,6 +19,7 @@ from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.learnable import LearnableWindow
 from windowconv.state_names import misfit, unwrapped
+from windowconv.weight_content import absence
 from windowconv.windowed import METADATA_KEY, WindowedMixin, window_from_json
 from windowconv.windows import Window
 
@@ -39,13 +40,18 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str
         extra: more strings for the header.
 
     Raises:
-        InputError: another suffix; a folder that cannot be written; safetensors is not installed.
+        InputError: another suffix; a folder that cannot be written; safetensors is not installed; a weight that is
+            sharded, offloaded or not there yet.
     """
     target = Path(path)
     if target.suffix != ".safetensors":
         raise InputError(f"path={target.name!r}; allowed: a name that ends in .safetensors")
     save = require("safetensors.torch", "lab").save
-    tensors = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
+    state = model.state_dict()
+    for key, value in state.items():
+        if (reason := absence(value)) is not None:
+            raise InputError(f"{key!r} {reason}")
+    tensors = {key: value.detach().clone().contiguous() for key, value in state.items()}
     header = {HEADER: json.dumps(windows_of(model), sort_keys=True), **(extra or {})}
     replace_file(target, save(tensors, metadata=header))
 
@@ -87,10 +93,10 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool
 def _named_as_in(model: nn.Module, state: State, windows: Windows) -> tuple[State, Windows]:
     """A file's tensors, their metadata and windows under the model's names of them."""
     names = unwrapped(state, model.state_dict())
-    if all(name == own for name, own in names.items()):
+    if all(names.get(name) == name for name in state):
         return state, windows
     layers = {old.rpartition(".")[0]: own.rpartition(".")[0] for old, own in names.items()}
-    renamed = OrderedDict((names[name], tensor) for name, tensor in state.items())
+    renamed = OrderedDict((own, state[name]) for name, own in names.items())
     metadata = {layers[name]: held for name, held in getattr(state, "_metadata", {}).items() if name in layers}
     renamed._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
     return renamed, {layers.get(name, name): window for name, window in windows.items()}

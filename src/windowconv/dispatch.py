@@ -13,6 +13,7 @@ from windowconv.fftconv.autocast import autocast_dtype
 from windowconv.fftconv.convolution import choose_algorithm, fft_forward, problem_of
 from windowconv.fftconv.prepared import PreparedKernel
 from windowconv.fftconv.problem import Problem
+from windowconv.tracing import is_recorded
 
 if TYPE_CHECKING:
     from windowconv.windowed import WindowedMixin
@@ -47,7 +48,7 @@ def layer_algorithm(layer: WindowedMixin, input: Any, training: bool | None = No
         training: whether a backward pass follows; None is what torch's gradient mode says.
     """
     algorithm, weight = layer.algorithm, layer.weight
-    if algorithm == "direct" or layer.transposed or _is_recorded() or not _is_plain(input) or not _is_plain(weight):
+    if algorithm == "direct" or layer.transposed or is_recorded() or not _is_plain(input) or not _is_plain(weight):
         return "direct"
     if not _fits(layer, input):
         return "direct"
@@ -67,7 +68,7 @@ def layer_problem(layer: WindowedMixin, input: Tensor) -> Problem:
 
 def _prepared_forward(layer: WindowedMixin, kernel: PreparedKernel, input: Any) -> Tensor | None:
     """The output of a kernel prepared for inference; None for a call that it does not serve."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or _is_recorded() or not _is_plain(input):
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or is_recorded() or not _is_plain(input):
         return None
     if torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack():
         return None
@@ -92,10 +93,6 @@ def _padded_shape(layer: WindowedMixin, input: Tensor) -> tuple[int, ...]:
         for axis in range(axes):
             shape[-1 - axis] += ends[2 * axis] + ends[2 * axis + 1]
     return tuple(shape)
-
-
-def _is_recorded() -> bool:
-    return torch.compiler.is_exporting() or (not torch.compiler.is_compiling() and bool(torch._C._get_tracing_state()))
 
 
 def _is_plain(tensor: Any) -> bool:

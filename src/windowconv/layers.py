@@ -56,6 +56,7 @@ class _ConvTranspose(_Conv):
         """
         if (call := whole_call(self, input, output_size)) is not None:
             return call
+        self.check_float(input)
         output_padding = self.resolve_output_padding(input, output_size)
         convolve = CONV_TRANSPOSE[len(self.kernel_size)]
         options = self.stride, self.padding, output_padding, self.groups, self.dilation

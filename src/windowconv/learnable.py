@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from windowconv.errors import InputError, unknown
-from windowconv.tracing import recorded_for
+from windowconv.functional import real_dtype
+from windowconv.tracing import is_recorded, recorded_for
 from windowconv.window_spec import KINDS, NORMALIZATIONS, Kind, Normalize
 from windowconv.window_tensor import coordinate_tensor, takes_only_fakes
 
@@ -161,15 +162,17 @@ class LearnableWindowModule(nn.Module):
         They are computed and cached, and not to be changed.
         """
         raw, radial = recorded_for(self, self.raw), self.spec.kind == "radial"
+        dtype = real_dtype(raw)
         if takes_only_fakes(raw):
-            return raw.new_empty(1 if radial else len(self.size), *self.size)
-        return coordinate_tensor(self.size, self.spec.kind, self.spec.family == "gaussian", raw.dtype, raw.device)
+            return raw.new_empty(1 if radial else len(self.size), *self.size, dtype=dtype)
+        return coordinate_tensor(self.size, self.spec.kind, self.spec.family == "gaussian", dtype, raw.device)
 
     def parameters_in_range(self) -> Tensor:
         """The coefficients a (channels, terms), or beta or sigma (channels, 1)."""
+        raw = self.raw.real if self.raw.is_complex() else self.raw  # model.to(torch.complex64) casts it, too
         if self.spec.family == "cosine":
-            return self.raw.softmax(-1)
-        values = F.softplus(self.raw)
+            return raw.softmax(-1)
+        values = F.softplus(raw)
         return values.clamp(min=SMALLEST_SIGMA) if self.spec.family == "gaussian" else values
 
     def forward(self) -> Tensor:
@@ -215,7 +218,8 @@ class LearnableWindowModule(nn.Module):
         if self.spec.family == "kaiser":
             inside = value * (1 - u.square()).clamp(min=0).sqrt()
             # exponentially scaled, so that no beta overflows
-            return torch.special.i0e(inside) / torch.special.i0e(value) * torch.exp(inside - value)
+            i0e = _i0e_of_common_operators if is_recorded() else torch.special.i0e
+            return i0e(inside) / i0e(value) * torch.exp(inside - value)
         return torch.exp(-0.5 * (u / value).square())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -223,6 +227,16 @@ class LearnableWindowModule(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.spec}, size={self.size}"
+
+
+def _i0e_of_common_operators(x: Tensor) -> Tensor:
+    """exp(-|x|) I0(x) in operators that every runtime has (ONNX has no Bessel function).
+
+    The mean of exp(x (cos t - 1)) over a period: the trapezoidal rule converges geometrically, here to 1e-13 for x up
+    to 270. Source: Trefethen and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review 56, 2014.
+    """
+    t = torch.arange(128, dtype=x.dtype, device=x.device) * (math.tau / 128)
+    return torch.exp(x[..., None] * (torch.cos(t) - 1)).mean(-1)
 
 
 def without_buffer(state: dict[str, Any], name: str) -> dict[str, Any]:

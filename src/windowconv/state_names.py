@@ -8,18 +8,21 @@ from torch import Tensor
 
 LEADING = ("module.", "model.")  # of DataParallel, averaged models and training frameworks
 COMPILED = "_orig_mod"  # of torch.compile, at any place
+OWN = ("n_averaged",)  # tensors of the wrappers themselves: AveragedModel's count of updates
 
 
 def unwrapped(names: Iterable[str], own: Iterable[str]) -> dict[str, str]:
     """A file's names of tensors, mapped to a model's names of the same tensors.
 
     A name that the model has stays. Others are compared without the parts that wrappers add, in the file and in the
-    model; one that matches nothing stays too, and all do where two tensors would get one name.
+    model; one that matches nothing stays too, and all do where two tensors would get one name. What wrappers keep for
+    themselves is left out.
 
     >>> unwrapped(["module._orig_mod.0.weight", "more"], ["0.weight"])
     {'module._orig_mod.0.weight': '0.weight', 'more': 'more'}
     """
     known = set(own)
+    names = [name for name in names if name in known or name not in OWN]
     bare = {_bare(name): name for name in known}
     found = {name: name if name in known else bare.get(_bare(name), name) for name in names}
     if len(bare) < len(known) or len(set(found.values())) < len(found):

@@ -1,11 +1,17 @@
-"""A windowed layer in a graph that torch.fx records: one node, as torch's own layers are."""
+"""What is recorded rather than computed; a layer in a graph of torch.fx is one node, as torch's own layers are."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 from torch.fx import Proxy, Tracer
+
+
+def is_recorded() -> bool:
+    """Whether torch.export, an ONNX exporter or torch.jit.trace records this call, to run without this package."""
+    return torch.compiler.is_exporting() or (not torch.compiler.is_compiling() and bool(torch._C._get_tracing_state()))
 
 
 def whole_call(layer: nn.Module, input: Any, *arguments: Any) -> Any:

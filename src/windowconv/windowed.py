@@ -160,6 +160,7 @@ class WindowedMixin(Convolution):
         """Raise an `InputError` for an input that is too small; torch's own message names no layer."""
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() or not isinstance(input, Tensor):
             return
+        self.check_float(input)
         axes = len(self.kernel_size)
         if input.ndim not in (axes + 1, axes + 2):
             return  # torch's own error is clear
@@ -177,6 +178,13 @@ class WindowedMixin(Convolution):
                 )
             if n + before + after < reach:
                 raise too_small(n, (before, after), reach, f"{self.title()}: ")
+
+    def check_float(self, input: Any) -> None:
+        """Raise an `InputError` for a quantised input: torch.ao quantises around the layers that it does not know."""
+        if getattr(input, "is_quantized", False):
+            raise InputError(
+                f"{self.title()}: input.dtype={input.dtype}; allowed: floating point (fold the model, then quantise it)"
+            )
 
     def resolve_output_padding(self, input: Tensor, output_size: list[int] | None) -> list[int]:
         """A transposed layer's output padding for each axis, by torch's own rule."""

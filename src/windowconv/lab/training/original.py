@@ -86,7 +86,7 @@ def load_original(training: Training, channels: int, head: str, state: State, na
     key = f"{head}.weight"
     with torch.device("meta"):
         names = unwrapped(state, _unconverted(training, PROBE, channels).state_dict())
-    state = {names[name]: tensor for name, tensor in state.items()}
+    state = {own: state[name] for name, own in names.items()}
     if key not in state or state[key].ndim != 2:
         raise InputError(f"{wrong}they have no matrix {key!r}")
     classes = len(state[key])
