@@ -15,6 +15,7 @@ from windowconv.integers import as_ints
 from windowconv.layers import WINDOWED
 from windowconv.observation import observed_weight, overrides_forward, weight_shape
 from windowconv.reparametrized import how_computed, with_present_weight
+from windowconv.weight_content import is_freed
 from windowconv.windowed import WindowedMixin
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -139,6 +140,10 @@ def _of_convolution(layer: Any, title: str) -> Tensor:
     parameters = list(layer.parameters())
     if any(type(held).__name__ == "DTensor" for held in parameters):
         raise InputError(f"{title} is sharded by fully_shard; allowed: after unshard() of the module that is sharded")
+    if is_freed(layer):
+        raise InputError(
+            f"{title} is sharded by FullyShardedDataParallel; allowed: within its summon_full_params(model)"
+        )
     twin, hooked = with_present_weight(layer), how_computed(layer) == "a hook"
     if hooked or overrides_forward(layer):
         if any(held.is_meta for held in parameters):
@@ -181,7 +186,10 @@ def title_of(name: str, layer: nn.Module) -> str:
 
 def without_values(title: str) -> InputError:
     """The error for a layer that is lazy, or on the meta device."""
-    return InputError(f"{title} has no weight yet; allowed: after one run on an example, or with weights loaded")
+    return InputError(
+        f"{title} has no weight yet, or it is offloaded; allowed: after one run on an example, with weights loaded, or "
+        "after accelerate.hooks.remove_hook_from_submodules(model)"
+    )
 
 
 def advice(layer: nn.Module) -> str:

@@ -59,13 +59,33 @@ def unfit(layer: nn.Module) -> str | None:
         return f"computed weight ({how}): convert before"
     if names := parametrised(layer):  # torch holds them in a class of the layer's own, which conversion would replace
         return f"computed {names[0]} ({how_computed(layer, names[0])}): convert before"
-    if "forward" in layer.__dict__:
+    if replaced_forward(layer):
         return "replaced forward method"
     if "FSDPModule" in {c.__name__ for c in type(layer).__mro__}:
         return "sharded by fully_shard: convert before"
     if type(layer) not in PLAIN and (changed := _overridden(layer)):
         return f"{type(layer).__name__} overrides {changed[0]}"
     return None
+
+
+def replaced_forward(layer: nn.Module) -> bool:
+    """Whether the layer has a forward method of its own, as hooks of accelerate give it, which knows its present class.
+
+    The class's method as an attribute, which such hooks leave behind, is removed.
+    """
+    own = layer.__dict__.get("forward")
+    if own is not None and getattr(own, "__func__", None) is type(layer).forward and own.__self__ is layer:
+        del layer.__dict__["forward"]
+    return "forward" in layer.__dict__
+
+
+def check_own_forward(name: str, layer: nn.Module) -> None:
+    """An `InputError` for a layer that `fold` cannot change, because it has a forward method of its own."""
+    if replaced_forward(layer):
+        raise InputError(
+            f"layer {name!r}: forward={layer.__dict__['forward']!r:.60}...; allowed: the method of its class, which "
+            "accelerate.hooks.remove_hook_from_submodules(model) brings back"
+        )
 
 
 def torch_class(layer: nn.Module) -> type[nn.Module]:

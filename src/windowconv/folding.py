@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from windowconv.effective import effective_weight
+from windowconv.eligibility import check_own_forward, check_unwrapped
 from windowconv.errors import InputError, WindowWarning
 from windowconv.kernel_geometry import Convolution, Size, copy_model, set_geometry
 from windowconv.layers import PLAIN
@@ -155,6 +156,7 @@ def trim_report(model: nn.Module, trim: float) -> TrimReport:
 
 
 def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
+    check_unwrapped(model, changes=False)
     found = {name: m for name, m in model.named_modules() if isinstance(m, WindowedMixin)}
     if not found:
         raise InputError(f"model={type(model).__name__}; allowed: a model with windowed layers")
@@ -164,6 +166,7 @@ def _windowed(model: nn.Module) -> dict[str, WindowedMixin]:
                 f"layer {name!r} is sharded by fully_shard; allowed: the same model without fully_shard, into which "
                 "the full state dict is loaded (torch.distributed.checkpoint.state_dict.get_model_state_dict)"
             )
+        check_own_forward(name, module)
         kind = parametrize.type_before_parametrizations(module)
         if kind not in PLAIN:
             raise InputError(

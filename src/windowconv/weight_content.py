@@ -9,10 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from windowconv.errors import InputError
-
-WHOLE = "allowed: the same model without it, into which the full state dict is loaded"
-
 
 def has_content(weight: Tensor) -> bool:
     """Whether there are values to read: not on the meta device, nor in a fake or a wrapped tensor."""
@@ -20,35 +16,28 @@ def has_content(weight: Tensor) -> bool:
 
 
 def absence(tensor: Tensor) -> str | None:
-    """Why a tensor's values cannot be read in this process, and what to do; None if they can.
-
-    Reading a tensor whose memory FullyShardedDataParallel has freed would end the process.
-    """
-    if is_lazy(tensor):
-        return "has no weight yet; allowed: after one run on an example, or with weights loaded"
+    """Why a tensor cannot be saved from this process, and what to do; None if it can."""
     if type(tensor).__name__ == "DTensor":
-        return f"is sharded by fully_shard; {WHOLE} (torch.distributed.checkpoint.state_dict.get_model_state_dict)"
-    if tensor.is_meta:
         return (
-            "has no weight yet, or it is offloaded (meta device); allowed: with weights loaded, or after "
+            "is sharded by fully_shard; allowed: the same model without fully_shard, into which the full state dict is "
+            "loaded (torch.distributed.checkpoint.state_dict.get_model_state_dict)"
+        )
+    if is_lazy(tensor) or tensor.is_meta:
+        return (
+            "has no values yet, or it is offloaded (meta device); allowed: a model with weights loaded, or after "
             "accelerate.hooks.remove_hook_from_submodules(model)"
         )
-    if type(tensor.detach()) is Tensor and tensor.numel() and not tensor.untyped_storage().nbytes():
-        return f"is sharded by FullyShardedDataParallel; {WHOLE}, or a call within its summon_full_params"
     return None
 
 
-def check_present(name: str, layer: nn.Module) -> None:
-    """An `InputError` unless the values of a layer's tensors can be read in this process; it names the layer."""
-    title = f"layer {name!r}" if name else f"the model ({type(layer).__name__})"
-    for module in layer.modules():
-        attributes = [value for value in vars(module).values() if isinstance(value, Tensor)]  # of a flat parameter
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False), *attributes):
-            if (reason := absence(tensor)) is not None:
-                raise InputError(f"{title} {reason}")
-    axes, weight = getattr(layer, "kernel_size", ()), getattr(layer, "weight", None)
-    if isinstance(weight, Tensor) and weight.ndim != len(axes) + 2:  # with use_orig_params: a flat piece, or nothing
-        raise InputError(f"{title} is sharded by FullyShardedDataParallel; {WHOLE}, or a call within its summon_full_params")
+def is_freed(layer: nn.Module) -> bool:
+    """Whether FullyShardedDataParallel has freed the memory of a layer's tensors: to read them would end the process."""
+    return any(
+        held.numel() and not held.untyped_storage().nbytes()
+        for module in layer.modules()
+        for held in (*module.parameters(recurse=False), *vars(module).values())
+        if type(held) in (Tensor, nn.Parameter)
+    )
 
 
 def content(weight: Tensor) -> object:
