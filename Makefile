@@ -3,10 +3,11 @@ VENV := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)
 PYTHON := $(VENV)/bin/python
 LAB := $(VENV)/.windowconv-lab
 DEV := $(VENV)/.windowconv-dev
+COMPAT := $(VENV)/.windowconv-compat
 
 # An environment that another checkout was installed into must be installed anew.
 ifneq ($(shell cat $(VENV)/.windowconv-checkout 2>/dev/null),$(CURDIR))
-$(shell rm -f $(LAB) $(DEV))
+$(shell rm -f $(LAB) $(DEV) $(COMPAT))
 endif
 
 # Real images beside the checkout, where there are some; otherwise the package looks in ./data and downloads.
@@ -14,7 +15,7 @@ ifneq ($(wildcard ../shared/data),)
 export WINDOWCONV_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-all lint bench pictures help
+.PHONY: demo test test-all lint bench compatibility pictures help
 
 help:
 	@echo "make demo      train 3x3, 7x7 and 7x7-hamming networks on Fashion-MNIST and write a report (minutes)"
@@ -22,6 +23,7 @@ help:
 	@echo "make test-all  lint, then also the slow tests (under 40 minutes)"
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
+	@echo "make compatibility  what windowed layers work with, tried anew: docs/compatibility.md (10 minutes)"
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)
@@ -30,8 +32,11 @@ demo: $(LAB)
 test: lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow"
 
-test-all: lint
+test-all: lint $(COMPAT)
 	$(PYTHON) -m pytest -q
+
+compatibility: $(COMPAT)
+	$(PYTHON) tests/compatibility/table.py
 
 lint: $(DEV)
 	$(PYTHON) -m ruff check .
@@ -65,3 +70,8 @@ $(DEV): pyproject.toml constraints.txt | $(PYTHON)
 	@$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@echo "$(CURDIR)" > $(VENV)/.windowconv-checkout
 	@touch $@ $(LAB)
+
+$(COMPAT): $(DEV)
+	@echo "Installing the libraries that windowed layers are tried with into $(VENV) ..."
+	@$(PYTHON) -m pip install --quiet -c constraints.txt -e ".[compat]"
+	@touch $@

@@ -29,6 +29,7 @@ def exact(layer, window="hamming") -> None:
     assert layer.window_values.dtype == layer.weight.dtype
 
 
+@pytest.mark.compatibility("torch", "copy.deepcopy, pickle, torch.save")
 @each
 @pytest.mark.parametrize("window", ["hamming", *LEARNABLE], ids=str)
 def test_deepcopy_pickle_and_torch_save(case: Case, window):
@@ -67,6 +68,7 @@ def test_compile_by_inductor():
     assert_close(torch.compile(layer, fullgraph=True)(x), layer(x))
 
 
+@pytest.mark.compatibility("torch", "torch.export, also with free sizes")
 @each
 @pytest.mark.parametrize("strict", [True, False])
 def test_export(case: Case, strict):
@@ -87,6 +89,7 @@ def test_export_of_free_sizes(strict):
     assert_close(program.module()(x), layer(x))
 
 
+@pytest.mark.compatibility("torch", "torch.fx.symbolic_trace")
 @each
 @pytest.mark.parametrize("window", ["hamming", *LEARNABLE], ids=str)
 def test_symbolic_trace(case: Case, window):
@@ -105,6 +108,7 @@ def test_jit_trace():
     assert_close(torch.jit.trace(layer, x)(x), layer(x))
 
 
+@pytest.mark.compatibility("torch", "torch.func: functional_call, grad, jvp, vmap, stack_module_state", note="stacked layers have equal windows: those of the layer that is called")
 @pytest.mark.parametrize("window", ["hamming", *LEARNABLE], ids=str)
 def test_func_grad_and_vmap_over_stacked_modules(window):
     layers = [WindowedConv2d(2, 3, 5, padding=2, window=window) for _ in range(3)]
@@ -123,6 +127,7 @@ def test_func_grad_and_vmap_over_stacked_modules(window):
     assert_close(examples[:, 0], layers[0](x))
 
 
+@pytest.mark.compatibility("torch", "torch.autocast to bfloat16 and float16")
 @each
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("window", ["hamming", LEARNABLE[1]], ids=str)

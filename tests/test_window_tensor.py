@@ -153,6 +153,7 @@ CHANGES: dict[str, Callable[[WindowedConv2d], nn.Module]] = {
 }
 
 
+@pytest.mark.compatibility("torch", "casts and moves by hand: weight.data, assigned parameters, inference_mode, skip_init, swap_tensors, meta then filled")
 @each_window
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_layer_is_right_after(change, window):
@@ -166,6 +167,7 @@ def test_a_layer_is_right_after(change, window):
     assert not changed.weight.is_leaf or changed.weight.grad is not None
 
 
+@pytest.mark.compatibility("torch", "functional_call with weights of another dtype")
 @each_window
 @pytest.mark.parametrize(
     "call", [torch.func.functional_call, stateless._reparametrize_module], ids=["func", "stateless"]
@@ -220,6 +222,7 @@ def test_a_model_made_in_inference_mode_serves(window):
     assert_close(got, plain_output(model, images()))
 
 
+@pytest.mark.compatibility("torch", "meta and fake tensors")
 @each_window
 def test_meta_and_fake_tensors(window):
     assert layer(window, device="meta")(images().to("meta")).is_meta
@@ -287,6 +290,7 @@ def _total(size: tuple[int, ...]) -> float:
     return float(sum(window_tensor(Window("hamming"), size, torch.float64, CPU).flatten().tolist()))
 
 
+@pytest.mark.compatibility("torch", "pickles of layers from before windows were values")
 def test_pickles_that_hold_the_window_open_without_it():
     old = torch.load(OLD, weights_only=False)
     model = old["model"]

@@ -43,7 +43,12 @@ def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
         weight: a convolution's weight, or its gradient, of any shape.
         factor: the window's values, which broadcast to the weight; None multiplies by nothing.
     """
-    return weight if factor is None else (weight * factor).to(weight.dtype)
+    if factor is None:
+        return weight
+    product = weight * factor
+    if isinstance(weight, Tensor) and product.dtype == weight.dtype:  # `to` costs as much as the product of a small layer
+        return product
+    return product.to(weight.dtype)
 
 
 def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | None = None) -> Tensor:

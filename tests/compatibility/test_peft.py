@@ -100,7 +100,7 @@ def test_folded_then_merged(window, adapter):
     outcome="works after fold",
     note="before `get_peft_model`: it rotates the raw weight",
 )
-@pytest.mark.filterwarnings("ignore:Failed to load the CUDA extension")
+@pytest.mark.filterwarnings("ignore:Failed to load the CUDA extension", "ignore:Setting boft_n_butterfly")
 @pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
 @torch.no_grad()
 def test_boft_of_folded_layers(window):
