@@ -108,7 +108,11 @@ def test_jit_trace():
     assert_close(torch.jit.trace(layer, x)(x), layer(x))
 
 
-@pytest.mark.compatibility("torch", "torch.func: functional_call, grad, jvp, vmap, stack_module_state", note="stacked layers have equal windows: those of the layer that is called")
+@pytest.mark.compatibility(
+    "torch",
+    "torch.func: functional_call, grad, jvp, vmap, stack_module_state",
+    note="stacked layers have equal windows: those of the layer that is called",
+)
 @pytest.mark.parametrize("window", ["hamming", *LEARNABLE], ids=str)
 def test_func_grad_and_vmap_over_stacked_modules(window):
     layers = [WindowedConv2d(2, 3, 5, padding=2, window=window) for _ in range(3)]

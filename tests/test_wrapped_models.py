@@ -94,7 +94,12 @@ def each_sharded() -> nn.Module:
 CHANGES = [{"kernel_size": 7}, {"preserve": True}]
 
 
-@pytest.mark.compatibility("torch", "convert of DistributedDataParallel and fully_shard where parameters change", outcome="refused", note="convert, then wrap")
+@pytest.mark.compatibility(
+    "torch",
+    "convert of DistributedDataParallel and fully_shard where parameters change",
+    outcome="refused",
+    note="convert, then wrap",
+)
 @pytest.mark.usefixtures("process_group")
 @pytest.mark.parametrize("options", CHANGES, ids=str)
 @pytest.mark.parametrize(
@@ -156,7 +161,9 @@ def test_the_weights_of_a_flattened_model_are_asked_for_within_summon_full_param
         assert len(leakage(model).layers) == 2
 
 
-@pytest.mark.compatibility("torch", "convert of scripted, traced and exported models", outcome="refused", note="convert, then record")
+@pytest.mark.compatibility(
+    "torch", "convert of scripted, traced and exported models", outcome="refused", note="convert, then record"
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize(
     ("make", "message"),
@@ -172,7 +179,9 @@ def test_records_of_a_model_are_refused(make, message):
         convert(make())
 
 
-@pytest.mark.compatibility("torch.ao", "convert of models with quantised layers", note="quantised layers are skipped, and named")
+@pytest.mark.compatibility(
+    "torch.ao", "convert of models with quantised layers", note="quantised layers are skipped, and named"
+)
 @quiet
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_quantised_layers_are_skipped_by_name_and_the_others_converted():

@@ -153,13 +153,12 @@ def _of_convolution(layer: Any, title: str) -> Tensor:
             kind = type(layer).__name__
             raise UnknownWeightError(title, f"{kind}'s weight is not known: {weight}; {advice(layer)}")
         return weight
-    weight = twin.effective_weight if isinstance(layer, WindowedMixin) else twin.weight
-    if tuple(weight.shape) != weight_shape(layer):
+    if tuple(twin.weight.shape) != weight_shape(layer):
         raise InputError(
-            f"{title}: weight.shape={tuple(weight.shape)}, as of a part of a sharded weight; allowed: "
+            f"{title}: weight.shape={tuple(twin.weight.shape)}, as of a part of a sharded weight; allowed: "
             f"{weight_shape(layer)}, as within FullyShardedDataParallel.summon_full_params(model)"
         )
-    return weight
+    return twin.effective_weight if isinstance(layer, WindowedMixin) else twin.weight
 
 
 def _registered_weight(layer: nn.Module, title: str) -> Tensor:

@@ -46,7 +46,9 @@ def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
     if factor is None:
         return weight
     product = weight * factor
-    if isinstance(weight, Tensor) and product.dtype == weight.dtype:  # `to` costs as much as the product of a small layer
+    if (
+        isinstance(weight, Tensor) and product.dtype == weight.dtype
+    ):  # `to` costs as much as the product of a small layer
         return product
     return product.to(weight.dtype)
 

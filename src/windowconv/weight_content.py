@@ -31,9 +31,9 @@ def absence(tensor: Tensor) -> str | None:
 
 
 def is_freed(layer: nn.Module) -> bool:
-    """Whether FullyShardedDataParallel has freed the memory of a layer's tensors: to read them would end the process."""
+    """Whether FullyShardedDataParallel has freed a layer's memory for now: to read it would end the process."""
     return any(
-        held.numel() and not held.untyped_storage().nbytes()
+        held.layout is torch.strided and held.numel() and not held.untyped_storage().nbytes()
         for module in layer.modules()
         for held in (*module.parameters(recurse=False), *vars(module).values())
         if type(held) in (Tensor, nn.Parameter)

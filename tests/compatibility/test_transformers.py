@@ -77,7 +77,7 @@ def test_a_model_loaded_in_another_dtype(window, tmp_path: Path):
 @pytest.mark.compatibility(
     "transformers",
     "learnable windows from a checkpoint without them",
-    note="`_init_weights` calls `module.reset_parameters()` for a `LearnableWindowModule`, as for any parameter of your own",
+    note="`_init_weights` must call `reset_parameters()` of each `LearnableWindowModule`, as for all that is your own",
 )
 def test_init_weights_starts_learnable_windows(tmp_path: Path):
     model = Initialised(Config("learnable"))
