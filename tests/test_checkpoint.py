@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from windowconv import checkpoint
 from windowconv.checkpoint import HEADER, load_weights, read_header, save_weights
@@ -155,6 +156,30 @@ def test_weights_of_the_wrapped_load_into_a_wrapper(tmp_path):
         load_weights(wrapper, save(model, tmp_path / f"{name}.pt"))
         for one, two in zip(wrapper.parameters(), model.parameters(), strict=True):
             assert torch.equal(one, two)
+
+
+def test_an_averaged_models_count_of_updates_is_no_weight(tmp_path):
+    model = convert(net(), window="hamming")
+    average = AveragedModel(model)
+    average.update_parameters(model)
+    save_weights(average, tmp_path / "average.safetensors")
+    for path in (tmp_path / "average.safetensors", save(average, tmp_path / "average.pt")):
+        other = convert(net(), window="hamming")
+        load_weights(other, path)
+        assert all(torch.equal(one, two) for one, two in zip(other.parameters(), model.parameters(), strict=True))
+        again = AveragedModel(other)
+        load_weights(again, path)
+        assert int(again.n_averaged) == 1
+        with pytest.raises(InputError, match="layer '0' was saved with the window hamming but has none"):
+            load_weights(net(), path)
+
+
+def test_weights_without_values_are_not_saved(tmp_path):
+    with pytest.raises(
+        InputError, match=r"'0.weight' has no values yet, or it is offloaded \(meta device\); allowed: "
+    ):
+        save_weights(net().to("meta"), tmp_path / "empty.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_layer_on_its_own_and_parts_that_are_compiled(tmp_path):

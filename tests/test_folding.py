@@ -107,6 +107,31 @@ def test_folded_half_models_keep_their_dtype_and_outputs():
     assert torch.equal(fold(model)(x), model(x))
 
 
+# --- layers with a forward method of their own ------------------------------------------------------------------------
+
+
+def test_a_replaced_forward_method_is_refused_and_nothing_changes():
+    model = net()
+    layer = next(m for m in model.modules() if isinstance(m, WindowedConv2d))
+    layer.forward = lambda input: input
+    with pytest.raises(InputError, match=r"forward=<function .*; allowed: the method of its class"):
+        fold(model, inplace=True)
+    assert type(layer) is WindowedConv2d
+
+
+@pytest.mark.parametrize(
+    "change", [fold, lambda model: convert(model, window=("kaiser", 4.0))], ids=["fold", "convert"]
+)
+def test_the_classs_own_method_as_an_attribute_does_not_matter(change):
+    model, twin = net().eval(), net().eval()
+    twin.load_state_dict(model.state_dict())
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.forward = layer.forward  # as hooks of accelerate leave it when they are removed
+    x = torch.rand(1, 3, 9, 9)
+    assert torch.equal(change(model)(x), change(twin)(x))
+
+
 # --- layers whose weight is computed ----------------------------------------------------------------------------------
 
 

@@ -245,3 +245,11 @@ def test_dtypes_that_only_torch_takes():
     layer.algorithm = "fft"
     with pytest.raises(InputError, match=r"WindowedConv2d.*algorithm='fft' does not support torch.complex64; allowed"):
         layer(x)
+
+
+@pytest.mark.parametrize("kind", [WindowedConv2d, WindowedConvTranspose2d])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_quantised_input_is_refused(kind):
+    x = torch.quantize_per_tensor(torch.rand(1, 3, 9, 9), 0.01, 0, torch.quint8)
+    with pytest.raises(InputError, match=r"input.dtype=torch.quint8; allowed: floating point \(fold the model, then"):
+        kind(3, 4, 5)(x)

@@ -11,10 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import get_window as scipy_window
+from scipy.special import i0e
 from torch import nn
 
 from cases import ONE_OF_EACH, Case
 from tolerances import assert_close
+from windowconv import learnable
 from windowconv.errors import InputError, WindowWarning
 from windowconv.layers import WindowedConv2d, WindowedConvTranspose2d
 from windowconv.learnable import FAMILIES, LearnableWindow
@@ -238,3 +240,21 @@ def test_damaged_json(text):
 def test_wrong_specifications(arguments, message):
     with pytest.raises(InputError, match=message):
         LearnableWindow(**arguments)
+
+
+@pytest.mark.parametrize("window", [LearnableWindow(family) for family in FAMILIES], ids=str)
+@pytest.mark.filterwarnings("ignore:Complex modules are a new feature:UserWarning")
+def test_a_complex_layer_has_a_real_window(window):
+    layer = WindowedConv2d(3, 4, 7, window=window)
+    x = torch.rand(2, 3, 9, 9, dtype=torch.complex64)
+    expected = nn.functional.conv2d(x, layer.effective_weight.to(x.dtype), layer.bias.to(x.dtype))
+    layer.to(torch.complex64)  # casts what the window is trained by, too
+    got = layer(x)
+    assert_close(got, expected, scale=4)
+    got.abs().sum().backward()
+    assert layer.learnable_window.raw.grad.isfinite().all()
+
+
+def test_the_bessel_function_of_common_operators_is_scipys():
+    x = torch.cat([torch.zeros(1, dtype=torch.float64), torch.logspace(-6, math.log10(270), 200, dtype=torch.float64)])
+    np.testing.assert_allclose(learnable._i0e_of_common_operators(x), i0e(x.numpy()), rtol=1e-12)
