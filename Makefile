@@ -23,7 +23,7 @@ help:
 	@echo "make test-all  lint, then also the slow tests (under 40 minutes)"
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
-	@echo "make compatibility  what windowed layers work with, tried anew: docs/compatibility.md (10 minutes)"
+	@echo "make compatibility  tries what windowed layers work with, and writes docs/compatibility.md (10 minutes)"
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)

@@ -193,6 +193,12 @@ def test_a_subclass_with_a_constructor_alone_is_converted_and_comes_back():
         assert vars(folded[0]).keys() == vars(model[0]).keys()
 
 
+@pytest.mark.compatibility(
+    "torch",
+    "convert of layers with a computed weight",
+    outcome="refused",
+    note="skipped, and named: convert, then register",
+)
 @quiet
 @pytest.mark.parametrize("way", WAYS)
 def test_computed_weights_are_named_and_converting_before_works(way):

@@ -48,6 +48,7 @@ def carrying(layer: Any) -> nn.Module:
     return plain
 
 
+@pytest.mark.compatibility("torch", "weight_norm, spectral_norm, orthogonal, parametrize, pruning of windowed layers")
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
 @pytest.mark.parametrize("way", ["none", *WAYS])
 @pytest.mark.parametrize("windowed", [False, True], ids=["plain", "windowed"])

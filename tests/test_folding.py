@@ -135,6 +135,7 @@ def test_the_classs_own_method_as_an_attribute_does_not_matter(change):
 # --- layers whose weight is computed ----------------------------------------------------------------------------------
 
 
+@pytest.mark.compatibility("torch", "fold of layers with weight_norm, spectral_norm, orthogonal, parametrize, pruning")
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)

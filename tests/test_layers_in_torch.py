@@ -110,7 +110,7 @@ def test_jit_trace():
 
 @pytest.mark.compatibility(
     "torch",
-    "torch.func: functional_call, grad, jvp, vmap, stack_module_state",
+    "torch.func: functional_call, grad, vmap, stack_module_state",
     note="stacked layers have equal windows: those of the layer that is called",
 )
 @pytest.mark.parametrize("window", ["hamming", *LEARNABLE], ids=str)

@@ -245,7 +245,7 @@ def test_wrong_specifications(arguments, message):
 @pytest.mark.parametrize("window", [LearnableWindow(family) for family in FAMILIES], ids=str)
 @pytest.mark.filterwarnings("ignore:Complex modules are a new feature:UserWarning")
 def test_a_complex_layer_has_a_real_window(window):
-    layer = WindowedConv2d(3, 4, 7, window=window)
+    layer: Any = WindowedConv2d(3, 4, 7, window=window)
     x = torch.rand(2, 3, 9, 9, dtype=torch.complex64)
     expected = nn.functional.conv2d(x, layer.effective_weight.to(x.dtype), layer.bias.to(x.dtype))
     layer.to(torch.complex64)  # casts what the window is trained by, too

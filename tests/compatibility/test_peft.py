@@ -52,7 +52,7 @@ def test_lora_trains_its_own_parameters_and_is_saved(window, tmp_path: Path):
     "peft",
     "LoRA and DoRA: merge_and_unload",
     note="the adapters must have the layer's window: they start with Hamming's; for another one, "
-    "`convert(model, window=..., inplace=True)` after `get_peft_model`. Or fold, then merge",
+    "`convert(model, window=..., inplace=True)` after `get_peft_model`",
 )
 @pytest.mark.parametrize("dora", [False, True])
 @pytest.mark.parametrize("safe", [False, True])

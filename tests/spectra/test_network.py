@@ -167,6 +167,9 @@ def test_bad_input(call, message):
 # --- whose weight is measured -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.compatibility(
+    "torch", "leakage of layers with weight_norm, spectral_norm, orthogonal, parametrize, pruning"
+)
 @pytest.mark.parametrize("windowed", [False, True], ids=["plain", "windowed"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_computed_weight_is_measured_as_it_is_used(way, windowed):
