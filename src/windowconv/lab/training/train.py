@@ -21,6 +21,7 @@ from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, log_mark, remove_checkpoints
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.lock import only_one
 from windowconv.lab.runs.records import read_json
 from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
 from windowconv.lab.training.distributed import Ranks
@@ -76,8 +77,9 @@ def train_together(
         start: makes the network that training starts from; `build` with random weights if None.
 
     Raises:
-        InputError: a folder or disk that cannot be written, or an unfinished run of other settings in it; a loss that
-            is no longer finite, with step, learning rate and last checkpoint. The run is then marked as failed.
+        InputError: a folder or disk that cannot be written, in which another process works, or with an unfinished run
+            of other settings; a loss that is no longer finite, with step, learning rate and last checkpoint. The run is
+            then marked as failed.
         Stopped: SIGTERM or Ctrl-C, after a checkpoint was written.
     """
     execution = execution or Execution()
@@ -85,6 +87,24 @@ def train_together(
     if ranks.device.type == "cpu":
         keep_freed_memory()
     check_trainable(configs[0], data, len(configs), ranks.world)
+    with ExitStack() as locks:
+        if ranks.is_first:
+            for folder in folders:
+                locks.enter_context(only_one(folder, "run"))
+        return _train_here(configs, data, folders, progress, execution, ranks, pins, start)
+
+
+def _train_here(
+    configs: Sequence[RunConfig],
+    data: ImageData,
+    folders: Sequence[Path],
+    progress: Progress,
+    execution: Execution,
+    ranks: Ranks,
+    pins: Mapping[str, str] | None,
+    start: Start | None,
+) -> list[Run]:
+    """As `train_together`, in folders in which nobody else works."""
     specs = [network_spec(c, c.arm, c.seed, len(data.classes), (data.channels, *data.image_size)) for c in configs]
     checkpoints, earlier = _earlier(configs, data, folders)
     pins = pins if earlier is None else earlier
