@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import t, ttest_1samp
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from windowconv.errors import InputError
 from windowconv.lab.statistics.effects import Effect, paired_effect
-from windowconv.lab.statistics.verdicts import verdict
+from windowconv.lab.statistics.verdicts import verdict, verdicts
 
 D = 0.3
 
@@ -79,3 +81,45 @@ def test_how_often_the_rule_errs() -> None:
     assert share(D, "does not hold") <= 0.025 + error
     assert share(1.0, "holds") > 0.99
     assert share(-1.0, "does not hold") > 0.99
+
+
+def test_one_claim_of_a_family_is_judged_as_if_alone() -> None:
+    rng = np.random.default_rng(3)
+    for mean in np.linspace(-0.5, 0.8, 27):
+        effect = paired_effect(rng.normal(mean, 0.25, 8).tolist())
+        low, high = effect.interval or (0, 0)
+        by_interval = "holds" if low > 0 else "does not hold" if high < 0.3 else "not settled"
+        assert verdict(effect, 0.3).answer == by_interval
+
+
+def test_a_family_is_judged_under_holm() -> None:
+    rng = np.random.default_rng(4)
+    effects = [paired_effect(rng.normal(mean, 0.25, 8).tolist()) for mean in (0.25, 0.35, 1.0, 0.0)]
+    p = [ttest_1samp(_values(effect, rng), 0).pvalue for effect in effects]
+    assert [effect.p_value() for effect in effects] == pytest.approx(p)
+    adjusted = multipletests(p, method="holm")[1]
+    found = verdicts(effects, 0.3)
+    assert [each.adjusted for each in found] == pytest.approx(list(adjusted))
+    assert [each.answer == "holds" for each in found] == [bool(a < 0.05) for a in adjusted]
+    assert found[2].answer == "holds"
+    assert all(each.family == 4 for each in found)
+
+
+def test_a_claim_that_would_hold_alone_may_not_in_a_family() -> None:
+    weak = Effect(0.22, 0.25, 8)
+    assert weak.p_value() == pytest.approx(0.0417, abs=1e-3)
+    assert verdict(weak, 0.3).answer == "holds"
+    alone, *_ = verdicts([weak, Effect(0.0, 0.25, 8), Effect(0.05, None, 1)], 0.3)
+    assert alone.answer == "not settled"
+    assert alone.seeds is not None
+    assert alone.seeds > 8
+    assert alone.detectable == pytest.approx(
+        float(TTestPower().solve_power(nobs=8, alpha=0.05 / 3, power=0.8)) * 0.25, rel=1e-4
+    )
+
+
+def _values(effect: Effect, rng: np.random.Generator) -> np.ndarray:
+    """Numbers with the effect's mean and spread."""
+    raw = rng.normal(size=effect.n)
+    assert effect.sd is not None
+    return effect.mean + effect.sd * (raw - raw.mean()) / raw.std(ddof=1)

@@ -31,6 +31,10 @@ class Effect:
     groups: int = 1
     lost: int = 1
 
+    def degrees(self, n: int) -> int:
+        """The degrees of freedom that n seeds give; below 1 there is no interval."""
+        return self.groups * n - self.lost
+
     def half_width(self, n: int, level: float = 0.95) -> float:
         """Half the width of the interval with n seeds and this spread: t sd / sqrt(n).
 
@@ -45,7 +49,7 @@ class Effect:
         """
         from scipy.special import stdtrit  # scipy.stats is slow to import
 
-        degrees = self.groups * n - self.lost
+        degrees = self.degrees(n)
         if self.sd is None or degrees < 1:
             return math.inf
         return float(stdtrit(degrees, 0.5 + level / 2)) * self.sd / math.sqrt(n)
@@ -59,6 +63,26 @@ class Effect:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval; None where there are too few seeds for one."""
         return self.interval_at(0.95)
+
+    def p_value(self, against: float = 0.0) -> float | None:
+        """The two-sided p-value of Student's t test of `mean` against another value; None where there is no interval.
+
+        It is below 1 - level where `against` lies outside the interval with that level.
+
+        Args:
+            against: in the unit of `mean`.
+
+        Source: Student's t, e.g. Casella & Berger, "Statistical Inference", section 8.3.
+        """
+        from scipy.special import stdtr  # scipy.stats is slow to import
+
+        degrees = self.degrees(self.n)
+        if self.sd is None or degrees < 1:
+            return None
+        distance = abs(self.mean - against)
+        if self.sd == 0:
+            return 0.0 if distance else 1.0
+        return 2 * float(stdtr(degrees, -distance * math.sqrt(self.n) / self.sd))
 
 
 def paired_effect(differences: Sequence[float]) -> Effect:
