@@ -18,7 +18,7 @@ def test_it_is_the_larger_of_two_one_sided_tests(mean: float, sd: float, n: int)
     assert found == pytest.approx(max(low, high), rel=1e-6)
     interval = paired_effect(difference.tolist()).interval_at(0.9)
     assert interval is not None
-    assert (found < 0.05) == (-0.3 < interval[0] and interval[1] < 0.3)
+    assert (found < 0.05) == (interval[0] > -0.3 and interval[1] < 0.3)
 
 
 def test_differences_that_do_not_vary() -> None:

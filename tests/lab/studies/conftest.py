@@ -16,11 +16,13 @@ from windowconv.lab.recipes import Recipe
 from windowconv.lab.runs.records import write_json
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan, run_folder
+from windowconv.lab.studies.design.record import design_record
 from windowconv.lab.studies.execution.engines import Engine, ThisProcess
 from windowconv.lab.studies.execution.runner import StudyOptions, run_study
-from windowconv.lab.studies.folder import StudyFolder, design_record
+from windowconv.lab.studies.folder import StudyFolder
 from windowconv.spectra.curve import RADII
 
+CLEAN = {"commit": "c" * 40, "dirty": False}
 TINY = Training(image_size=12, train_images=70, test_images=43, depth=2, width=2, epochs=2, batch_size=16)
 
 
@@ -106,8 +108,16 @@ def written(tmp_path: Path, design: Design) -> Callable[..., StudyFolder]:
                 if value is not None:
                     leak = leakage[variant.name][seed] if leakage else 30.0
                     _write_run(folder, variant, seed, value, leak, design, scale, known, machine)
+        commit = {"commit": "c" * 40, "committed": "2026-11-25T12:00:00+00:00"}
+        registered = {
+            "design": design_record(replace(design, seeds=seeds)),
+            **commit,
+            "code": CLEAN,
+            "at": "2026-11-26",
+        }
         record = {
             "name": name,
+            "registered": registered,
             "design": design_record(design),
             "scale": scale,
             "seeds": seeds,
@@ -151,7 +161,7 @@ def _write_run(
         "seed": seed,
         "numerics": {"algorithm": {"0": "direct"}},
         "environment": machine,
-        "git": None,
+        "git": CLEAN,
         "command": config.command,
     }
     write_json(place / "run.json", record)

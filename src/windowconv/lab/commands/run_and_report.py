@@ -12,7 +12,8 @@ from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
 from windowconv.lab.studies.reports.report import title, write_report
-from windowconv.lab.studies.reports.tables import results_table, tuned_table, verdict_text
+from windowconv.lab.studies.reports.tables import results_table, tuned_table
+from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.lab.training.distributed import configure, is_first_process
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 
 import windowconv
 from windowconv.machine import processor_name
+
+PACKAGE = Path(windowconv.__file__).parent
 
 
 def environment(device: torch.device | str) -> dict[str, Any]:
@@ -28,14 +31,36 @@ def environment(device: torch.device | str) -> dict[str, Any]:
     }
 
 
-def git_commit() -> dict[str, Any] | None:
-    """The commit of the checkout that the package runs from; None for an installed package."""
-    package = Path(__file__).parent
+def load_average() -> list[float] | None:
+    """How many processes wanted a core in the last 1, 5 and 15 minutes; None where the system does not say."""
     try:
-        options: Any = {"cwd": package, "capture_output": True, "text": True, "timeout": 10, "check": True}
-        subprocess.run(["git", "ls-files", "--error-unmatch", __file__], **options)
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()
-        dirty = bool(subprocess.run(["git", "status", "--porcelain", "-uno"], **options).stdout.strip())
+        return [round(value, 2) for value in os.getloadavg()]
+    except (AttributeError, OSError):  # Windows
+        return None
+
+
+def git_commit() -> dict[str, Any] | None:
+    """The commit of the checkout that the package runs from, and whether the package's files differ from it; None for
+    an installed package. What else lies in the checkout, such as results, changes no result."""
+    if _git("ls-files", "--error-unmatch", __file__) is None:
+        return None
+    commit, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", str(PACKAGE))
+    return None if commit is None or changed is None else {"commit": commit, "dirty": bool(changed)}
+
+
+def last_commit(file: Path) -> dict[str, Any] | None:
+    """The commit that changed one of the package's files last, and its date (ISO 8601); None outside a checkout."""
+    said = _git("log", "-1", "--format=%H %cI", "--", str(file))
+    if not said:
+        return None
+    commit, date = said.split()
+    return {"commit": commit, "committed": date}
+
+
+def _git(*words: str) -> str | None:
+    """What git says in the package's checkout; None if it cannot."""
+    try:
+        options: Any = {"cwd": PACKAGE, "capture_output": True, "text": True, "timeout": 10, "check": True}
+        return subprocess.run(["git", *words], **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": commit, "dirty": dirty}

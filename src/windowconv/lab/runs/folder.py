@@ -17,6 +17,8 @@ from windowconv.lab.models.algorithm_choice import restore_algorithms
 from windowconv.lab.models.build import from_header
 from windowconv.lab.runs.records import read_json
 
+WEIGHTS = "model.safetensors"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -56,7 +58,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """The last weights' file."""
-        path = self.folder / "model.safetensors"
+        path = self.folder / WEIGHTS
         if not path.is_file():
             status = self.record["status"]
             raise InputError(f"{self.folder.name} has no weights (its status is {status!r}); train it to the end")

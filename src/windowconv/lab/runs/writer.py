@@ -17,7 +17,7 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import NUMERICS
 from windowconv.lab.models.matching import NetworkSpec
 from windowconv.lab.runs.checkpoints import remove_checkpoints
-from windowconv.lab.runs.environment import environment, git_commit
+from windowconv.lab.runs.environment import environment, git_commit, load_average
 from windowconv.lab.runs.log import LogMark, RunLog
 from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.runs.tensorboard import TensorBoardWriter
@@ -54,6 +54,7 @@ def run_record(
         },
         "environment": environment(device),
         "git": git_commit(),
+        "load": {"start": load_average(), "end": None},
         "command": config.command,
         "resumed": [],
     }
@@ -117,7 +118,8 @@ class RunWriter:
         """Set how the run ended: finished, stopped or failed."""
         if self._tensorboard:
             self._tensorboard.close()
-        self.record.update(status=status, reason=reason)
+        load = {**self.record.get("load", {}), "end": load_average()}  # earlier versions' records have none
+        self.record.update(status=status, reason=reason, load=load)
         self._write()
 
     def _write(self) -> None:

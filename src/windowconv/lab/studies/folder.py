@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from windowconv.lab.evaluations.registry import metric_value
 from windowconv.lab.runs.folder import Run, finished_run
 from windowconv.lab.runs.records import STUDY, read_json, write_json
 from windowconv.lab.studies.design.comparison import comparison
-from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
+from windowconv.lab.studies.design.design import Design, Variant
 from windowconv.lab.studies.design.plan import run_folder
+from windowconv.lab.studies.design.record import changed_fields, design_from_record, design_record
 from windowconv.lab.training.distributed import is_first_process
 
 LOCK = ".lock"
@@ -119,41 +120,14 @@ def upgraded(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, **new, "tuned": rates, "searched": tried, "reused": [], "failures": {}}
 
 
-def design_record(design: Design) -> dict[str, Any]:
-    """A design as study.json has it."""
-    record = asdict(design)
-    if design.primary is not None:
-        kind = "association" if isinstance(design.primary, Association) else "contrast"
-        record["primary"] = {"kind": kind, **record["primary"]}
-    return record
+def refuse_another(folder: Path, record: Mapping[str, Any], option: str = "out") -> None:
+    """An `InputError` if a folder holds another study; more seeds or variants of the same one are welcome.
 
-
-def design_from_record(record: Mapping[str, Any]) -> Design:
-    """The design that `design_record` wrote."""
-    given = _tuples(dict(record))
-    if given["primary"] is not None:
-        primary = dict(given["primary"])
-        kind: Any = {"association": Association, "contrast": Contrast}[primary.pop("kind")]
-        given["primary"] = kind(**_renamed(primary))
-    given["secondary"] = tuple(Contrast(**_renamed(contrast)) for contrast in given["secondary"])
-    given["variants"] = tuple(Variant(**variant) for variant in given["variants"])
-    return Design(**given)
-
-
-def _renamed(contrast: Mapping[str, Any]) -> dict[str, Any]:
-    """A contrast's fields, of which earlier versions called the metric a figure."""
-    return {"metric" if name == "figure" else name: value for name, value in contrast.items()}
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as tuples."""
-    if isinstance(value, dict):
-        return {key: _tuples(v) for key, v in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
-    """An `InputError` if a folder holds another study; more seeds or variants of the same one are welcome."""
+    Args:
+        folder: that may have a study.json.
+        record: what this study's study.json would say.
+        option: which the folder was given by.
+    """
     if not (folder / STUDY).is_file():
         return
     old = StudyFolder.open(folder)
@@ -161,13 +135,30 @@ def refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
     same = {
         "another study": (old.design.name, new.name),
         "the study at another scale": (old.scale, record["scale"]),
-        "the study with another primary contrast": (old.design.primary, new.primary),
+        "the study with another primary contrast": (old.design.primaries, new.primaries),
+        "the study with another smallest effect of interest": (old.design.smallest, new.smallest),
         "the study on other images": (old.record["data"], dict(record["data"])),
         "the study with other settings": (old.training, Training.from_record(record["training"])),
     }
     for what, (mine, theirs) in same.items():
         if mine != theirs:
-            raise InputError(f"out={str(folder)!r} holds {what}; choose another --out, or remove that folder")
+            raise InputError(f"{option}={str(folder)!r} holds {what}; choose another --{option}, or remove that folder")
+    _refuse_changed_design(folder, old.record.get("registered"), record.get("registered"), option)
+
+
+def _refuse_changed_design(
+    folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, option: str
+) -> None:
+    """A design that was registered is carried out as it was, or in another folder, where its report says so."""
+    if before is None or now is None:
+        return
+    fields = changed_fields(before["design"], now["design"])
+    if fields:
+        commit = (before["commit"] or "unknown")[:12]
+        raise InputError(
+            f"{option}={str(folder)!r} holds the study {before['design']['name']} as designed at commit {commit}; its "
+            f"design has changed since ({', '.join(fields)}): go on at that commit, or choose another --{option}"
+        )
 
 
 @contextmanager

@@ -35,6 +35,10 @@ VALIDATION, TEST = "val", "test"
 Metrics = dict[str, Any]
 
 
+class Diverged(InputError):
+    """A loss or a weight is no longer finite: with the same settings it would be so again."""
+
+
 class Recent(NamedTuple):
     """A step: each network's mean loss and hits, (R,) and on the device; images in the batch; the rate."""
 
@@ -281,7 +285,7 @@ class Loop:
             return
         kept = newest_step(self.writers[0].folder) if self.writers else None
         last = "there is no checkpoint yet" if kept is None else f"the last good checkpoint is step-{kept}"
-        raise InputError(f"the {what} is {value} at step {step} with lr={lr:g}; train with a smaller --lr ({last})")
+        raise Diverged(f"the {what} is {value} at step {step} with lr={lr:g}; train with a smaller --lr ({last})")
 
 
 def _metrics(name: str, result: Predictions) -> Metrics:

@@ -124,6 +124,7 @@ def test_other_runs_are_not_taken_over(
     path.write_text(json.dumps(record))
     if what == "weights":
         (first.folder / "3x3-seed0/model.safetensors").unlink()
+        (first.folder / "3x3-seed0/evaluations/leakage.json").unlink()
     trained.clear()
     done = carry_out(one, seeds=1, reuse=(tmp_path / "runs",))
     assert "3x3-seed0" in trained

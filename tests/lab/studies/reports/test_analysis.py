@@ -12,7 +12,7 @@ from windowconv.lab.studies.design.design import Association, Contrast, Design
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
 from windowconv.lab.studies.reports.contrast_summary import contrast_summary
-from windowconv.lab.studies.reports.tables import verdict_text
+from windowconv.lab.studies.reports.verdict_text import verdict_text
 
 Written = Callable[..., StudyFolder]
 BASE = [90.0, 90.4, 89.8, 90.2, 90.1, 89.9, 90.3, 90.0]
@@ -39,11 +39,13 @@ def test_the_primary_contrast_decides(written: Written) -> None:
     assert found.secondary[0].effect.mean == pytest.approx(-2)
     said = verdict_text(study, found)
     assert said.startswith(
-        "The claim holds: +1.00 percentage points, 95 % interval [+0.83, +1.17], 8 seeds, d = 0.3, at"
+        "The claim holds: +1.00 percentage points, 95 % interval [+0.83, +1.17], 8 seeds, d = 0.3. "
+        "At scale small on gratings; 3 of 3 arms, 8 of 8 seeds."
     )
-    assert said.endswith("at scale small on gratings.")
     other = replace(study, design=study.design.changed({"epochs": 4, "channels_last": True}))
-    assert verdict_text(other, found).endswith("at scale small (except epochs=4, channels-last=true) on gratings.")
+    said = verdict_text(other, found)
+    assert "At scale small (except epochs=4, channels-last=true) on gratings;" in said
+    assert said.endswith("Exploratory because it differs from its design in: settings.")
 
 
 def test_every_contrast_is_summarised(written: Written, design: Design) -> None:
@@ -108,7 +110,7 @@ def test_without_a_pair_there_is_no_verdict(written: Written) -> None:
     assert analyse(study).verdict is None
     assert verdict_text(study, analyse(study)).startswith("No verdict")
     one = written({"3x3": [90.0], "5x5": [90.0], "5x5-hamming": [91.0]}, name="one")
-    assert verdict_text(one, analyse(one)).startswith("The claim is not settled: an interval needs more seeds: +1.00")
+    assert verdict_text(one, analyse(one)).startswith("The claim is not settled; there is no interval yet: +1.00")
 
 
 def test_means_of_several_variants(written: Written, design: Design) -> None:
@@ -142,7 +144,7 @@ def test_an_association_is_within_variants(written: Written, design: Design) -> 
     assert found.verdict.effect.mean == pytest.approx(0.5 * spread)
     assert found.primary is not None
     assert found.primary.test is None
-    assert "holds: +0." in verdict_text(study, found)
+    assert "The claim holds: +0." in verdict_text(study, found)
 
 
 def test_a_baseline_that_learnt_too_little_is_said(written: Written, design: Design) -> None:

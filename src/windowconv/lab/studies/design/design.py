@@ -12,6 +12,7 @@ from windowconv.lab.config import Training
 from windowconv.lab.evaluations.registry import find_evaluation, find_metric
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.recipes import RECIPES
+from windowconv.lab.studies.design.tuning import Tuning
 
 SEARCH = "search"
 """The folder of the runs that tune variants."""
@@ -118,6 +119,16 @@ class Association:
         return f"{metric} for one standard deviation less of {of}, within a variant"
 
 
+def arms(*names: str) -> tuple[Variant, ...]:
+    """Variants that differ in their arms alone."""
+    return tuple(Variant(name) for name in names)
+
+
+def minus(better: str, worse: str, metric: str = "accuracy") -> Contrast:
+    """The contrast of two variants."""
+    return Contrast((better,), (worse,), metric)
+
+
 @dataclass(frozen=True)
 class Design:
     """A study, as it stands before any run. Without a claim it compares all variants with the first, and decides
@@ -129,7 +140,7 @@ class Design:
         recipe: whose settings all share, without its scale ("cifar10" for cifar10-small); empty where a plan has
             settings of its own.
         variants: what is trained; the first one is the baseline of tables.
-        primary: the one contrast that decides on the claim; None without one.
+        primary: the contrast that decides on the claim; None without one.
         secondary: further ones, adjusted for their number; everything else is exploratory.
         smallest: d, the smallest effect of interest, in the primary metric's unit.
         measures: the evaluations of each run after its training, by name, see `find_evaluation`.
@@ -138,6 +149,10 @@ class Design:
         least: the test accuracy (%) that the first variant must reach for the study to count, by data set.
         limits: what the study cannot say, for its report.
         data: whose images, if not the recipe's.
+        co_primary: further ones that decide with `primary`, each for itself, under Holm.
+        equivalent: contrasts of which it is claimed that there is none, to within `smallest`; of `primary`'s metric.
+        tuning: how settings are chosen for each variant before its runs; None for the shared ones.
+        any_version: whether runs of different versions of torch may stand side by side.
     """
 
     name: str
@@ -145,7 +160,7 @@ class Design:
     recipe: str
     variants: tuple[Variant, ...]
     primary: Contrast | Association | None = None
-    secondary: tuple[Contrast, ...] = ()
+    secondary: tuple[Contrast | Association, ...] = ()
     smallest: float = 0.3
     measures: tuple[str, ...] = ("leakage",)
     changes: tuple[tuple[str, Any], ...] = ()
@@ -153,6 +168,10 @@ class Design:
     least: Mapping[str, float] = field(default_factory=dict)
     limits: str = ""
     data: str = ""
+    co_primary: tuple[Contrast, ...] = ()
+    equivalent: tuple[Contrast, ...] = ()
+    tuning: Tuning | None = None
+    any_version: bool = False
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
@@ -160,15 +179,20 @@ class Design:
             raise InputError(f"variants={names}; allowed: one or more, each once")
         if bool(self.claim) != (self.primary is not None):
             raise InputError(f"claim={self.claim!r}, primary={self.primary}; allowed: both, or neither")
-        for contrast in self.contrasts:
+        for contrast in (*self.contrasts, *self.equivalent):
             for name in contrast.variants:
                 if name not in names:
                     raise unknown("variant", name, names)
 
     @property
+    def primaries(self) -> tuple[Contrast | Association, ...]:
+        """The contrasts that decide."""
+        return (*(() if self.primary is None else (self.primary,)), *self.co_primary)
+
+    @property
     def contrasts(self) -> tuple[Contrast | Association, ...]:
-        """All that were named beforehand, the primary one first."""
-        return (*(() if self.primary is None else (self.primary,)), *self.secondary)
+        """All differences that were named beforehand, those that decide first."""
+        return (*self.primaries, *self.secondary)
 
     def variant(self, name: str) -> Variant:
         """The variant of this name; the nearest is suggested if there is none."""
@@ -194,12 +218,27 @@ class Design:
         missing = [name for name in needed if name not in names]
         if missing:
             raise InputError(f"variants={list(names)} lack {missing[0]!r}, which the primary contrast needs")
-        secondary = tuple(c for c in self.secondary if set(c.variants) <= set(names))
-        return replace(self, variants=kept, secondary=secondary)
+        return replace(
+            self,
+            variants=kept,
+            co_primary=tuple(c for c in self.co_primary if set(c.variants) <= set(names)),
+            secondary=tuple(c for c in self.secondary if set(c.variants) <= set(names)),
+            equivalent=tuple(c for c in self.equivalent if set(c.variants) <= set(names)),
+        )
 
     def changed(self, changes: Mapping[str, Any]) -> Design:
         """The study with other settings for all its runs."""
         return replace(self, changes=tuple({**dict(self.changes), **changes}.items()))
+
+    def with_values(self, chosen: Mapping[str, Mapping[str, float]]) -> Design:
+        """The study with settings that were chosen for its variants, by their names, which stay."""
+        variants = [
+            replace(v, changes=tuple({**dict(v.changes), **chosen[v.name]}.items()), label=v.name)
+            if chosen.get(v.name)
+            else v
+            for v in self.variants
+        ]
+        return replace(self, variants=tuple(variants))
 
     def measuring(self, names: Iterable[str]) -> Design:
         """The study with more evaluations of each run; an `InputError` for one that is unknown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
@@ -11,10 +11,11 @@ from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.data.sources import data_name
 from windowconv.lab.recipes import find_recipe
 from windowconv.lab.studies.design.catalogue import find_design
-from windowconv.lab.studies.design.design import Design, Variant
+from windowconv.lab.studies.design.design import SEARCH, Design, Variant
 
-Scale = Literal["smoke", "small", "paper"]
-SCALES: tuple[Scale, ...] = ("smoke", "small", "paper")
+Scale = Literal["smoke", "small", "strong-smoke", "strong", "strong-wide", "paper"]
+SCALES: tuple[Scale, ...] = ("smoke", "small", "strong-smoke", "strong", "strong-wide", "paper")
+"""The ends of recipes' names that a study can be run with."""
 SEARCH_SEED = 10_000
 """Of the runs that tune variants; a study's own seeds begin at 0."""
 START = "start"
@@ -22,6 +23,10 @@ START = "start"
 
 Tuned = dict[str, float]
 """The value that was chosen for each variant that is tuned, by the variant's name."""
+
+
+Chosen = Mapping[str, Mapping[str, float]]
+"""The settings that a tuning chose, by variant and name."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Plan:
             with these.
         seeds: runs of each variant.
         data: the data's name, as records have it.
-        scale: smoke, small or paper, where the settings are a recipe's; else empty.
+        scale: one of `SCALES`, where the settings are a recipe's; else empty.
 
     Raises:
         InputError: less than one seed.
@@ -103,6 +108,35 @@ class Plan:
                 training = replace(self.training(variant), **{name: value})
                 config = self._config(variant.arm, training, SEARCH_SEED, purpose="search")
                 yield PlannedRun(search_name(variant, value), config, variant.search_folder(value))
+
+    def first_tuning_runs(self) -> list[PlannedRun]:
+        """The runs that try the grid of the first tuned setting, before it is widened; none without a tuning."""
+        if self.design.tuning is None:
+            return []
+        (name, factors), *_ = self.design.tuning.settings
+        return self.tuning_runs(name, self.design.tuning.grid(factors, getattr(self.shared, name)), {})
+
+    def tuning_runs(self, name: str, values: Sequence[float], chosen: Chosen) -> list[PlannedRun]:
+        """The runs that try values of a setting for every variant, on images held out of the training set.
+
+        Args:
+            name: of the setting.
+            values: to try.
+            chosen: the settings that were searched before.
+        """
+        tuning = self.design.tuning
+        assert tuning
+        plan = replace(self, design=self.design.with_values(chosen))
+        runs = []
+        for variant in plan.design.variants:
+            training = plan.training(variant)
+            epochs = max(1, round(training.epochs * tuning.length))
+            training = replace(training, epochs=epochs, val_fraction=tuning.held_out)
+            for value in values:
+                config = self._config(variant.arm, replace(training, **{name: value}), SEARCH_SEED, purpose="search")
+                title = f"{variant.name}: {name.replace('_', '-')}={value:g}"
+                runs.append(PlannedRun(title, config, tuning_folder(variant, name, value)))
+        return runs
 
     def _starts(self) -> Iterator[PlannedRun]:
         for seed in range(self.seeds):
@@ -175,6 +209,11 @@ def run_folder(variant: Variant, seed: int) -> str:
 def start_folder(arm: str, seed: int) -> str:
     """The folder of the run that gives an arm's starting weights for a seed."""
     return f"{START}/{arm.replace(':', '_')}-seed{seed}"
+
+
+def tuning_folder(variant: Variant, name: str, value: float) -> str:
+    """The folder, within a study's, of the run that tries a value of a setting before the study's own runs."""
+    return f"{SEARCH}/{variant.folder}-{name.replace('_', '-')}{value:g}"
 
 
 def search_name(variant: Variant, value: float) -> str:

@@ -58,7 +58,7 @@ def estimate(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        planned = [*plan.preparations(), *plan.runs()]
+        planned = [*plan.preparations(), *plan.first_tuning_runs(), *plan.runs()]
         names = dict.fromkeys(run.variant for run in planned)
         variants = [
             _variant([run for run in planned if run.variant == name], task, described, library, execution)

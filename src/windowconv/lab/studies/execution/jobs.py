@@ -19,11 +19,12 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.models.algorithm_choice import Pins
 from windowconv.lab.progress import Progress
-from windowconv.lab.runs.folder import Run, finished_run
+from windowconv.lab.runs.folder import WEIGHTS, Run, finished_run
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.execution.initial_weights import starting_weights
 from windowconv.lab.training.distributed import is_first_process, process_count
 from windowconv.lab.training.loading import limit_images
+from windowconv.lab.training.loop import Diverged
 from windowconv.lab.training.train import train_together
 
 
@@ -41,6 +42,7 @@ class Job:
         macs: multiply-adds of one image forward, of all the runs together.
         measures: the evaluations afterwards, by name.
         starts: the folders of the runs whose weights they start from, within the study's; empty for random ones.
+        keep_weights: whether the weights stay once everything is measured.
         execution: device, threads, checkpoints.
     """
 
@@ -54,6 +56,7 @@ class Job:
     measures: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     root: str | None = None
+    keep_weights: bool = True
     execution: Execution = field(default_factory=Execution)
 
     @property
@@ -78,11 +81,23 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: an error in one line if it failed, and whether the disk was full."""
+    """What came of a job.
+
+    Args:
+        job: which.
+        error: in one line, if it failed.
+        disk_full: whether that was why.
+        diverged: whether its loss was no longer finite, which another try would not change.
+    """
 
     job: Job
     error: str | None = None
     disk_full: bool = False
+    diverged: bool = False
+
+    def answer(self) -> dict[str, Any]:
+        """All but the job, JSON-able, as processes and machines send it back."""
+        return {"error": self.error, "disk_full": self.disk_full, "diverged": self.diverged}
 
 
 def read_images(images: str, root: str | None, training: Training) -> ImageData:
@@ -131,6 +146,8 @@ def run_job(job: Job, place: Path, progress: Progress) -> None:
         network = Network(Run.open(folder))
         for name in job.measures:
             find_evaluation(name).run([network], data.test, job.execution)
+        if not job.keep_weights:
+            (folder / WEIGHTS).unlink(missing_ok=True)
 
 
 def try_job(job: Job, place: Path, progress: Progress) -> Outcome:
@@ -142,7 +159,7 @@ def try_job(job: Job, place: Path, progress: Progress) -> Outcome:
     try:
         run_job(job, place, progress)
     except InputError as error:
-        return Outcome(job, f"{error}", disk_is_full(error, place))
+        return Outcome(job, f"{error}", disk_is_full(error, place), isinstance(error, Diverged))
     except Exception as error:  # a bug or a lack of memory in one run is no reason to lose the others
         if not isinstance(error, (MemoryError, RuntimeError)):
             import traceback

@@ -108,7 +108,7 @@ def run_task(record: dict[str, Any], place: str, store: str | None) -> dict[str,
     torch.set_num_threads(job.execution.threads or 1)
     if store is None:
         outcome = try_job(job, Path(place), Progress())
-        return {"error": outcome.error, "disk_full": outcome.disk_full}
+        return outcome.answer()
     with tempfile.TemporaryDirectory(prefix="windowconv-") as scratch:
         kept = Store(store)
         for start in {*job.starts}:
@@ -117,7 +117,7 @@ def run_task(record: dict[str, Any], place: str, store: str | None) -> dict[str,
         if outcome.error is None:
             for folder in job.folders:
                 kept.put(Path(scratch) / folder, folder)
-        return {"error": outcome.error, "disk_full": outcome.disk_full}
+        return outcome.answer()
 
 
 def _check_answer(address: str) -> None:

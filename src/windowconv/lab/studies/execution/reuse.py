@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.lab.models.algorithm_choice import NUMERICS, Pins
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.folder import WEIGHTS, Run
 
 DEEPEST = 4
 """Levels of folders that are searched for runs."""
@@ -51,6 +51,17 @@ class RunKey:
 
         return cls(config_hash, data["train_hash"], data["test_hash"], NUMERICS, str(torch.__version__))
 
+    def differences(self, other: RunKey) -> list[str]:
+        """What differs, in words, this one's value first."""
+        names = {
+            "config": "settings",
+            "train": "training images",
+            "test": "test images",
+            "numerics": "numerics version",
+        }
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in [*names, "torch"]}
+        return [f"{names.get(name, name)} {str(a)[:16]}, not {str(b)[:16]}" for name, (a, b) in pairs.items() if a != b]
+
 
 class RunIndex:
     """The finished runs below some folders, by their keys.
@@ -71,12 +82,17 @@ class RunIndex:
             counts.update({tuple(run.record["numerics"]["algorithm"].items()) for run in self._runs.get(key, [])})
         return dict(counts.most_common(1)[0][0]) if counts else None
 
-    def find(self, key: RunKey, pins: Pins) -> Run | None:
-        """A finished run with this key and these algorithms."""
-        for run in self._runs.get(key, []):
-            if run.record["numerics"]["algorithm"] == pins:
-                return run
-        return None
+    def find(self, key: RunKey, pins: Pins, suffices: Callable[[Run], bool] | None = None) -> Run | None:
+        """A finished run with this key and these algorithms.
+
+        Args:
+            key, pins: of the run.
+            suffices: whether a run without weights, as exports have it, is enough; None where none is.
+        """
+        same = [run for run in self._runs.get(key, []) if run.record["numerics"]["algorithm"] == pins]
+        whole = [run for run in same if (run.folder / WEIGHTS).is_file()]
+        exported = [run for run in same if suffices is not None and suffices(run)]
+        return next(iter([*whole, *exported]), None)
 
 
 def _finished(folders: Iterable[Path]) -> Iterator[Run]:
@@ -87,7 +103,7 @@ def _finished(folders: Iterable[Path]) -> Iterator[Run]:
                 RunKey.of(run.record)
             except (InputError, KeyError, TypeError):
                 continue  # damaged, or of another version: it is no run that could be reused
-            if run.is_finished and (run.folder / "model.safetensors").is_file():
+            if run.is_finished:
                 yield run
 
 
@@ -101,9 +117,14 @@ def _records(folder: Path, deepest: int) -> Iterator[Path]:
                 yield from _records(inner, deepest - 1)
 
 
-def link_run(run: Run, target: Path) -> None:
+def link_run(run: Run, target: Path, copy: bool = False) -> None:
     """Link a finished run's files into another folder, all or none; they are copied where links cannot be made. No file
     of a run is ever changed in place.
+
+    Args:
+        run: finished.
+        target: its new folder.
+        copy: copy in any case.
 
     Raises:
         InputError: the folder cannot be written.
@@ -112,7 +133,12 @@ def link_run(run: Run, target: Path) -> None:
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(run.folder, beside, copy_function=_link, ignore=shutil.ignore_patterns(*LEFT_OUT, ".*"))
+        shutil.copytree(
+            run.folder,
+            beside,
+            copy_function=shutil.copy2 if copy else _link,
+            ignore=shutil.ignore_patterns(*LEFT_OUT, ".*"),
+        )
         shutil.rmtree(target, ignore_errors=True)  # an attempt that was never finished
         beside.replace(target)
     except (OSError, shutil.Error) as error:

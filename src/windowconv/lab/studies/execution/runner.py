@@ -13,21 +13,24 @@ from typing import Any
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
-from windowconv.lab.evaluations.network import Network
-from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import duration
 from windowconv.lab.runs.environment import environment
 from windowconv.lab.runs.folder import Run, finished_run
-from windowconv.lab.runs.records import STUDY
 from windowconv.lab.runs.writer import describe_data
-from windowconv.lab.studies.design.plan import Plan, PlannedRun, Tuned
+from windowconv.lab.studies.design.plan import START, Plan, PlannedRun, Tuned
+from windowconv.lab.studies.design.record import design_record
+from windowconv.lab.studies.execution.earlier import KEPT, earlier_record
 from windowconv.lab.studies.execution.engines import Engine
+from windowconv.lab.studies.execution.finished_runs import FinishedRuns
 from windowconv.lab.studies.execution.initial_weights import weights_hash
 from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images
-from windowconv.lab.studies.execution.reuse import RunIndex, RunKey, link_run
-from windowconv.lab.studies.folder import StudyFolder, design_record, only_one, refuse_another, write_study
+from windowconv.lab.studies.execution.registration import register
+from windowconv.lab.studies.execution.reuse import link_run
+from windowconv.lab.studies.execution.tuning import chosen_values, tune
+from windowconv.lab.studies.exported_runs import export_run
+from windowconv.lab.studies.folder import StudyFolder, only_one, refuse_another, write_study
 from windowconv.lab.training.distributed import check_precision, is_first_process, process_count
 from windowconv.lab.training.train import check_trainable
 
@@ -45,6 +48,9 @@ class StudyOptions:
         execution: device, threads, checkpoints.
         seeds_at_once: how many seeds of a variant are trained as one stacked network.
         reuse: folders whose finished runs are reused.
+        export: a folder into which each run is exported as it ends, and whose runs count as finished; None for none.
+        keep_weights: whether weights stay once a run is measured.
+        only_tune: whether to stop once settings are chosen.
 
     Raises:
         InputError: less than one seed at once.
@@ -56,6 +62,9 @@ class StudyOptions:
     execution: Execution = field(default_factory=Execution)
     seeds_at_once: int = 1
     reuse: tuple[Path, ...] = ()
+    export: Path | None = None
+    keep_weights: bool = True
+    only_tune: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds_at_once < 1:
@@ -75,9 +84,10 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
 
     Raises:
         InputError: images that are not there or too small; a precision that this machine's device lacks; another
-            study in the folder, or a run of other settings, images or numerics; a full disk. What is finished is kept,
-            and the same command resumes.
+            study in the folder or the export, or a run of other settings, images, numerics or versions; a run and its
+            export that disagree; a full disk. What is finished is kept, and the same command resumes.
     """
+    _check_options(plan, folder, options)
     data = read_images(options.images, str(options.root) if options.root else None, plan.shared)
     check_trainable(plan.shared, data, min(options.seeds_at_once, plan.seeds), process_count())
     with only_one(folder):
@@ -85,13 +95,23 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
         try:
             runner.finish(plan.preparations(), measures=())
             runner.choose_tuned_values()
-            runner.finish(runner.own_runs(), measures=plan.design.measures)
+            if plan.design.tuning:
+                runner.tune()
+            if not options.only_tune:
+                runner.finish(runner.own_runs(), measures=plan.design.measures)
         except BaseException as error:
             with suppress(InputError):  # where the disk is full, that it is full is what counts
                 runner.end("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        runner.end("finished" if not runner.record["failures"] else "incomplete")
+        runner.end("incomplete" if runner.record["failures"] else "tuned" if options.only_tune else "finished")
         return StudyFolder.open(folder)
+
+
+def _check_options(plan: Plan, folder: Path, options: StudyOptions) -> None:
+    if options.only_tune and plan.design.tuning is None:
+        raise InputError(f"tune=True, but the study {plan.design.name} has no tuning; leave it out")
+    if options.export is not None and options.export.resolve() == folder.resolve():
+        raise InputError(f"export={str(options.export)!r}; allowed: another folder than the study's own, --out")
 
 
 class StudyRunner:
@@ -106,10 +126,10 @@ class StudyRunner:
         self.plan, self.folder, self.options, self.data = plan, folder, options, data
         self.described = describe_data(data)
         self.image = (data.channels, *data.image_size)
-        self.finished_runs = RunIndex(options.reuse)
+        self.finished_runs = FinishedRuns(plan.design, folder, options.export, self.described, data.test, options.reuse)
         self.record = self._new_record()
-        for run in [*self.plan.preparations(), *self.own_runs()]:
-            self._finished(run)  # refuses another run before anything is written
+        # refuses another run before anything is written
+        self.finished_runs.check([*self.plan.preparations(), *self.plan.first_tuning_runs(), *self.own_runs()])
         self._write("running")
 
     def _new_record(self) -> dict[str, Any]:
@@ -128,11 +148,17 @@ class StudyRunner:
             "reused": [],
             "failures": {},
             "environment": environment(self.options.execution.device),
+            "tuning": {},
+            "diverged": {},
+            "registered": register(self.plan),
         }
         refuse_another(self.folder, record)
-        if (self.folder / STUDY).is_file():
-            old = StudyFolder.open(self.folder).record
-            record |= {key: old[key] for key in ("algorithms", "tuned", "searched", "reused") if key in old}
+        if self.options.export is not None:
+            refuse_another(self.options.export, record, "export")
+        old = earlier_record(self.folder, self.options.export)
+        if old is not None:
+            record |= {key: old[key] for key in KEPT if key in old} | {"registered": old.get("registered")}
+            record["failures"] = dict(record["diverged"])
         return record
 
     def spec(self, run: PlannedRun) -> NetworkSpec:
@@ -154,9 +180,21 @@ class StudyRunner:
 
     def _write(self, status: str, **more: Any) -> None:
         if is_first_process():
-            write_study(self.folder, {**self.record, "status": status, **more})
+            record = {**self.record, "status": status, **more}
+            for folder in filter(None, (self.folder, self.options.export)):
+                write_study(folder, record)
 
     # which runs there are
+
+    def tune(self) -> None:
+        """Choose settings for each variant, by the design's tuning."""
+        diverged = self.record["diverged"]
+        found = tune(self.plan, self.folder, lambda name: name in diverged, lambda runs: self.finish(runs, ()))
+        self.record["tuning"] = found
+        self.plan = replace(self.plan, design=self.plan.design.with_values(chosen_values(found)))
+        self.record["design"] = design_record(self.plan.design)
+        self.finished_runs.check(self.own_runs())
+        self._write("running")
 
     def choose_tuned_values(self) -> None:
         """Choose the value of each tuned setting: of the best validation accuracy; of equal ones, the smallest."""
@@ -171,6 +209,8 @@ class StudyRunner:
 
     def own_runs(self) -> list[PlannedRun]:
         """The runs whose preparations are finished."""
+        if self.plan.design.tuning and not self.record["tuning"]:
+            return []
         tuned: Tuned = self.record["tuned"]
         starts = {}
         for preparation in self.plan.preparations():
@@ -184,12 +224,16 @@ class StudyRunner:
 
     def finish(self, planned: Sequence[PlannedRun], measures: tuple[str, ...]) -> None:
         """Finish these runs, as far as they can be."""
+        self.finished_runs.adopt(planned)
         for variant in dict.fromkeys(run.variant for run in planned):
             self._choose_algorithms([run for run in planned if run.variant == variant])
         todo = [run for run in planned if not self._is_done(run, measures)]
         if len(todo) < len(planned) and is_first_process():
             print(f"{len(planned) - len(todo)} of {len(planned)} runs finished before, reused", file=sys.stderr)
-        jobs = list(self._jobs(todo, measures))
+        for run in planned if self.options.export else ():
+            if run not in todo and finished_run(self.folder / run.folder):
+                self._export(run.folder)
+        jobs = list(self._jobs([run for run in todo if not self._diverged(run)], measures))
         self._check(jobs)
         left, total = sum(job.macs for job in jobs), len(jobs)
         self.begun, self.done, self.left = time.perf_counter(), 0.0, float(left)
@@ -197,7 +241,7 @@ class StudyRunner:
             failed = []
             for outcome in self.options.engine.run(jobs, self.folder) if jobs else ():
                 self._note(outcome, total, last=number + 1 == TRIES)
-                if outcome.error is not None:
+                if outcome.error is not None and not _is_final(outcome):
                     failed.append(outcome.job)
             jobs = failed
 
@@ -213,46 +257,29 @@ class StudyRunner:
         variant = runs[0].variant
         if variant in self.record["algorithms"]:
             return
-        pins = self.finished_runs.pins([self._key(run) for run in runs])
+        pins = self.finished_runs.pins(runs)
         if pins is None:
             pins = choose_algorithms(self.spec(runs[0]), runs[0].config, self.data, self.options.execution)
         self.record["algorithms"][variant] = pins
 
-    def _key(self, run: PlannedRun) -> RunKey:
-        return RunKey.wanted(run.config.config_hash, self.described)
-
     def _is_done(self, run: PlannedRun, measures: tuple[str, ...]) -> bool:
         """Whether a run is finished and measured, perhaps by reusing one."""
-        folder = self.folder / run.folder
-        if not self._finished(run):
-            found = self.finished_runs.find(self._key(run), self._pins(run))
-            if found is None:
-                return False
-            link_run(found, folder)
-            self.record["reused"].append(run.folder)
-        network = Network(Run.open(folder))
-        return all(find_evaluation(name).is_current(network, self.data.test) for name in measures)
-
-    def _finished(self, run: PlannedRun) -> bool:
-        """Whether the study's folder has the run, finished.
-
-        All runs of a claim are from one version of torch; a study without one goes on after an update.
-
-        Raises:
-            InputError: a finished run of another key.
-        """
-        found = finished_run(self.folder / run.folder)
+        found = self.finished_runs.own(run)
         if found is None:
-            return False
-        there, wanted = RunKey.of(found.record), self._key(run)
-        if not self.plan.design.claim:
-            there = replace(there, numerics=wanted.numerics, torch=wanted.torch)
-        if there != wanted:
-            raise InputError(
-                f"{found.folder} holds a finished run with other settings, images or numerics (its torch: "
-                f"{found.record['environment']['torch']}); choose another --out, or remove that folder"
-            )
-        return True
+            other = self.finished_runs.reusable(run, self._pins(run), measures)
+            if other is None:
+                return False
+            link_run(other, self.folder / run.folder)
+            self.record["reused"].append(run.folder)
+            found = Run.open(self.folder / run.folder)
+        lacking = self.finished_runs.lacking(found, measures)
+        if lacking is not None:
+            self.finished_runs.refuse_unmeasurable(found, lacking)
+        return lacking is None
+
+    def _diverged(self, run: PlannedRun) -> bool:
+        """Whether a run diverged before: it counts, and is not tried until the better outcome comes."""
+        return run.folder in self.record["diverged"]
 
     def _pins(self, run: PlannedRun) -> Pins:
         return self.record["algorithms"][run.variant]
@@ -276,6 +303,7 @@ class StudyRunner:
                 macs=sum(self.spec(run).macs for run in group),
                 measures=measures,
                 starts=tuple(run.start for run in group if run.start),
+                keep_weights=self.options.keep_weights or group[0].folder.startswith(START),
                 execution=self.options.execution,
             )
 
@@ -286,15 +314,25 @@ class StudyRunner:
             self.done += job.macs
             for folder in job.folders:
                 self.record["failures"].pop(folder, None)
+                self._export(folder)
         elif outcome.disk_full:
             raise InputError(f"{outcome.error}; the disk is full: finished runs are kept, the same command resumes")
         else:
+            last = last or _is_final(outcome)
             print(f"{job.name} failed: {outcome.error}" + ("" if last else "; trying once more"), file=sys.stderr)
             if last:
                 self.record["failures"] |= dict.fromkeys(job.folders, outcome.error)
+            if _is_final(outcome):
+                self.record["diverged"] |= dict.fromkeys(job.folders, outcome.error)
+                self._export(*job.folders)
         if outcome.error is None and not self.options.engine.shows_progress:
             print(self._line(outcome, total), file=sys.stderr, flush=True)
         self._write("running")
+
+    def _export(self, *folders: str) -> None:
+        """Export runs that have ended."""
+        for folder in folders if self.options.export and is_first_process() else ():
+            export_run(self.folder / folder, self.options.export / folder)
 
     def _line(self, outcome: Outcome, total: int) -> str:
         """A finished job's accuracies and time, and the time left."""
@@ -304,3 +342,8 @@ class StudyRunner:
         key = "test_accuracy" if "test_accuracy" in finals[0] else "val_accuracy"
         shown = ", ".join(f"{final[key]:.2%}" for final in finals)
         return f"{outcome.job.name}: {shown}, {duration(finals[0]['time_s'])}; of {total} jobs, {duration(rest)} left"
+
+
+def _is_final(outcome: Outcome) -> bool:
+    """Whether a failure would come again: a run of its own that diverged."""
+    return outcome.diverged and len(outcome.job.folders) == 1

@@ -43,7 +43,7 @@ def main() -> int:
             outcome = try_job(job, place, progress)
         except KeyboardInterrupt as stop:
             return getattr(stop, "code", 130)
-        answers.write(json.dumps({"error": outcome.error, "disk_full": outcome.disk_full}) + "\n")
+        answers.write(json.dumps(outcome.answer()) + "\n")
         answers.flush()
     return 0
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.statistics.effects import Effect, association_effect, paired_effect
+from windowconv.lab.statistics.equivalence import equivalence
 from windowconv.lab.statistics.paired import BOOTSTRAP_SEEDS, PairedDifference, bootstrap_difference
+from windowconv.lab.statistics.power import detectable_effect
 from windowconv.lab.statistics.significance import SignFlip, holm, sign_flip
-from windowconv.lab.statistics.verdicts import Verdict, verdict
+from windowconv.lab.statistics.verdicts import ALPHA, Verdict, verdicts
 from windowconv.lab.studies.design.design import Association, Contrast
 from windowconv.lab.studies.folder import StudyFolder
 
@@ -24,7 +26,9 @@ class ContrastResult:
         differences: one a seed, positive where the claim says so; empty for an association.
         effect: their mean and interval; None without a seed.
         test: the sign-flip test; None for an association, or below two seeds.
-        adjusted: Holm's p-value among the secondary contrasts.
+        adjusted: Holm's p-value among the contrasts of its kind.
+        detectable: the effect that these seeds see with 80 % power, at worst under Holm; None below two seeds.
+        verdict: of a primary contrast.
         bootstrap: a second interval, from 20 seeds on.
     """
 
@@ -34,41 +38,112 @@ class ContrastResult:
     effect: Effect | None
     test: SignFlip | None = None
     adjusted: float | None = None
+    detectable: float | None = None
+    verdict: Verdict | None = None
     bootstrap: PairedDifference | None = None
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """All contrasts of a study, and its verdict.
+class EquivalenceResult:
+    """A contrast of which it is claimed that there is none.
 
     Attributes:
-        primary: the one that decides; None without a claim.
-        secondary: the others.
-        verdict: None without a claim, or while no seed has all runs of the primary contrast.
+        measured: the contrast.
+        margin: d, within which a difference does not matter.
+        p: of the two one-sided tests, adjusted by Holm over the claims of this kind; None below two seeds.
     """
 
-    primary: ContrastResult | None
+    measured: ContrastResult
+    margin: float
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All contrasts of a study, and its verdicts.
+
+    Attributes:
+        primaries: those that decide, each for itself; empty without a claim.
+        secondary: the others.
+        equivalent: claims of no difference.
+    """
+
+    primaries: tuple[ContrastResult, ...]
     secondary: tuple[ContrastResult, ...]
-    verdict: Verdict | None
+    equivalent: tuple[EquivalenceResult, ...] = ()
+
+    @property
+    def primary(self) -> ContrastResult | None:
+        """The first that decides; None without a claim."""
+        return self.primaries[0] if self.primaries else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The primary contrast's; None without a claim, or while no seed has all its runs."""
+        return self.primary.verdict if self.primary else None
 
     @property
     def contrasts(self) -> tuple[ContrastResult, ...]:
-        """All, the primary one first."""
-        return (*(() if self.primary is None else (self.primary,)), *self.secondary)
+        """All differences, those that decide first."""
+        return (*self.primaries, *self.secondary)
 
 
 def analyse(study: StudyFolder) -> Analysis:
     """Measure the contrasts that were named beforehand, on the seeds that are finished."""
-    design, primary = study.design, None
-    if isinstance(design.primary, Association):
-        primary = _association(study, design.primary)
-    elif design.primary is not None:
-        primary = _contrast(study, design.primary)
-    secondary = [_contrast(study, contrast) for contrast in design.secondary]
-    adjusted = holm({str(i): found.test.p for i, found in enumerate(secondary) if found.test})
-    secondary = [replace(found, adjusted=adjusted.get(str(i))) for i, found in enumerate(secondary)]
-    decided = None if primary is None or primary.effect is None else verdict(primary.effect, design.smallest)
-    return Analysis(primary, tuple(secondary), decided)
+    design = study.design
+    return Analysis(
+        _judged([measure(study, contrast) for contrast in design.primaries], design.smallest),
+        _adjusted([measure(study, contrast) for contrast in design.secondary]),
+        _equivalences([measure(study, contrast) for contrast in design.equivalent], design.smallest),
+    )
+
+
+def measure(study: StudyFolder, contrast: Contrast | Association) -> ContrastResult:
+    """Measure any contrast of a study's variants; one that was not named beforehand is exploratory."""
+    return _association(study, contrast) if isinstance(contrast, Association) else _contrast(study, contrast)
+
+
+def _judged(found: Sequence[ContrastResult], smallest: float) -> tuple[ContrastResult, ...]:
+    """The primary contrasts with their verdicts; those without a seed count in the family, and have none."""
+    effects = [each.effect or Effect(0.0, None, 0) for each in found]
+    if not any(each.effect for each in found):
+        return tuple(found)
+    judged = verdicts(effects, smallest)
+    return tuple(
+        each
+        if each.effect is None
+        else replace(
+            each,
+            verdict=said,
+            adjusted=said.adjusted if len(found) > 1 else None,
+            detectable=detectable_effect(each.effect, each.effect.n, ALPHA / len(found)),
+        )
+        for each, said in zip(found, judged, strict=True)
+    )
+
+
+def _adjusted(found: Sequence[ContrastResult]) -> tuple[ContrastResult, ...]:
+    """The secondary contrasts with Holm's p-values of their sign-flip tests."""
+    p_values = holm({str(i): each.test.p for i, each in enumerate(found) if each.test})
+    return tuple(
+        replace(
+            each,
+            adjusted=p_values.get(str(i)),
+            detectable=each.effect and detectable_effect(each.effect, each.effect.n, ALPHA / len(found)),
+        )
+        for i, each in enumerate(found)
+    )
+
+
+def _equivalences(found: Sequence[ContrastResult], margin: float) -> tuple[EquivalenceResult, ...]:
+    p_values = holm(
+        {
+            str(i): equivalence(each.differences, [0.0] * len(each.differences), margin)
+            for i, each in enumerate(found)
+            if len(each.differences) > 1
+        }
+    )
+    return tuple(EquivalenceResult(each, margin, p_values.get(str(i))) for i, each in enumerate(found))
 
 
 def _contrast(study: StudyFolder, contrast: Contrast) -> ContrastResult:
@@ -86,7 +161,7 @@ def _contrast(study: StudyFolder, contrast: Contrast) -> ContrastResult:
     differences = tuple(a - b for a, b in zip(better, worse, strict=True))
     test = sign_flip(better, worse) if len(seeds) > 1 else None
     again = bootstrap_difference(better, worse) if len(seeds) >= BOOTSTRAP_SEEDS else None
-    return ContrastResult(contrast, seeds, differences, paired_effect(differences), test, None, again)
+    return ContrastResult(contrast, seeds, differences, paired_effect(differences), test, bootstrap=again)
 
 
 def _association(study: StudyFolder, association: Association) -> ContrastResult:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from windowconv import plots
 from windowconv.lab.evaluations.registry import find_metric
-from windowconv.lab.studies.design.catalogue import LIMITS
 from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import Analysis, ContrastResult, baseline_warning
 from windowconv.lab.studies.reports.contrast_summary import contrast_summary
-from windowconv.lab.studies.reports.tables import RULE, contrasts_table, verdict_text
+from windowconv.lab.studies.reports.limits import data_limits
+from windowconv.lab.studies.reports.tables import contrasts_table
+from windowconv.lab.studies.reports.verdict_text import RULE, verdict_text
 from windowconv.plots.contrasts import contrasts
 from windowconv.report import Block, Figure, Section, Text
 
@@ -28,7 +29,7 @@ def claim_section(study: StudyFolder, found: Analysis) -> list[Section]:
         RULE,
         baseline_warning(study),
         design.limits,
-        LIMITS.get(study.data, ""),
+        data_limits(study),
         "" if study.scale == "paper" else "Networks of this size and training are far from the paper's.",
     ]
     measured = [each for each in found.contrasts if each.differences]

@@ -11,14 +11,16 @@ from typing import NamedTuple
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.lab.runs.records import STUDY
-from windowconv.lab.studies.design.catalogue import LIMITS, STUDIES
+from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import Analysis, analyse, baseline_warning
 from windowconv.lab.studies.reports.contrast_summary import NOTE, contrast_summary
 from windowconv.lab.studies.reports.key_findings import NOTE as SENTENCES_NOTE
 from windowconv.lab.studies.reports.key_findings import key_findings
-from windowconv.lab.studies.reports.tables import RULE, all_tables, verdict_text
+from windowconv.lab.studies.reports.limits import data_limits
+from windowconv.lab.studies.reports.tables import all_tables
+from windowconv.lab.studies.reports.verdict_text import RULE, verdict_text
 from windowconv.report import as_markdown
 
 RESULTS = Path("results/studies")
@@ -113,7 +115,7 @@ def _chapters(entries: list[Entry]) -> list[str]:
     parts = []
     for entry in entries:
         study = entry.study
-        limits = [study.design.limits, LIMITS.get(study.data, "")]
+        limits = [study.design.limits, data_limits(study)]
         parts += [f"## {study.folder.name}", f"Claim: {study.design.claim}", f"**{entry.verdict}**"]
         parts += [text for text in limits if text]
         parts += [as_markdown(table) for table in all_tables(study, entry.analysis)]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from windowconv.files import replace_file
 from windowconv.lab.runs.records import STUDY
 from windowconv.lab.studies.design.design import SEARCH
 from windowconv.lab.studies.design.plan import START
+from windowconv.lab.studies.exported_runs import export_run
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.report import write_tables
-from windowconv.lab.studies.reports.tables import all_tables, verdict_text
-
-KEPT_KINDS = ("epoch", "leakage", "final")
-"""The kinds of lines in metrics.jsonl that are exported; those of single steps are many, and nothing needs them."""
+from windowconv.lab.studies.reports.tables import all_tables
+from windowconv.lab.studies.reports.verdict_text import verdict_text
 
 
 def export_study(study: StudyFolder, target: Path) -> Path:
@@ -28,16 +26,11 @@ def export_study(study: StudyFolder, target: Path) -> Path:
     replace_file(target / STUDY, (study.folder / STUDY).read_bytes())
     folders = [run.folder for variant in study.design.variants for run in study.runs(variant).values()]
     folders += [path.parent for name in (SEARCH, START) for path in sorted(study.folder.glob(f"{name}/*/run.json"))]
+    folders += [
+        study.folder / name for name in study.record["failures"] if (study.folder / name / "run.json").is_file()
+    ]
     for folder in folders:
-        _export_run(folder, target / folder.relative_to(study.folder))
+        export_run(folder, target / folder.relative_to(study.folder))
     found = analyse(study)
     write_tables(target, all_tables(study, found), study.design.claim, verdict_text(study, found))
     return target
-
-
-def _export_run(source: Path, target: Path) -> None:
-    for path in [source / "run.json", *sorted((source / "evaluations").glob("*.json"))]:
-        replace_file(target / path.relative_to(source), path.read_bytes())
-    lines = (source / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if json.loads(line)["kind"] in KEPT_KINDS]
-    replace_file(target / "metrics.jsonl", ("\n".join(kept) + "\n").encode())

@@ -8,6 +8,7 @@ from windowconv.lab.evaluations.registry import find_metric, metrics_of
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.statistics.tables import INTERVAL_SEEDS, difference
+from windowconv.lab.statistics.verdicts import ALPHA
 from windowconv.lab.studies.design.design import Variant
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.folder import StudyFolder
@@ -15,11 +16,10 @@ from windowconv.lab.studies.reports.analysis import Analysis, ContrastResult
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
 from windowconv.report import Cell, Column, Link, Table
 
-RULE = (
-    "The rule was fixed before any run. It uses the 95 % paired-t interval of the primary contrast over seeds: the "
-    "claim holds if the whole interval is above 0; otherwise it does not hold if the upper end is below d, the "
-    "smallest effect of interest, and is not settled if the upper end is d or more. No test over images decides, "
-    "because it would ignore that another seed gives another network."
+
+POWER_NOTE = (
+    "The last but one column is the effect that a t test over these seeds finds with 80 % power, at the spread seen and "
+    "at the level 0.05 over the number of contrasts of its kind."
 )
 
 
@@ -27,12 +27,20 @@ def all_tables(study: StudyFolder, found: Analysis) -> list[Table]:
     """The tables that are also written beside the page."""
     if not study.design.contrasts:
         return [results_table(study), *pairs_table(study), *tuned_table(study)]
-    return [contrasts_table(study, found), results_table(study), *tuned_table(study)]
+    named = [contrasts_table(study, found), *equivalence_table(found)]
+    return [
+        *named,
+        results_table(study, times=False),
+        *tuning_tables(study),
+        *tuned_table(study),
+        *failed_runs_table(study),
+    ]
 
 
 def contrasts_table(study: StudyFolder, found: Analysis) -> Table:
     """Every contrast that was named, with its interval and test."""
-    rows = [_row("primary" if each is found.primary else "secondary", each) for each in found.contrasts]
+    rows = [_row("primary", each) for each in found.primaries]
+    rows += [_row("secondary", each) for each in found.secondary]
     columns: list[str | Column] = [
         "contrast",
         "kind",
@@ -42,15 +50,18 @@ def contrasts_table(study: StudyFolder, found: Analysis) -> Table:
         Column("sign-flip p", ".4f"),
         Column("smallest p", ".4f"),
         Column("Holm's p", ".4f"),
+        Column("seen with 80 % power", ".2f"),
         Column("bootstrap", numeric=True),
     ]
     unit = find_metric(study.design.contrasts[0].metric).unit
-    many = sum(each.test is not None for each in found.secondary)
+    many, deciding = sum(each.test is not None for each in found.secondary), len(found.primaries)
     holm = f"Holm's p-values are adjusted over the {many} secondary contrasts. " if many > 1 else ""
+    if deciding > 1:
+        holm = f"Holm's p-values are of t tests over the {deciding} primary contrasts, which decide. {holm}"
     note = (
         f"Paired by seed (same batches); differences in {unit}, positive where they support the claim. The sign-flip "
-        f"test is two-sided and exact up to 20 seeds; with n seeds its smallest p is 2/2^n. {holm}Everything else in "
-        "this report is exploratory. Bootstrap intervals are given from 20 seeds."
+        f"test is two-sided and exact up to 20 seeds; with n seeds its smallest p is 2/2^n. {holm}{POWER_NOTE} "
+        "Everything else in this report is exploratory. Bootstrap intervals are given from 20 seeds."
     )
     return Table("Prespecified contrasts", columns, rows, note)
 
@@ -71,8 +82,30 @@ def _row(kind: str, found: ContrastResult) -> list[Cell]:
         None if test is None else test.p,
         None if test is None else test.floor,
         found.adjusted,
+        found.detectable,
         again,
     ]
+
+
+def equivalence_table(found: Analysis) -> list[Table]:
+    """The claims of no difference, by two one-sided tests; nothing where there are none."""
+    rows: list[list[Cell]] = []
+    for each in found.equivalent:
+        effect = each.measured.effect
+        interval = None if effect is None else effect.interval_at(0.9)
+        shown = None if interval is None else interval_text(*interval)
+        said = "no verdict yet" if each.p is None else "equivalent" if each.p < ALPHA else "not shown"
+        mean = None if effect is None else effect.mean
+        rows.append([str(each.measured.contrast), mean, shown, len(each.measured.seeds), each.margin, each.p, said])
+    if not rows:
+        return []
+    columns: list[str | Column] = ["contrast", Column("difference", "+z.2f"), Column("90 % interval", numeric=True)]
+    columns += ["seeds", Column("margin", ".2f"), Column("p", ".4f"), "equivalence"]
+    note = (
+        "Two one-sided paired t tests, adjusted by Holm over the rows: equivalent where p is below 0.05. A difference "
+        "that is not significant shows no equivalence."
+    )
+    return [Table("Prespecified claims of no difference", columns, rows, note)]
 
 
 def interval_text(low: float, high: float) -> str:
@@ -84,8 +117,13 @@ def interval_text(low: float, high: float) -> str:
     return f"[{low:+z.2f}, {high:+z.2f}]".replace("-", "−")
 
 
-def results_table(study: StudyFolder) -> Table:
-    """Each variant's size and its metrics over seeds; without a claim, its accuracy, also minus the first's."""
+def results_table(study: StudyFolder, times: bool = True) -> Table:
+    """Each variant's size and its metrics over seeds; without a claim, its accuracy, also minus the first's.
+
+    Args:
+        study: with or without finished runs.
+        times: whether the time of a run is shown: it depends on what else the machine did, so that evidence has none.
+    """
     first, *_ = study.design.variants
     measures = study.design.measures if study.design.contrasts else ()
     metrics = [name for name in metrics_of(measures) if _is_measured(study, name)] or ["accuracy"]
@@ -96,11 +134,8 @@ def results_table(study: StudyFolder) -> Table:
         if compares and name == "accuracy":
             how = "[95 % interval]" if study.seeds >= INTERVAL_SEEDS else "(by seed)"
             columns.append(Column(f"minus {first.name} {how}", numeric=True))
-    columns += [
-        "parameters",
-        Column("multiply-adds (M)", ".2f"),
-        Column("time of a run (s)", ".1f" if compares else ".0f"),
-    ]
+    columns += ["parameters", Column("multiply-adds (M)", ".2f")]
+    columns += [Column("time of a run (s)", ".1f" if compares else ".0f")] if times else []
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
         runs, network = study.runs(variant), study.record["networks"][variant.name]
@@ -111,7 +146,8 @@ def results_table(study: StudyFolder) -> Table:
             if compares and name == "accuracy":
                 cells.append(None if variant is first else _difference(study, variant, first))
         seconds = [run.final()["time_s"] for run in runs.values()]
-        cells += [network["parameters"], network["macs"] / 1e6, spread(seconds).mean if seconds else None]
+        cells += [network["parameters"], network["macs"] / 1e6]
+        cells += [spread(seconds).mean if seconds else None] if times else []
         rows.append(cells)
     sentences = [
         f"Means and sample standard deviations over seeds, at the last epoch, on {study.record['data']['test']:,} test "
@@ -121,8 +157,8 @@ def results_table(study: StudyFolder) -> Table:
         if compares
         else "",
         evaluation_notes(study) if measures else "",
-        "Multiply-adds are for one forward pass of one image. Times include evaluations; runs may have shared the "
-        "machine.",
+        "Multiply-adds are for one forward pass of one image.",
+        "Times include evaluations; runs may have shared the machine." if times else "",
         f"Hardware: {study.environment('device')}; torch {study.environment('torch')}." if compares else "",
     ]
     return Table("Results by variant", columns, rows, " ".join(filter(None, sentences)))
@@ -171,6 +207,36 @@ def tuned_table(study: StudyFolder) -> list[Table]:
     return [Table("Settings tuned before the runs", columns, rows, note)]
 
 
+def tuning_tables(study: StudyFolder) -> list[Table]:
+    """For each setting that the design's tuning chose, the validation accuracy of each value in each variant."""
+    tables = []
+    for name, found in study.record.get("tuning", {}).items():
+        setting, grid = name.replace("_", " "), tuple(found["grid"])
+        rows: list[list[Cell]] = []
+        for variant, tried in found["validation_accuracy"].items():
+            accuracies = [tried[f"{value:g}"] for value in grid]
+            shown = ["diverged" if a is None else f"{100 * a:.2f}" for a in accuracies]
+            rows.append([variant, *shown, _chosen(found["chosen"][variant], grid)])
+        columns: list[str | Column] = ["variant", *(Column(f"{value:g}", numeric=True) for value in grid), "chosen"]
+        tuning = study.design.tuning
+        held = "" if tuning is None else f" on {tuning.held_out:.0%} of the training images, held out"
+        length = "" if tuning is None else f", in runs of {tuning.length:g} times the epochs"
+        note = (
+            f"Validation accuracy (%){held}{length}, one seed of its own. All variants have the same grid, which was "
+            "widened where a variant's best value lay at an end."
+        )
+        tables.append(Table(f"Tuning of the {setting}, before the runs", columns, rows, note))
+    return tables
+
+
+def failed_runs_table(study: StudyFolder) -> list[Table]:
+    """The runs that failed, with the reason; nothing if none did."""
+    failures: dict[str, str] = study.record["failures"]
+    rows: list[list[Cell]] = [[*item] for item in failures.items()]
+    note = "A run whose loss is no longer finite counts as failed, and is not tried again; others are tried twice."
+    return [Table("Failed runs", ["run", "reason"], rows, note)] if rows else []
+
+
 def _chosen(value: float, tried: tuple[float, ...]) -> str:
     """The chosen value; at an end of those that were tried, a better one may lie beyond."""
     ends = {min(tried): "smallest", max(tried): "largest"} if len(tried) > 1 else {}
@@ -217,29 +283,3 @@ def _algorithms(run: Run) -> str:
     """The number of convolutions by the algorithm that computed them."""
     pins = list(run.record["numerics"]["algorithm"].values())
     return ", ".join(f"{pins.count(kind)} {kind}" for kind in dict.fromkeys(pins)) or "direct"
-
-
-def verdict_text(study: StudyFolder, found: Analysis) -> str:
-    """The verdict in a sentence, with effect, interval, seeds and scale; empty without a claim."""
-    if found.primary is None:
-        return ""
-    if found.verdict is None or found.primary.effect is None:
-        return "No verdict: no seed has all runs of the primary contrast yet."
-    effect, unit = found.primary.effect, find_metric(found.primary.contrast.metric).unit
-    interval = "" if effect.interval is None else f", 95 % interval {interval_text(*effect.interval)}"
-    seeds = f"{effect.n} seed{'s' if effect.n > 1 else ''}"
-    mean = f"{effect.mean:+z.2f}".replace("-", "−")
-    start = "The claim is" if found.verdict.answer == "not settled" else "The claim"
-    text = (
-        f"{start} {found.verdict}: {mean} {unit}{interval}, {seeds}, d = {study.design.smallest:g}, at scale "
-        f"{study.scale}{_changes(study)} on {study.data}."
-    )
-    if study.finished < study.wanted:
-        text += f" Provisional: {study.finished} of {study.wanted} runs are finished."
-    return text
-
-
-def _changes(study: StudyFolder) -> str:
-    """The changes to the recipe: a verdict at another schedule is not one about the recipe's."""
-    changes = [f"{name.replace('_', '-')}={str(value).lower()}" for name, value in study.design.changes]
-    return f" (except {', '.join(changes)})" if changes else ""
