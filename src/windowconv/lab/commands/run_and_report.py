@@ -11,8 +11,9 @@ from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution.runner import StudyOptions, run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
+from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.report import title, write_report
-from windowconv.lab.studies.reports.tables import results_table, tuned_table
+from windowconv.lab.studies.reports.tables import results_table, tuned_table, tuning_tables
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.lab.training.distributed import configure, is_first_process
 
@@ -33,20 +34,29 @@ def run_and_report(plan: Plan, folder: Path, options: StudyOptions) -> None:
         return
     if study.finished:
         _print_results(study, write_report(study))
+    elif options.only_tune:
+        _print_tuning(study)
+    if options.export is not None:
+        print(f"Without weights: {export_study(study, options.export).resolve()}")
     failures: dict[str, str] = study.record["failures"]
     if failures:
         name, reason = next(iter(failures.items()))
         raise InputError(
             f"{len(failures)} of {study.wanted} runs failed twice, such as {name} ({reason}); the others are kept, and "
-            "the same command tries these again"
+            "the same command tries these again, but for those that diverged"
         )
+
+
+def _print_tuning(study: StudyFolder) -> None:
+    """The settings that were tried, and what was chosen."""
+    for table in (*tuning_tables(study), *tuned_table(study)):
+        print_table(table)
+        print()
 
 
 def _print_results(study: StudyFolder, page: Path) -> None:
     """What was tuned, the results, the verdict if there is a claim, and where the report is."""
-    for table in tuned_table(study):
-        print_table(table)
-        print()
+    _print_tuning(study)
     results = results_table(study)
     verdict = " ".join(filter(None, [verdict_text(study, analyse(study)), baseline_warning(study)]))
     print(f"{study.design.claim or title(study)}\n\n{terminal_table(results)}\n\n{verdict or results.note}")

@@ -32,8 +32,9 @@ class Study:
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """A study, such as fashion-mnist, mechanism or kernel-size."""
-    scale: Literal["smoke", "small", "paper"] = "small"
-    """smoke: seconds a run, to see that it works; small: evidence on two cores; paper: the paper's own settings."""
+    scale: Literal["smoke", "small", "strong-smoke", "strong", "strong-wide", "paper"] = "small"
+    """smoke: seconds a run, to see that it works; small: the paper's network, made small for two cores; strong: a
+    network and a training that count, narrow or wide; paper: the paper's own settings."""
     seeds: int | None = None
     """Runs of each variant; the study's own number if not given."""
     data: str | None = None
@@ -59,6 +60,13 @@ class Study:
     store: str | None = None
     """With Ray: where the machines put run folders, a path or a URL such as s3://bucket/study; --out itself, on a
     file system that all of them see, if not given."""
+    tune: bool = False
+    """Choose the settings that the study's design tunes, and stop there; without it, the study goes on to its runs."""
+    export: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Export each run without weights into this folder as it ends. Runs that are there already count as finished: a
+    study goes on from its export alone, also on another machine."""
+    keep_weights: bool = True
+    """Keep each run's weights; without them, all is measured as a run ends, and they are removed."""
     data_root: DataRoot = None
     out: Path | None = None
     """The study's folder; runs/studies/NAME-DATA-SCALE if not given."""
@@ -88,7 +96,17 @@ class Study:
             print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse))
             return
         engine = make_engine(self.engine, self.execution, self.processes, self.address, self.store)
-        options = StudyOptions(engine, images, self.data_root, self.execution, self.seeds_at_once, self.reuse)
+        options = StudyOptions(
+            engine,
+            images,
+            self.data_root,
+            self.execution,
+            self.seeds_at_once,
+            self.reuse,
+            self.export,
+            self.keep_weights,
+            self.tune,
+        )
         run_and_report(plan, self.out or _default_folder(plan), options)
 
 
@@ -109,5 +127,5 @@ def _check_reuse(folders: Sequence[Path]) -> None:
 
 def _default_folder(plan: Plan) -> Path:
     """Where a study goes if nothing else is said."""
-    names = [plan.design.name] if plan.design.name == plan.data else [plan.design.name, plan.data]
+    names = [plan.design.name] if plan.design.name.endswith(plan.data) else [plan.design.name, plan.data]
     return RUNS / "studies" / "-".join([*names, plan.scale])

@@ -128,6 +128,8 @@ class StudyRunner:
         self.image = (data.channels, *data.image_size)
         self.finished_runs = FinishedRuns(plan.design, folder, options.export, self.described, data.test, options.reuse)
         self.record = self._new_record()
+        self.untuned = plan
+        self._choose(self.record["tuning"])
         # refuses another run before anything is written
         self.finished_runs.check([*self.plan.preparations(), *self.plan.first_tuning_runs(), *self.own_runs()])
         self._write("running")
@@ -189,12 +191,17 @@ class StudyRunner:
     def tune(self) -> None:
         """Choose settings for each variant, by the design's tuning."""
         diverged = self.record["diverged"]
-        found = tune(self.plan, self.folder, lambda name: name in diverged, lambda runs: self.finish(runs, ()))
+        found = tune(self.untuned, self.folder, lambda name: name in diverged, lambda runs: self.finish(runs, ()))
         self.record["tuning"] = found
-        self.plan = replace(self.plan, design=self.plan.design.with_values(chosen_values(found)))
-        self.record["design"] = design_record(self.plan.design)
+        self._choose(found)
         self.finished_runs.check(self.own_runs())
         self._write("running")
+
+    def _choose(self, tuning: dict[str, Any]) -> None:
+        """Give the variants the settings that a tuning chose for them."""
+        design = self.untuned.design.with_values(chosen_values(tuning))
+        self.plan = replace(self.untuned, design=design)
+        self.record["design"] = design_record(design)
 
     def choose_tuned_values(self) -> None:
         """Choose the value of each tuned setting: of the best validation accuracy; of equal ones, the smallest."""
@@ -331,7 +338,9 @@ class StudyRunner:
 
     def _export(self, *folders: str) -> None:
         """Export runs that have ended."""
-        for folder in folders if self.options.export and is_first_process() else ():
+        if self.options.export is None or not is_first_process():
+            return
+        for folder in (name for name in folders if (self.folder / name / "run.json").is_file()):
             export_run(self.folder / folder, self.options.export / folder)
 
     def _line(self, outcome: Outcome, total: int) -> str:

@@ -34,14 +34,15 @@ def tune(
     found: dict[str, Any] = {}
     for name, factors in plan.design.tuning.settings:
         grid = plan.design.tuning.grid(factors, getattr(plan.shared, name))
-        for left in range(plan.design.tuning.widenings, -1, -1):
+        widenings = 0
+        while True:
             finish(plan.tuning_runs(name, grid, chosen_values(found)))
             scores = _scores(plan, folder, name, grid, diverged)
             best = best_values(scores)
             wider = widened(grid, best)
-            if wider == grid or not left:
+            if wider == grid or widenings == plan.design.tuning.widenings:
                 break
-            grid = wider
+            grid, widenings = wider, widenings + 1
         accuracies = {variant: {f"{v:g}": a for v, a in tried.items()} for variant, tried in scores.items()}
         found[name] = {"grid": list(grid), "validation_accuracy": accuracies, "chosen": best}
     return found

@@ -16,10 +16,9 @@ from windowconv.lab.studies.reports.analysis import Analysis, ContrastResult
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
 from windowconv.report import Cell, Column, Link, Table
 
-
 POWER_NOTE = (
-    "The last but one column is the effect that a t test over these seeds finds with 80 % power, at the spread seen and "
-    "at the level 0.05 over the number of contrasts of its kind."
+    "The last but one column is the effect that a t test over these seeds finds with 80 % power, at the spread seen "
+    "and at the level 0.05 over the number of contrasts of its kind."
 )
 
 

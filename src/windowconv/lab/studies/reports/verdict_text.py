@@ -10,12 +10,12 @@ from windowconv.lab.studies.reports.tables import interval_text
 from windowconv.lab.studies.standing import LEAST_SEEDS, Standing, standing
 
 RULE = (
-    "The rule was fixed before any run. It uses the paired-t interval of each primary contrast over seeds (95 %; several "
-    "are judged together under Holm): the claim holds if the whole interval is above 0; otherwise it does not hold if "
-    "the upper end is below d, the smallest effect of interest, and is not settled if the upper end is d or more. No "
-    "test over images decides, because it would ignore that another seed gives another network. Only a study decides "
-    "whose design was committed before its first run, whose code had no uncommitted changes, and which has all its arms "
-    f"and seeds, {LEAST_SEEDS} seeds at least; any other is exploratory or not settled, whatever its interval."
+    "The rule was fixed before any run. It uses the paired-t interval of each primary contrast over seeds (95 %; "
+    "several are judged together under Holm): the claim holds if the whole interval is above 0; otherwise it does not "
+    "hold if the upper end is below d, the smallest effect of interest, and is not settled if the upper end is d or "
+    "more. No test over images decides, because it would ignore that another seed gives another network. Only a study "
+    "decides whose design was committed before its first run, whose code had no uncommitted changes, and which has all "
+    f"its arms and seeds, {LEAST_SEEDS} seeds at least; any other is exploratory or not settled, whatever its interval."
 )
 EXPLORATORY = "Exploratory, no verdict"
 
