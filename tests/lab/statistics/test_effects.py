@@ -1,11 +1,12 @@
-"""Effects over seeds agree with SciPy's regression."""
+"""Effects over seeds agree with statsmodels' regression; the seed is the unit."""
 
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import linregress, t
+from scipy.stats import t
+from statsmodels.regression.linear_model import OLS
 
 from windowconv.errors import InputError
 from windowconv.lab.statistics.effects import association_effect, paired_effect
@@ -17,16 +18,42 @@ def test_differences_are_finite_numbers(differences: list[float]) -> None:
         paired_effect(differences)
 
 
-def test_an_association_in_one_arm_is_the_regressions() -> None:
-    rng = np.random.default_rng(2)
-    x = rng.normal(5, 2, 9)
-    y = 3 * x + rng.normal(0, 1, 9)
-    found = association_effect({"a": x.tolist()}, {"a": y.tolist()})
-    line: Any = linregress(x, y)
-    scale = x.std(ddof=1)
-    half = float(t.ppf(0.975, 7)) * line.stderr
-    assert found.mean == pytest.approx(line.slope * scale)
-    assert found.interval == pytest.approx(((line.slope - half) * scale, (line.slope + half) * scale))
+@pytest.mark.parametrize(("arms", "seeds"), [(1, 9), (5, 8), (3, 6)])
+def test_an_association_is_the_regressions_with_the_jackknife_over_seeds(arms: int, seeds: int) -> None:
+    rng = np.random.default_rng(arms)
+    x = rng.normal(5, 2, (arms, seeds))
+    y = 3 * x + rng.normal(0, 1, seeds) + rng.normal(0, 1, (arms, seeds))
+    found = association_effect(_named(x), _named(y))
+    arm, seed = np.indices((arms, seeds))
+    dummies = (arm.ravel()[:, None] == np.arange(arms)).astype(float)
+
+    def slope(kept: np.ndarray) -> float:
+        """Of a regression with an intercept for each arm."""
+        model: Any = OLS(y.ravel()[kept], np.column_stack([x.ravel(), dummies])[kept]).fit()
+        return model.params[0]
+
+    whole = slope(np.ones(arms * seeds, bool))
+    changes = np.array([slope(seed.ravel() != left_out) - whole for left_out in range(seeds)])
+    error = np.sqrt((seeds - 1) / seeds * (changes**2).sum())
+    scale = np.sqrt(x.var(1, ddof=1).mean())
+    half = float(t.ppf(0.975, seeds - 1)) * error
+    assert found.mean == pytest.approx(whole * scale)
+    assert found.interval == pytest.approx(((whole - half) * scale, (whole + half) * scale))
+
+
+def test_batches_that_seeds_share_are_no_evidence() -> None:
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(400):
+        shared = rng.normal(0, 1, (2, 10))  # what a seed's batches do to x and y of every arm alike
+        x, y = (part + rng.normal(0, 0.3, (5, 10)) for part in shared)
+        low, high = association_effect(_named(x), _named(y)).interval or (0, 0)
+        wrong += not low <= 0 <= high
+    assert wrong / 400 < 0.1  # with all 50 runs as if they were independent it would be about 0.4
+
+
+def _named(values: np.ndarray) -> dict[str, list[float]]:
+    return dict(zip("abcde", values.tolist(), strict=False))
 
 
 def test_what_arms_differ_in_is_no_association() -> None:

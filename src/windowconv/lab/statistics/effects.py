@@ -21,19 +21,12 @@ class Effect:
     Attributes:
         mean: in the study's unit; positive where it agrees with the claim.
         sd: standard deviation; the standard error is `sd / sqrt(n)`. None for one seed.
-        n: number of seeds.
-        groups, lost: the interval has `groups * n - lost` degrees of freedom: 1 and 1 for a paired difference.
+        n: number of seeds; the interval has n - 1 degrees of freedom.
     """
 
     mean: float
     sd: float | None
     n: int
-    groups: int = 1
-    lost: int = 1
-
-    def degrees(self, n: int) -> int:
-        """The degrees of freedom that n seeds give; below 1 there is no interval."""
-        return self.groups * n - self.lost
 
     def half_width(self, n: int, level: float = 0.95) -> float:
         """Half the width of the interval with n seeds and this spread: t sd / sqrt(n).
@@ -49,10 +42,9 @@ class Effect:
         """
         from scipy.special import stdtrit  # scipy.stats is slow to import
 
-        degrees = self.degrees(n)
-        if self.sd is None or degrees < 1:
+        if self.sd is None or n < 2:
             return math.inf
-        return float(stdtrit(degrees, 0.5 + level / 2)) * self.sd / math.sqrt(n)
+        return float(stdtrit(n - 1, 0.5 + level / 2)) * self.sd / math.sqrt(n)
 
     def interval_at(self, level: float) -> tuple[float, float] | None:
         """The interval with confidence `level`; None where there are too few seeds for one."""
@@ -76,13 +68,12 @@ class Effect:
         """
         from scipy.special import stdtr  # scipy.stats is slow to import
 
-        degrees = self.degrees(self.n)
-        if self.sd is None or degrees < 1:
+        if self.sd is None:
             return None
         distance = abs(self.mean - against)
         if self.sd == 0:
             return 0.0 if distance else 1.0
-        return 2 * float(stdtr(degrees, -distance * math.sqrt(self.n) / self.sd))
+        return 2 * float(stdtr(self.n - 1, -distance * math.sqrt(self.n) / self.sd))
 
 
 def paired_effect(differences: Sequence[float]) -> Effect:
@@ -104,34 +95,47 @@ def association_effect(x: Mapping[str, Sequence[float]], y: Mapping[str, Sequenc
     """How much y changes within an arm for one standard deviation of x: the slope common to all arms, times that.
 
     Both are centred within each arm, since arms that differ in x and y for a third reason would else look
-    associated. The interval is the slope's, with `arms * n - arms - 1` degrees of freedom. It shows that two metrics
-    vary together, never that one causes the other.
+    associated. Runs of one seed share their batches and are not independent of each other, so that the slope's standard
+    error is the jackknife over seeds (CR3): (n - 1) / n times the sum over seeds of the squared change of the slope
+    without that seed, with n - 1 degrees of freedom. It shows that two metrics vary together, never that one causes the
+    other.
 
     Args:
-        x, y: by arm, one number a seed; each arm with the same number of seeds.
+        x, y: by arm, one number a seed; each arm with the same number of seeds, in the same order.
 
     Raises:
         InputError: different arms or numbers of seeds, numbers that are not finite, an x that does not vary.
 
-    Source: analysis of covariance, e.g. Cox, "Principles of Statistical Inference", 2006.
+    Source: MacKinnon, Nielsen & Webb, "Cluster-robust inference: a guide to empirical practice", 2023.
     """
     lengths = {len(x[arm]) for arm in x} | {len(y[arm]) for arm in y}
     if not x or list(x) != list(y) or len(lengths) != 1:
         raise InputError("x and y; allowed: the same arms, each with the same number of seeds")
-    groups, n = len(x), lengths.pop()
-    a, b = (np.array([np.asarray(v[arm], np.float64) - np.mean(v[arm]) for arm in x]).ravel() for v in (x, y))
+    arms, n = len(x), lengths.pop()
+    a, b = (np.array([np.asarray(values[arm], np.float64) for arm in x]) for values in (x, y))  # (arms, seeds)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError("x and y; allowed: finite numbers")
-    degrees = groups * n - groups - 1
-    if n < 2 or degrees < 1:
-        return Effect(0.0, None, n, groups, groups + 1)
-    if not a.any():
+    if n < 3:  # without one of two seeds there is no slope
+        return Effect(0.0, None, n)
+    variation = float(_centred(a).var(1, ddof=1).mean())
+    without = [np.arange(n) != seed for seed in range(n)]
+    if not variation or not all(_centred(a[:, kept]).any() for kept in without):
         raise InputError("x does not vary within any arm; an association needs runs that differ")
-    deviation = math.sqrt(float(a @ a) / (groups * (n - 1)))
-    slope = float(a @ b) / float(a @ a)
-    residuals = b - slope * a
-    error = math.sqrt(float(residuals @ residuals) / degrees / float(a @ a))
-    return Effect(slope * deviation, error * deviation * math.sqrt(n), n, groups, groups + 1)
+    slope = _slope(a, b)
+    changes = np.array([_slope(a[:, kept], b[:, kept]) - slope for kept in without])
+    deviation = math.sqrt(variation)  # sd is the standard error times sqrt(n)
+    return Effect(slope * deviation, math.sqrt((n - 1) * float(changes @ changes)) * deviation, n)
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    """Each arm's values minus their mean; (arms, seeds)."""
+    return values - values.mean(1, keepdims=True)
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """The slope of y on x that is common to all arms."""
+    x, y = _centred(x), _centred(y)
+    return float((x * y).sum() / (x * x).sum())
 
 
 def per_seed(values: Sequence[float], name: str) -> np.ndarray:

@@ -20,7 +20,7 @@ def detectable_effect(effect: Effect, n: int, alpha: float = 0.05, power: float 
     with the effect that was seen in the place of the spread: "observed power" says no more than the p-value.
 
     Args:
-        effect: for its standard deviation and its degrees of freedom.
+        effect: for its standard deviation.
         n: number of seeds.
         alpha: of the test, 0 to 1; a family of m tests under Holm has alpha / m at worst.
         power: 0.5 to 1, exclusive.
@@ -40,7 +40,7 @@ def detectable_effect(effect: Effect, n: int, alpha: float = 0.05, power: float 
         raise InputError(f"alpha={alpha}; allowed: above 0 and below 1")
     if not 0.5 <= power < 1:
         raise InputError(f"power={power}; allowed: 0.5 or more, below 1")
-    degrees = effect.degrees(n)
+    degrees = n - 1
     if effect.sd is None or degrees < 1:
         return None
     critical = float(stdtrit(degrees, 1 - alpha / 2))

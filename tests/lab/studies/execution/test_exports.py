@@ -148,9 +148,9 @@ def test_a_study_and_an_export_that_disagree_are_refused(
     with pytest.raises(InputError, match=r"study.json and its export .* disagree \(algorithms\)"):
         carry_out(two, seeds=1, export=export)
     _edited(export / "study.json", "design", "smallest", value=0.1)
-    with pytest.raises(InputError, match="export=.* holds the study with another smallest effect of interest"):
+    with pytest.raises(InputError, match=r"export=.* holds the study with another smallest effect of interest"):
         carry_out(two, seeds=1, export=export)
-    with pytest.raises(InputError, match="export=.*; allowed: another folder than the study's own"):
+    with pytest.raises(InputError, match=r"export=.*; allowed: another folder than the study's own"):
         carry_out(two, seeds=1, export=tmp_path / "s")
 
 

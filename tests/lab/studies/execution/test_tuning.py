@@ -1,4 +1,4 @@
-"""One grid and one budget for all variants, on held-out images, before the runs; the study then uses what was chosen."""
+"""One grid and one budget for all variants, on held-out images, before the runs, which then use what was chosen."""
 
 import json
 from collections.abc import Callable

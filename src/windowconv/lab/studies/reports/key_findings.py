@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
-from pathlib import PurePath
 
-from windowconv.lab.statistics.verdicts import Effect
+from windowconv.lab.statistics.effects import Effect
 from windowconv.lab.studies.design.design import Contrast
-from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.analysis import Analysis
-from windowconv.lab.studies.reports.tables import interval_text
+from windowconv.lab.studies.reports.analysis import ContrastResult
+from windowconv.lab.studies.reports.best_result import TITLES, best_result
+from windowconv.lab.studies.reports.entries import Entry
+from windowconv.lab.studies.reports.verdict_text import effect_text
 
-TITLES = {"fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}
 NOTE = (
-    "Numbers are mean differences over seeds in percentage points, with 95 % intervals, positive where the first is "
-    "better; of test accuracy unless leakage or attacks are named, at scale [small](docs/studies.md#scales). Each "
-    "contrast was named before its runs; the intervals are not adjusted for the number of contrasts."
+    "Mean differences over seeds in percentage points with 95 % intervals, positive where the first is better; of test "
+    "accuracy unless leakage or attacks are named. Intervals are not adjusted for the number of contrasts."
 )
 
 
@@ -68,17 +66,14 @@ class Clause:
     second: str
 
 
-Measured = dict[Contrast, dict[str, tuple[Effect, StudyFolder]]]
-"""Each contrast's effect by data set, and the study that it is from."""
-
-
 def _clause(better: str, worse: str, first: str, second: str, metric: str = "accuracy") -> Clause:
     return Clause(Contrast((better,), (worse,), metric), first, second)
 
 
 SENTENCES: dict[str, tuple[Clause, ...]] = {
     "Kernel size": (
-        _clause("7x7", "3x3", "at equal width, 7x7 kernels", "3x3 kernels"),
+        _clause("5x5", "3x3", "at equal width, 5x5 kernels", "3x3 kernels"),
+        _clause("7x7", "3x3", "7x7 kernels", "3x3 kernels"),
         _clause("7x7-hamming-params", "3x3", "with as many parameters, windowed 7x7 networks", "3x3 networks"),
     ),
     "Window": (
@@ -94,46 +89,51 @@ SENTENCES: dict[str, tuple[Clause, ...]] = {
 }
 
 
-def key_findings(studies: Sequence[tuple[StudyFolder, Analysis]], results: PurePath) -> list[str]:
+def key_findings(entries: Sequence[Entry], up: str = "") -> list[str]:
     """A line of Markdown for each sentence that the studies have something to say about.
 
     Args:
-        studies: with their contrasts measured, of any design and data; of those with one contrast on the same data,
-            the one with most seeds counts.
-        results: where their folders are, as the links have it.
+        entries: of any design and data. Of those that measured one contrast on the same data, the strong regime counts
+            more than the first evidence; then see `best_result`.
+        up: leads from the page to the checkout.
     """
-    measured = _measured(studies)
     lines = []
     for title, clauses in SENTENCES.items():
-        text = "; ".join(
-            _words(each, measured[each.contrast], results) for each in clauses if each.contrast in measured
-        )
-        if text:
+        said = [text for each in clauses if (text := _words(each, _by_data(each.contrast, entries), up))]
+        if said:
+            text = "; ".join(said)
             lines.append(f"- **{title}.** {text[0].upper()}{text[1:]}.")
     return lines
 
 
-def _measured(studies: Sequence[tuple[StudyFolder, Analysis]]) -> Measured:
-    measured: Measured = {}
-    for study, analysis in studies:
-        for each in analysis.contrasts:
-            if isinstance(each.contrast, Contrast) and each.effect and each.effect.interval:
-                by_data = measured.setdefault(each.contrast, {})
-                if study.data not in by_data or each.effect.n > by_data[study.data][0].n:
-                    by_data[study.data] = (each.effect, study)
-    return measured
+def how_firm(entries: Sequence[Entry]) -> str:
+    """How much the sentences can be relied on, in one."""
+    deciding = [entry for entry in entries if entry.standing.decides]
+    if not deciding:
+        return "No study here decides yet: all of this is exploratory."
+    named = ", ".join(entry.name for entry in deciding)
+    return f"What rests on {named} was named beforehand and carried out as designed; the rest is exploratory."
 
 
-def _words(clause: Clause, by_data: dict[str, tuple[Effect, StudyFolder]], results: PurePath) -> str:
-    """The clause, its data sets grouped by what their intervals say."""
+def _by_data(contrast: Contrast, entries: Sequence[Entry]) -> dict[str, tuple[Entry, ContrastResult]]:
+    found = {}
+    for data in dict.fromkeys(entry.study.data for entry in entries):
+        mine = [entry for entry in entries if entry.study.data == data]
+        best = best_result(contrast, [e for e in mine if e.is_strong]) or best_result(contrast, mine)
+        if best is not None:
+            found[data] = best
+    return found
+
+
+def _words(clause: Clause, by_data: dict[str, tuple[Entry, ContrastResult]], up: str) -> str:
+    """The clause, its data sets grouped by what their intervals say; empty if no study has it."""
     groups: dict[str, list[str]] = {}
     for data in sorted(by_data, key=[*TITLES, *sorted(by_data)].index):
-        effect, study = by_data[data]
-        mean = f"{effect.mean:+z.2f}".replace("-", "−")
-        link = f"[{effect.n} seeds]({results.as_posix()}/{study.folder.name}/tables.md)"
-        scale = "" if study.scale == "small" else f", scale {study.scale}"
-        text = f"{TITLES.get(data, data)} ({mean} {interval_text(*effect.interval or (0, 0))}, {link}{scale})"
-        groups.setdefault(VERBS[clause.contrast.metric].of(effect), []).append(text)
+        entry, result = by_data[data]
+        assert result.effect
+        scale = "" if entry.study.scale == "small" else f", scale {entry.study.scale}"
+        text = f"{TITLES.get(data, data)} ({effect_text(result)}, {entry.link(f'{result.effect.n} seeds', up)}{scale})"
+        groups.setdefault(VERBS[clause.contrast.metric].of(result.effect), []).append(text)
     objects = chain([clause.second], repeat("them"))
     phrases = [f"{verb.format(next(objects))} on {' and '.join(texts)}" for verb, texts in groups.items()]
-    return f"{clause.first} {', and '.join(phrases)}"
+    return f"{clause.first} {', and '.join(phrases)}" if phrases else ""

@@ -64,11 +64,19 @@ def write_report(study: StudyFolder) -> Path:
 
 def write_tables(folder: Path, tables: list[Table], claim: str, verdict: str) -> None:
     """Write the tables in three forms, with the claim and the verdict, if there are such."""
+    for name, text in table_files(tables, claim, verdict).items():
+        replace_file(folder / name, text.encode())
+
+
+def table_files(tables: list[Table], claim: str, verdict: str) -> dict[str, str]:
+    """The tables in three forms, by the names of their files."""
     head = [f"Claim: {claim}", verdict] if claim else []
-    replace_file(folder / "tables.md", ("\n\n".join([*head, *map(as_markdown, tables)]) + "\n").encode())
-    replace_file(folder / "tables.tex", ("\n\n".join(map(as_latex, tables)) + "\n").encode())
     record = {"claim": claim, "verdict": verdict, "tables": [as_json(table) for table in tables]}
-    replace_file(folder / "tables.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+    return {
+        "tables.md": "\n\n".join([*head, *map(as_markdown, tables)]) + "\n",
+        "tables.tex": "\n\n".join(map(as_latex, tables)) + "\n",
+        "tables.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
+    }
 
 
 def title(study: StudyFolder) -> str:
