@@ -111,7 +111,7 @@ def association_effect(x: Mapping[str, Sequence[float]], y: Mapping[str, Sequenc
     lengths = {len(x[arm]) for arm in x} | {len(y[arm]) for arm in y}
     if not x or list(x) != list(y) or len(lengths) != 1:
         raise InputError("x and y; allowed: the same arms, each with the same number of seeds")
-    arms, n = len(x), lengths.pop()
+    n = lengths.pop()
     a, b = (np.array([np.asarray(values[arm], np.float64) for arm in x]) for values in (x, y))  # (arms, seeds)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError("x and y; allowed: finite numbers")

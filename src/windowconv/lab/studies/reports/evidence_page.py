@@ -97,13 +97,13 @@ def _sets(entries: Sequence[Entry]) -> str:
 
 
 def _overview(found: Evidence) -> str:
-    """A table of all studies, how far they went, and their verdicts."""
-    lines = ["| study | claim | carried out | verdict |", "| :--- | :--- | :--- | :--- |"]
+    """A table of all studies and their verdicts."""
+    lines = ["| study | claim | verdict |", "| :--- | :--- | :--- |"]
     for name, entries in found.items():
         if not entries:
-            lines.append(f"| {name} | {STUDIES[name].claim} | – | {NOT_RUN} |")
+            lines.append(f"| {name} | {STUDIES[name].claim} | {NOT_RUN} |")
         for entry in entries:
-            cells = [entry.link(entry.name, UP), entry.study.design.claim, str(entry.standing), _verdict(entry)]
+            cells = [entry.link(entry.name, UP), entry.study.design.claim, _verdict(entry)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
