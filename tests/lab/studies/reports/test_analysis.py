@@ -5,13 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
+from statsmodels.stats.multitest import multipletests
 
+from windowconv.lab.statistics.equivalence import equivalence
 from windowconv.lab.statistics.paired import bootstrap_difference, paired_difference
+from windowconv.lab.statistics.power import detectable_effect
 from windowconv.lab.statistics.significance import sign_flip
+from windowconv.lab.statistics.verdicts import verdicts
 from windowconv.lab.studies.design.design import Association, Contrast, Design
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
 from windowconv.lab.studies.reports.contrast_summary import contrast_summary
+from windowconv.lab.studies.reports.tables import contrasts_table, equivalence_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 
 Written = Callable[..., StudyFolder]
@@ -154,3 +160,42 @@ def test_a_baseline_that_learnt_too_little_is_said(written: Written, design: Des
     assert baseline_warning(written({"3x3": [92.0], "5x5": [1.0], "5x5-hamming": [1.0]}, made, name="t")) == ""
     smoke = written({"3x3": BASE, "5x5": BASE, "5x5-hamming": BASE}, made, name="u", scale="smoke")
     assert baseline_warning(smoke) == ""
+
+
+def test_three_primaries_are_judged_under_holm_and_equivalence_is_tested(written: Written, design: Design) -> None:
+    made = replace(
+        design,
+        co_primary=(Contrast(("5x5-hamming",), ("5x5",)), Contrast(("5x5",), ("3x3",))),
+        secondary=(),
+        equivalent=(Contrast(("5x5-hamming",), ("5x5",)),),
+    )
+    rng = np.random.default_rng(0)
+    close = [round(value + w, 3) for value, w in zip(shifted(1), rng.normal(0, 0.05, 8), strict=True)]
+    study = written({"3x3": BASE, "5x5": shifted(1), "5x5-hamming": close}, made)
+    found = analyse(study)
+    effects = [each.effect for each in found.primaries if each.effect]
+    assert [each.verdict for each in found.primaries] == verdicts(effects, 0.3)
+    p = [ttest_1samp(each.differences, 0).pvalue for each in found.primaries]
+    assert [each.adjusted for each in found.primaries] == pytest.approx(list(multipletests(p, method="holm")[1]))
+    (equal,) = found.equivalent
+    assert equal.p == pytest.approx(equivalence(close, shifted(1), 0.3))
+    (row,) = equivalence_table(found)[0].rows
+    assert (row[-1], row[3]) == ("equivalent", 8)
+    said = verdict_text(study, found)
+    assert said.startswith("test accuracy (%): 5x5-hamming minus 3x3: the claim holds: +")
+    assert "test accuracy (%): 5x5-hamming minus 5x5: the claim does not hold: " in said
+    assert said.count("Holm's p") == 3
+
+
+def test_what_the_seeds_can_see_stands_beside_what_is_not_settled(written: Written) -> None:
+    study = written({"3x3": BASE, "5x5": BASE, "5x5-hamming": shifted(0.2, 4.0)})
+    found = analyse(study)
+    assert found.primary is not None
+    assert found.primary.effect is not None
+    assert found.primary.detectable == detectable_effect(found.primary.effect, 8)
+    assert f"8 seeds see an effect of {found.primary.detectable:.2f} with 80 % power." in verdict_text(study, found)
+    table = contrasts_table(study, found)
+    assert table.rows[0][-2] == found.primary.detectable
+    first = found.secondary[0]
+    assert first.effect is not None
+    assert first.detectable == detectable_effect(first.effect, 8, 0.05 / 2)

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import PurePath
 
 import pytest
 
+from windowconv.lab.recipes import RECIPES
 from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse
-from windowconv.lab.studies.reports.key_findings import SENTENCES, key_findings
+from windowconv.lab.studies.reports.entries import Entry
+from windowconv.lab.studies.reports.key_findings import SENTENCES, how_firm, key_findings
 
 Written = Callable[..., StudyFolder]
-RESULTS = PurePath("results/studies")
 BASE = [90.0, 90.4, 89.8, 90.2]
 WOBBLE = [0.1, -0.1, 0.0, 0.05]
 
@@ -45,7 +45,7 @@ def window(written: Written, design: Design) -> Callable[..., StudyFolder]:
 )
 def test_the_verb_is_what_the_interval_says(window: Callable[..., StudyFolder], by: float, said: str) -> None:
     study = window(by, "s")
-    (line,) = key_findings([(study, analyse(study))], RESULTS)
+    line, *_ = key_findings([Entry(study)])
     assert line.startswith(f"- **Window.** 7x7 kernels with a Hamming window {said}")
     primary = analyse(study).primary
     assert primary is not None
@@ -64,7 +64,7 @@ def test_most_seeds_count_and_data_sets_are_told_apart(window: Callable[..., Stu
         window(0.0, "other", data="fashion-mnist"),
         window(1.5, "third", data="mine", scale="smoke"),
     ]
-    (line,) = key_findings([(study, analyse(study)) for study in studies], RESULTS)
+    line, *_ = key_findings([Entry(study) for study in studies])
     first, second, third = (line.index(text) for text in ("Fashion-MNIST (+0.01", "and beat them on CIFAR-10", "mine"))
     assert first < second < third
     assert "(+1.01 " in line
@@ -75,10 +75,32 @@ def test_most_seeds_count_and_data_sets_are_told_apart(window: Callable[..., Stu
 
 def test_without_an_interval_nothing_is_said(window: Callable[..., StudyFolder]) -> None:
     one = window(1.0, "one", seeds=1)
-    assert key_findings([], RESULTS) == []
-    assert key_findings([(one, analyse(one))], RESULTS) == []
+    assert key_findings([]) == []
+    assert key_findings([Entry(one)]) == []
 
 
 def test_every_contrast_is_one_that_a_study_names() -> None:
     named = {contrast for design in STUDIES.values() for contrast in design.contrasts}
     assert {clause.contrast for clauses in SENTENCES.values() for clause in clauses} <= named
+
+
+def test_a_contrast_that_no_study_named_is_measured_too(written: Written, design: Design) -> None:
+    variants = (Variant("3x3"), Variant("5x5"), Variant("7x7-hamming"))
+    made = replace(design, variants=variants, primary=Contrast(("7x7-hamming",), ("3x3",)), secondary=())
+    study = written({"3x3": BASE, "5x5": above(2.0), "7x7-hamming": above(1.0)}, made, data="cifar10")
+    kernel_size, window, *_ = key_findings([Entry(study)], "../")
+    assert kernel_size.startswith(
+        "- **Kernel size.** At equal width, 5x5 kernels beat 3x3 kernels on CIFAR-10 (+2.01 ["
+    )
+    assert "[4 seeds](../results/studies/s/tables.md)" in kernel_size
+    assert "windowed 7x7 kernels lose to plain 5x5 kernels" in window.replace("Windowed", "windowed")
+
+
+def test_the_strong_regime_counts_more_and_what_decides_is_named(
+    window: Callable[..., StudyFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "tiny-strong", RECIPES["tiny-small"])
+    small, strong = window(1.0, "small"), window(-1.0, "strong", seeds=3, scale="strong")
+    line, *_ = key_findings([Entry(small), Entry(strong)])
+    assert "lose to plain 7x7 kernels on CIFAR-10 (−1.00 [" in line
+    assert how_firm([Entry(small), Entry(strong)]) == "No study here decides yet: all of this is exploratory."

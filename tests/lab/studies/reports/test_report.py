@@ -15,6 +15,7 @@ from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports import evidence
 from windowconv.lab.studies.reports.analysis import analyse
+from windowconv.lab.studies.reports.evidence_page import NOT_RUN
 from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.provenance import provenance
 from windowconv.lab.studies.reports.report import write_report
@@ -209,7 +210,8 @@ def checkout(tmp_path: Path, written: Written, design: Design) -> Path:
 
 
 def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path) -> None:
-    assert evidence.out_of_step(checkout) == ["docs/evidence.md", "README.md"]
+    tables = [f"results/studies/mechanism-tiny-small/tables.{kind}" for kind in ("md", "tex", "json")]
+    assert evidence.out_of_step(checkout) == ["docs/evidence.md", "README.md", *tables]
     evidence.write_evidence(checkout)
     assert evidence.out_of_step(checkout) == []
     page, readme = (checkout / "docs/evidence.md").read_text(), (checkout / "README.md").read_text()
@@ -217,7 +219,7 @@ def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path) -> No
     above = "test accuracy (%): 7x7-hamming minus 3x3 (+1.03), test accuracy (%): 7x7-hamming minus 7x7 (+1.00)"
     assert f"`mechanism-tiny-small`: above 0: {above}" in page
     assert all(name in page for name in STUDIES)
-    assert page.count(f"*{evidence.NOT_RUN}*") == len(STUDIES) - 1
+    assert page.count(f"*{NOT_RUN}*") == len(STUDIES) - 1
     assert "7x7 kernels with a Hamming window beat plain 7x7 kernels on gratings (+1.00 [" in readme
     assert "smoke" not in page + readme
     assert all(f"`{name}`" in readme for name in STUDIES if name != "mechanism")
@@ -230,7 +232,8 @@ def test_a_page_out_of_step_is_noticed(checkout: Path) -> None:
     evidence.write_evidence(checkout)
     path = checkout / "results/studies/mechanism-tiny-small/7x7-hamming-seed0/evaluations/test.json"
     path.write_text(path.read_text().replace("0.91", "0.94"))
-    assert evidence.out_of_step(checkout) == ["docs/evidence.md", "README.md"]
+    wrong = evidence.out_of_step(checkout)
+    assert {"docs/evidence.md", "README.md", "results/studies/mechanism-tiny-small/tables.md"} <= set(wrong)
 
 
 def test_a_readme_without_the_marks_is_refused(checkout: Path) -> None:
