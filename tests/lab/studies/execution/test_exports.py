@@ -14,6 +14,7 @@ from windowconv.lab.config import RunConfig
 from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.execution import jobs as jobs_module
 from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.reports.provenance import provenance
 from windowconv.lab.training.loop import Diverged
 from windowconv.lab.training.train import train_together
 
@@ -171,6 +172,8 @@ def test_exports_are_reused_where_all_is_measured(two: Design, carry_out: CarryO
     done = carry_out(two, "other", seeds=1, reuse=(tmp_path / "exports",))
     assert spy.trained == []
     assert sorted(done.record["reused"]) == ["3x3-seed0", "5x5-hamming-seed0"]
+    assert set(done.record["sources"].values()) == {"first"}
+    assert provenance(done)["runs of other studies"] == "2 of first"
 
 
 def test_a_run_that_diverged_is_shown_and_never_tried_until_it_fits(

@@ -158,7 +158,7 @@ def test_an_export_is_small(written: Written, tmp_path: Path) -> None:
 def test_a_study_that_is_not_done_has_a_provisional_report(written: Written) -> None:
     study = written({"3x3": [90.0, None], "5x5": [90.0, None], "5x5-hamming": [None, 91.0]})
     page = write_report(study).read_text()
-    assert "No verdict: no seed has all runs of the primary contrast yet." in page
+    assert "No verdict: no seed has all runs of the primary contrast yet; 3 of 3 arms, 0 of 2 seeds." in page
     assert "3 of 6" in page
 
 

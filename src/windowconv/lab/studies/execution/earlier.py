@@ -9,7 +9,7 @@ from windowconv.errors import InputError
 from windowconv.lab.runs.records import STUDY
 from windowconv.lab.studies.folder import StudyFolder
 
-KEPT = ("algorithms", "tuned", "searched", "tuning", "reused", "diverged")
+KEPT = ("algorithms", "tuned", "searched", "tuning", "reused", "sources", "diverged")
 """The parts of study.json that hold choices which were made, and what came of runs that cannot be made again."""
 AGREED = ("registered", "tuned", "tuning", "algorithms")
 

@@ -152,6 +152,7 @@ class StudyRunner:
             "environment": environment(self.options.execution.device),
             "tuning": {},
             "diverged": {},
+            "sources": {},
             "registered": register(self.plan),
         }
         refuse_another(self.folder, record)
@@ -278,6 +279,7 @@ class StudyRunner:
                 return False
             link_run(other, self.folder / run.folder)
             self.record["reused"].append(run.folder)
+            self.record["sources"][run.folder] = other.folder.parent.name
             found = Run.open(self.folder / run.folder)
         lacking = self.finished_runs.lacking(found, measures)
         if lacking is not None:

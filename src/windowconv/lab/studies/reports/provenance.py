@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from windowconv.lab.progress import duration
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.folder import StudyFolder
@@ -29,6 +31,9 @@ def provenance(study: StudyFolder) -> dict[str, str]:
         "commits of the runs": _commits([run for v in study.design.variants for run in study.runs(v).values()]),
         "state": record["status"],
     }
+    sources = Counter(record.get("sources", {}).values())
+    if sources:
+        found["runs of other studies"] = ", ".join(f"{n} of {name}" for name, n in sources.items())
     if "time_s" in record:
         found["training time of all runs"] = duration(record["time_s"])
     return found

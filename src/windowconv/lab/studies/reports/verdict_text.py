@@ -24,9 +24,9 @@ def verdict_text(study: StudyFolder, found: Analysis) -> str:
     """The verdict on each primary contrast, with effect, interval, seeds and scale; empty without a claim."""
     if not found.primaries:
         return ""
-    if all(each.verdict is None for each in found.primaries):
-        return "No verdict: no seed has all runs of the primary contrast yet."
     stands, alone = standing(study), len(found.primaries) == 1
+    if all(each.verdict is None for each in found.primaries):
+        return f"No verdict: no seed has all runs of the primary contrast yet; {stands}."
     sentences = [_sentence(study, each, stands, alone) for each in found.primaries]
     where = f"At scale {study.scale}{_changes(study)} on {study.data}; {stands}."
     if study.finished < study.wanted:
