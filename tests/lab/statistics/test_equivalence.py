@@ -12,8 +12,8 @@ from windowconv.lab.statistics.equivalence import equivalence
 @pytest.mark.parametrize(("mean", "sd", "n"), [(0.05, 0.2, 10), (0.25, 0.1, 6), (-0.4, 0.3, 8), (0.0, 0.5, 3)])
 def test_it_is_the_larger_of_two_one_sided_tests(mean: float, sd: float, n: int) -> None:
     difference = np.random.default_rng(n).normal(mean, sd, n)
-    low = ttest_1samp(difference, -0.3, alternative="greater").pvalue
-    high = ttest_1samp(difference, 0.3, alternative="less").pvalue
+    low = ttest_1samp(difference, -0.3, alternative="greater")[1]
+    high = ttest_1samp(difference, 0.3, alternative="less")[1]
     found = equivalence((90 + difference).tolist(), [90.0] * n, 0.3)
     assert found == pytest.approx(max(low, high), rel=1e-6)
     interval = paired_effect(difference.tolist()).interval_at(0.9)

@@ -33,7 +33,8 @@ def test_a_study_runs_reports_and_exports(known: Design, shell: Shell, tmp_path:
     assert code == 0, err
     folder = tmp_path / "here/runs/studies/tiny-claim-gratings-small"
     assert f"Report: {folder / 'report.html'}" in out
-    assert "The claim " in out
+    assert "Exploratory, no verdict" in out  # its design is in no catalogue's file
+    assert "3 of 3 arms, 1 of 2 seeds" in out
     assert "percentage points" in out
     assert "shift consistency (%)" in out
     code, out, _ = shell(words)
@@ -92,6 +93,11 @@ def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeyp
         ("study tiny-claim --settings compile=maybe", "'maybe' is no value of compile"),
         ("study tiny-claim --processes 0", "processes=0; allowed: 1 to"),
         ("study tiny-claim --processes 9999", "processes=9999; allowed: 1 to"),
+        ("study tiny-claim --tune", "tune=True; allowed: a study whose design tunes settings"),
+        (
+            "study tiny-claim --export here/s --out here/s",
+            "export='here/s'; allowed: another folder than the study's own",
+        ),
         ("study tiny-claim --seeds-at-once 0", "seeds-at-once=0; allowed: 1 or more"),
         ("study tiny-claim --address 127.0.0.1:1", "address='127.0.0.1:1' is for --engine ray"),
         ("study tiny-claim --reuse nowhere --dry-run", "reuse='nowhere' is no folder"),
@@ -142,6 +148,21 @@ def test_a_folder_of_compare_is_reported_and_exported(shell: Shell, tmp_path: Pa
     assert (tmp_path / "e/tables.md").read_text().startswith("**Results by variant**")
     assert shell("report", tmp_path / "e")[0] == 0
     assert not list((tmp_path / "e").rglob("*.safetensors"))
+
+
+def test_a_study_is_exported_as_it_runs(known: Design, shell: Shell, tmp_path: Path) -> None:
+    words = "study tiny-claim --scale small --seeds 1 --settings epochs=1 --threads 1 --no-keep-weights"
+    code, out, err = shell(words, "--out", tmp_path / "s", "--export", tmp_path / "e")
+    assert code == 0, err
+    assert f"Without weights: {tmp_path / 'e'}" in out
+    assert sorted(path.name for path in (tmp_path / "e").glob("*-seed0")) == [
+        "3x3-seed0",
+        "5x5-hamming-seed0",
+        "5x5-seed0",
+    ]
+    assert not list(tmp_path.rglob("model.safetensors"))
+    assert (tmp_path / "e/tables.md").read_bytes() == (tmp_path / "s/tables.md").read_bytes()
+    assert shell("report", tmp_path / "e")[0] == 0
 
 
 def test_evidence_is_written_and_checked(

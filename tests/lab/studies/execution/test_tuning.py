@@ -108,5 +108,5 @@ def test_real_accuracies_decide_and_a_study_without_a_tuning_has_none(
             assert run is not None
             assert run.final()["val_accuracy"] == accuracy
         assert tried[f"{found['chosen'][name]:g}"] == max(tried.values())
-    with pytest.raises(InputError, match="tune=True, but the study tiny-claim has no tuning"):
+    with pytest.raises(InputError, match=r"tune=True; allowed: a study .*tiny-claim tunes none"):
         carry_out(design, "t", only_tune=True)

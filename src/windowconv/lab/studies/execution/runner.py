@@ -109,7 +109,10 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
 
 def _check_options(plan: Plan, folder: Path, options: StudyOptions) -> None:
     if options.only_tune and plan.design.tuning is None:
-        raise InputError(f"tune=True, but the study {plan.design.name} has no tuning; leave it out")
+        raise InputError(
+            f"tune=True; allowed: a study whose design tunes settings, such as window-cifar10; {plan.design.name} tunes "
+            "none"
+        )
     if options.export is not None and options.export.resolve() == folder.resolve():
         raise InputError(f"export={str(options.export)!r}; allowed: another folder than the study's own, --out")
 
