@@ -93,7 +93,7 @@ def test_runs_that_fail_are_said_at_the_end(known: Design, shell: Shell, monkeyp
         ("study tiny-claim --settings compile=maybe", "'maybe' is no value of compile"),
         ("study tiny-claim --processes 0", "processes=0; allowed: 1 to"),
         ("study tiny-claim --processes 9999", "processes=9999; allowed: 1 to"),
-        ("study tiny-claim --tune", "tune=True; allowed: a study whose design tunes settings"),
+        ("study tiny-claim --tune", "tune=True; allowed: a study that tunes settings"),
         (
             "study tiny-claim --export here/s --out here/s",
             "export='here/s'; allowed: another folder than the study's own",

@@ -51,7 +51,8 @@ class Tuning:
             factors: as `settings` has them.
             shared: what all variants have without tuning.
         """
-        return tuple(sorted(_rounded(shared * factor) for factor in factors))
+        # the shared value stays as it is, so that runs with it are the recipe's own
+        return tuple(sorted(shared if factor == 1 else _rounded(shared * factor) for factor in factors))
 
 
 def best_values(scores: Scores) -> dict[str, float]:

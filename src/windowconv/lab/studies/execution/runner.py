@@ -109,10 +109,8 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
 
 def _check_options(plan: Plan, folder: Path, options: StudyOptions) -> None:
     if options.only_tune and plan.design.tuning is None:
-        raise InputError(
-            f"tune=True; allowed: a study whose design tunes settings, such as window-cifar10; {plan.design.name} tunes "
-            "none"
-        )
+        name = plan.design.name
+        raise InputError(f"tune=True; allowed: a study that tunes settings, such as window-cifar10; {name} tunes none")
     if options.export is not None and options.export.resolve() == folder.resolve():
         raise InputError(f"export={str(options.export)!r}; allowed: another folder than the study's own, --out")
 
