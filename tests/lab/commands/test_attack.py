@@ -12,7 +12,8 @@ from windowconv.lab.data import ImageData
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.studies.design.comparison import plan_comparison
 from windowconv.lab.studies.execution.engines import ThisProcess
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan, run_folder
 from windowconv.lab.studies.design.record import design_record
 from windowconv.lab.studies.execution.engines import Engine, ThisProcess
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.spectra.curve import RADII
 

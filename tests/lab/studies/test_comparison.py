@@ -17,7 +17,8 @@ from windowconv.lab.studies.design.comparison import comparison, plan_comparison
 from windowconv.lab.studies.design.plan import SEARCH_SEED, Plan
 from windowconv.lab.studies.execution import jobs as jobs_module
 from windowconv.lab.studies.execution.engines import ThisProcess
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.training import loop
 from windowconv.lab.training.train import train_together

@@ -13,8 +13,9 @@ from windowconv.lab.runs import environment
 from windowconv.lab.studies.design import catalogue
 from windowconv.lab.studies.design.design import Contrast, Design, minus
 from windowconv.lab.studies.design.plan import Plan
+from windowconv.lab.studies.execution.options import StudyOptions
 from windowconv.lab.studies.execution.registration import register
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.verdict_text import verdict_text

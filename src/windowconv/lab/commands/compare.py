@@ -66,7 +66,7 @@ class Compare:
         from windowconv.lab.data.sources import data_name
         from windowconv.lab.studies.design.comparison import plan_comparison
         from windowconv.lab.studies.execution.engines import ThisProcess
-        from windowconv.lab.studies.execution.runner import StudyOptions
+        from windowconv.lab.studies.execution.options import StudyOptions
 
         plan = plan_comparison(self.arms, data_name(self.data), self.training, self.seeds, self.lr_search)
         options = StudyOptions(ThisProcess(), self.data, self.data_root, self.execution, self.seeds_at_once)

@@ -13,7 +13,7 @@ from windowconv.lab.config import Training
 from windowconv.lab.data import DataNotFound, load
 from windowconv.lab.studies.design.comparison import plan_comparison
 from windowconv.lab.studies.execution.engines import ThisProcess
-from windowconv.lab.studies.execution.runner import StudyOptions
+from windowconv.lab.studies.execution.options import StudyOptions
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
 SEEDS = 2

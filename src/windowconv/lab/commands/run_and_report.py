@@ -8,12 +8,14 @@ from windowconv.errors import InputError, check_installed
 from windowconv.lab.commands.printing import print_table, terminal_table
 from windowconv.lab.progress import duration
 from windowconv.lab.studies.design.plan import Plan
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import analyse, baseline_warning
 from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.report import title, write_report
-from windowconv.lab.studies.reports.tables import results_table, tuned_table, tuning_tables
+from windowconv.lab.studies.reports.tables import results_table
+from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.lab.training.distributed import configure, is_first_process
 

@@ -80,7 +80,7 @@ class Study:
         from windowconv.lab.studies.design.settings import parse_setting
         from windowconv.lab.studies.execution.dry_run import estimate
         from windowconv.lab.studies.execution.engine_choice import make_engine
-        from windowconv.lab.studies.execution.runner import StudyOptions
+        from windowconv.lab.studies.execution.options import StudyOptions
         from windowconv.lab.training.distributed import configure
 
         if self.name is None:

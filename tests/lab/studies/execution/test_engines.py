@@ -86,7 +86,8 @@ from pathlib import Path
 from windowconv.lab import recipes
 from windowconv.lab.config import Execution, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.design.plan import Plan

@@ -15,9 +15,10 @@ from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution.engines import ThisProcess
 from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images, with_threads
+from windowconv.lab.studies.execution.options import StudyOptions
 from windowconv.lab.studies.execution.ray_engine import OnRay, run_task
 from windowconv.lab.studies.execution.run_store import Store
-from windowconv.lab.studies.execution.runner import StudyOptions, StudyRunner
+from windowconv.lab.studies.execution.runner import StudyRunner
 
 pytest.importorskip("ray")
 
@@ -31,7 +32,8 @@ from ray.cluster_utils import Cluster
 from windowconv.lab import recipes
 from windowconv.lab.config import Execution, Training
 from windowconv.lab.recipes import Recipe
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution.ray_engine import OnRay

@@ -22,7 +22,8 @@ from windowconv.lab.studies.design.plan import Plan
 from windowconv.lab.studies.execution import jobs as jobs_module
 from windowconv.lab.studies.execution.engines import ThisProcess
 from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images, run_job
-from windowconv.lab.studies.execution.runner import StudyOptions, StudyRunner, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import StudyRunner, run_study
 from windowconv.lab.studies.folder import StudyFolder, only_one
 from windowconv.lab.studies.reports.kernel_sections import convolutions
 from windowconv.lab.training.train import train_together

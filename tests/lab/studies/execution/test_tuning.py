@@ -15,7 +15,7 @@ from windowconv.lab.studies.design.tuning import Tuning, best_values, widened
 from windowconv.lab.studies.execution import tuning as tuning_module
 from windowconv.lab.studies.execution.tuning import Scores
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.tables import tuning_tables
+from windowconv.lab.studies.reports.tuning_tables import tuning_tables
 
 CarryOut = Callable[..., StudyFolder]
 

@@ -17,12 +17,14 @@ from windowconv.lab.config import Training
 from windowconv.lab.statistics.paired import paired_difference, spread
 from windowconv.lab.studies.design.comparison import plan_comparison
 from windowconv.lab.studies.execution.engines import ThisProcess
-from windowconv.lab.studies.execution.runner import StudyOptions, run_study
+from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.lab.studies.execution.runner import run_study
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.kernel_sections import convolutions
 from windowconv.lab.studies.reports.report import write_report
-from windowconv.lab.studies.reports.tables import pairs_table, results_table, tuned_table
+from windowconv.lab.studies.reports.tables import pairs_table, results_table
+from windowconv.lab.studies.reports.tuning_tables import tuned_table
 from windowconv.spectra import leakage_curve
 from windowconv.spectra.curve import RADII
 

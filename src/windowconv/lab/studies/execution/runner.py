@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from windowconv.errors import InputError
-from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.algorithm_choice import Pins, choose_algorithms
 from windowconv.lab.models.matching import NetworkSpec, network_spec
@@ -22,10 +21,10 @@ from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import START, Plan, PlannedRun, Tuned
 from windowconv.lab.studies.design.record import design_record
 from windowconv.lab.studies.execution.earlier import KEPT, earlier_record
-from windowconv.lab.studies.execution.engines import Engine
 from windowconv.lab.studies.execution.finished_runs import FinishedRuns
 from windowconv.lab.studies.execution.initial_weights import weights_hash
 from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images
+from windowconv.lab.studies.execution.options import StudyOptions
 from windowconv.lab.studies.execution.registration import register
 from windowconv.lab.studies.execution.reuse import link_run
 from windowconv.lab.studies.execution.tuning import chosen_values, tune
@@ -35,40 +34,6 @@ from windowconv.lab.training.distributed import check_precision, is_first_proces
 from windowconv.lab.training.train import check_trainable
 
 TRIES = 2
-
-
-@dataclass(frozen=True)
-class StudyOptions:
-    """How a study is run; nothing of it changes a result but by rounding.
-
-    Args:
-        engine: runs jobs.
-        images: what `load` takes.
-        root: the folder that it looks in; None for its own choice.
-        execution: device, threads, checkpoints.
-        seeds_at_once: how many seeds of a variant are trained as one stacked network.
-        reuse: folders whose finished runs are reused.
-        export: a folder into which each run is exported as it ends, and whose runs count as finished; None for none.
-        keep_weights: whether weights stay once a run is measured.
-        only_tune: whether to stop once settings are chosen.
-
-    Raises:
-        InputError: less than one seed at once.
-    """
-
-    engine: Engine
-    images: str
-    root: Path | None = None
-    execution: Execution = field(default_factory=Execution)
-    seeds_at_once: int = 1
-    reuse: tuple[Path, ...] = ()
-    export: Path | None = None
-    keep_weights: bool = True
-    only_tune: bool = False
-
-    def __post_init__(self) -> None:
-        if self.seeds_at_once < 1:
-            raise InputError(f"seeds-at-once={self.seeds_at_once}; allowed: 1 or more")
 
 
 def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
@@ -87,7 +52,7 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
             study in the folder or the export, or a run of other settings, images, numerics or versions; a run and its
             export that disagree; a full disk. What is finished is kept, and the same command resumes.
     """
-    _check_options(plan, folder, options)
+    options.check(plan, folder)
     data = read_images(options.images, str(options.root) if options.root else None, plan.shared)
     check_trainable(plan.shared, data, min(options.seeds_at_once, plan.seeds), process_count())
     with only_one(folder):
@@ -105,14 +70,6 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
             raise
         runner.end("incomplete" if runner.record["failures"] else "tuned" if options.only_tune else "finished")
         return StudyFolder.open(folder)
-
-
-def _check_options(plan: Plan, folder: Path, options: StudyOptions) -> None:
-    if options.only_tune and plan.design.tuning is None:
-        name = plan.design.name
-        raise InputError(f"tune=True; allowed: a study that tunes settings, such as window-cifar10; {name} tunes none")
-    if options.export is not None and options.export.resolve() == folder.resolve():
-        raise InputError(f"export={str(options.export)!r}; allowed: another folder than the study's own, --out")
 
 
 class StudyRunner:

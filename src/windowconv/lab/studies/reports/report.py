@@ -25,7 +25,8 @@ from windowconv.lab.studies.reports.run_sections import (
     runs_section,
     settings_section,
 )
-from windowconv.lab.studies.reports.tables import all_tables, pairs_table, results_table, tuned_table
+from windowconv.lab.studies.reports.tables import all_tables, pairs_table, results_table
+from windowconv.lab.studies.reports.tuning_tables import tuned_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.report import Block, Figure, Page, Section, Table, as_json, as_latex, as_markdown, write
 

@@ -14,6 +14,7 @@ from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.analysis import Analysis, ContrastResult
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
+from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.report import Cell, Column, Link, Table
 
 POWER_NOTE = (
@@ -187,59 +188,12 @@ def pairs_table(study: StudyFolder) -> list[Table]:
     return [Table("Paired differences of all variants", columns, rows, note)]
 
 
-def tuned_table(study: StudyFolder) -> list[Table]:
-    """The validation accuracies by which settings were tuned, where there are tuned variants."""
-    rows: list[list[Cell]] = [
-        [
-            variant.name,
-            variant.tune[0].replace("_", " "),
-            ", ".join(f"{value}: {100 * accuracy:.2f}" for value, accuracy in found.items()),
-            _chosen(study.record["tuned"][variant.name], variant.tune[1]),
-        ]
-        for variant in study.design.variants
-        if variant.tune and (found := study.record["searched"].get(variant.name))
-    ]
-    if not rows:
-        return []
-    columns: list[str | Column] = ["variant", "setting", "validation accuracy (%) by value", "chosen"]
-    note = "Each value was tried once, with a seed of its own, on validation images held out of the training set."
-    return [Table("Settings tuned before the runs", columns, rows, note)]
-
-
-def tuning_tables(study: StudyFolder) -> list[Table]:
-    """For each setting that the design's tuning chose, the validation accuracy of each value in each variant."""
-    tables = []
-    for name, found in study.record.get("tuning", {}).items():
-        setting, grid = name.replace("_", " "), tuple(found["grid"])
-        rows: list[list[Cell]] = []
-        for variant, tried in found["validation_accuracy"].items():
-            accuracies = [tried[f"{value:g}"] for value in grid]
-            shown = ["diverged" if a is None else f"{100 * a:.2f}" for a in accuracies]
-            rows.append([variant, *shown, _chosen(found["chosen"][variant], grid)])
-        columns: list[str | Column] = ["variant", *(Column(f"{value:g}", numeric=True) for value in grid), "chosen"]
-        tuning = study.design.tuning
-        held = "" if tuning is None else f" on {tuning.held_out:.0%} of the training images, held out"
-        length = "" if tuning is None else f", in runs of {tuning.length:g} times the epochs"
-        note = (
-            f"Validation accuracy (%){held}{length}, one seed of its own. All variants have the same grid, which was "
-            "widened where a variant's best value lay at an end."
-        )
-        tables.append(Table(f"Tuning of the {setting}, before the runs", columns, rows, note))
-    return tables
-
-
 def failed_runs_table(study: StudyFolder) -> list[Table]:
     """The runs that failed, with the reason; nothing if none did."""
     failures: dict[str, str] = study.record["failures"]
     rows: list[list[Cell]] = [[*item] for item in failures.items()]
     note = "A run whose loss is no longer finite counts as failed, and is not tried again; others are tried twice."
     return [Table("Failed runs", ["run", "reason"], rows, note)] if rows else []
-
-
-def _chosen(value: float, tried: tuple[float, ...]) -> str:
-    """The chosen value; at an end of those that were tried, a better one may lie beyond."""
-    ends = {min(tried): "smallest", max(tried): "largest"} if len(tried) > 1 else {}
-    return f"{value:g}" + (f" (the {ends[value]} tried: try beyond it)" if value in ends else "")
 
 
 def runs_table(study: StudyFolder) -> Table:
