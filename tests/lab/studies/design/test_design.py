@@ -57,7 +57,7 @@ def test_every_study_has_its_runs_at_every_scale(name: str, scale: str) -> None:
         return
     plan = Plan.of(design, scale, 2)
     if name == "regularisation" and scale.startswith("strong"):
-        with pytest.raises(InputError, match="dropout=0.1; allowed: 0, as only the network small takes it"):
+        with pytest.raises(InputError, match=r"dropout=0.1; allowed: 0, as only the network small takes it"):
             plan.preparations()
         return
     runs = plan.runs(
