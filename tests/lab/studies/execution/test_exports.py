@@ -189,3 +189,15 @@ def test_a_run_that_diverged_is_shown_and_never_tried_until_it_fits(
     again = carry_out(two, export=tmp_path / "e")
     assert spy.trained == []
     assert again.record["failures"] == done.record["failures"]
+
+
+def test_a_real_divergence_is_one_try_and_its_record_is_exported(
+    two: Design, carry_out: CarryOut, spy: Spy, tmp_path: Path
+) -> None:
+    done = carry_out(two.changed({"lr": 1e30}), seeds=1, export=tmp_path / "e")
+    assert sorted(spy.trained) == ["3x3-seed0", "5x5-hamming-seed0"]
+    assert set(done.record["diverged"]) == set(done.record["failures"]) == {"3x3-seed0", "5x5-hamming-seed0"}
+    exported = json.loads((tmp_path / "e/3x3-seed0/run.json").read_text())
+    assert exported["status"] == "failed"
+    assert exported["reason"] == done.record["failures"]["3x3-seed0"]
+    assert "nan" in exported["reason"]
