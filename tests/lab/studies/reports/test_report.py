@@ -13,13 +13,13 @@ from windowconv.errors import InputError
 from windowconv.lab.studies.design.catalogue import STUDIES
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports import evidence
+from windowconv.lab.studies.reports import evidence, tables
 from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.evidence_page import NOT_RUN
 from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.provenance import provenance
 from windowconv.lab.studies.reports.report import write_report
-from windowconv.lab.studies.reports.tables import contrasts_table, results_table
+from windowconv.lab.studies.reports.tables import all_tables, contrasts_table, further_table, results_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 
 Written = Callable[..., StudyFolder]
@@ -147,6 +147,14 @@ def test_an_export_has_no_weights_and_the_same_tables(done: StudyFolder, tmp_pat
     titles = [re.findall(r"<h2>(.*?)</h2>", (s.folder / "report.html").read_text()) for s in (done, again)]
     assert [title for title in titles[0] if not title.startswith("Kernels")] == titles[1]
     export_study(done, target)  # as runs come
+
+
+def test_many_metrics_go_into_a_table_of_their_own(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "SHOWN", 2)
+    study = written({"3x3": [90.0], "5x5": [90.0], "5x5-hamming": [91.0]})
+    (further,) = further_table(study)
+    assert further.rows == [[name, pytest.approx(60.0), None] for name in ("3x3", "5x5", "5x5-hamming")]
+    assert [table.caption for table in all_tables(study, analyse(study))][1:] == ["Results by variant", further.caption]
 
 
 def test_an_export_is_small(written: Written, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion-mnist": "Fash
 LEAST = {"cifar10": 91.0}
 """Test accuracy (%) that 3x3 must reach for a study to count."""
 
+MEASURES = ("test-augment", "leakage", "shift", "kernels", "aliasing", "cropping")
+"""Of each run as it ends, so that no weights need be kept."""
+
 
 def _window(data: str, seeds: int, *more: str) -> Design:
     """Whether a Hamming window helps 7x7 kernels: against what they are without it, and against what is cheaper."""
@@ -40,7 +43,7 @@ def _window(data: str, seeds: int, *more: str) -> Design:
         ),
         equivalent=(minus("7x7-hamming", "5x5"),),
         smallest=0.3,
-        measures=("leakage", "shift"),
+        measures=MEASURES,
         seeds=seeds,
         least=LEAST,
         tuning=Tuning((("lr", (0.5, 1.0, 2.0)),), HELD_OUT / TRAINING_IMAGES[data]),

@@ -25,7 +25,7 @@ from windowconv.lab.studies.reports.run_sections import (
     runs_section,
     settings_section,
 )
-from windowconv.lab.studies.reports.tables import all_tables, pairs_table, results_table
+from windowconv.lab.studies.reports.tables import all_tables, further_table, pairs_table, results_table
 from windowconv.lab.studies.reports.tuning_tables import tuned_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.report import Block, Figure, Page, Section, Table, as_json, as_latex, as_markdown, write
@@ -121,7 +121,7 @@ def _results_section(study: StudyFolder, colours: Colours) -> Section:
     values = {v.name: list(study.values(v, metric).values()) for v in study.design.variants}
     values = {name: held for name, held in values.items() if held}
     pairs = pairs_table(study) if contrast is None else []
-    blocks: list[Block] = [results_table(study), *pairs, *tuned_table(study)]
+    blocks: list[Block] = [results_table(study), *further_table(study), *pairs, *tuned_table(study)]
     if values:
         name = find_metric(metric).title
         drawn = plots.accuracy_by_arm(values, xlabel=name, colours=colours)

@@ -17,6 +17,8 @@ from windowconv.lab.studies.reports.evaluation_sections import evaluation_notes
 from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.report import Cell, Column, Link, Table
 
+SHOWN = 5
+"""Metrics of one table; more are in another."""
 POWER_NOTE = (
     "The last but one column is the effect that a t test over these seeds finds with 80 % power, at the spread seen "
     "and at the level 0.05 over the number of contrasts of its kind."
@@ -28,13 +30,8 @@ def all_tables(study: StudyFolder, found: Analysis) -> list[Table]:
     if not study.design.contrasts:
         return [results_table(study), *pairs_table(study), *tuned_table(study)]
     named = [contrasts_table(study, found), *equivalence_table(found)]
-    return [
-        *named,
-        results_table(study, times=False),
-        *tuning_tables(study),
-        *tuned_table(study),
-        *failed_runs_table(study),
-    ]
+    results = [results_table(study, times=False), *further_table(study)]
+    return [*named, *results, *tuning_tables(study), *tuned_table(study), *failed_runs_table(study)]
 
 
 def contrasts_table(study: StudyFolder, found: Analysis) -> Table:
@@ -126,7 +123,7 @@ def results_table(study: StudyFolder, times: bool = True) -> Table:
     """
     first, *_ = study.design.variants
     measures = study.design.measures if study.design.contrasts else ()
-    metrics = [name for name in metrics_of(measures) if _is_measured(study, name)] or ["accuracy"]
+    metrics = [name for name in metrics_of(measures) if _is_measured(study, name)][:SHOWN] or ["accuracy"]
     compares = not study.design.contrasts and len(study.design.variants) > 1
     columns: list[str | Column] = ["variant", "seeds"]
     for name in metrics:
@@ -162,6 +159,25 @@ def results_table(study: StudyFolder, times: bool = True) -> Table:
         f"Hardware: {study.environment('device')}; torch {study.environment('torch')}." if compares else "",
     ]
     return Table("Results by variant", columns, rows, " ".join(filter(None, sentences)))
+
+
+def further_table(study: StudyFolder) -> list[Table]:
+    """The metrics that `results_table` has no room for; nothing where it has them all."""
+    measures = study.design.measures if study.design.contrasts else ()
+    metrics = [name for name in metrics_of(measures) if _is_measured(study, name)][SHOWN:]
+    if not metrics:
+        return []
+    columns: list[str | Column] = ["variant"]
+    for name in metrics:
+        columns += [Column(find_metric(name).title, ".2f"), Column("sd", ".2f")]
+    rows: list[list[Cell]] = []
+    for variant in study.design.variants:
+        cells: list[Cell] = [variant.name]
+        for name in metrics:
+            values = list(study.values(variant, name).values())
+            cells += [spread(values).mean, spread(values).sd] if values else [None, None]
+        rows.append(cells)
+    return [Table("Further measures by variant", columns, rows, "Means and sample standard deviations over seeds.")]
 
 
 def _is_measured(study: StudyFolder, metric: str) -> bool:
