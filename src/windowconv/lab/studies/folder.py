@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ from windowconv.lab.studies.design.comparison import comparison
 from windowconv.lab.studies.design.design import Design, Variant
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.design.record import changed_fields, design_from_record, design_record
-from windowconv.lab.training.distributed import is_first_process
 
-LOCK = ".lock"
 REQUIRED = ("design", "scale", "seeds", "training", "data", "networks", "status")
 """What study.json always has."""
 
@@ -159,35 +155,3 @@ def _refuse_changed_design(
             f"{option}={str(folder)!r} holds the study {before['design']['name']} as designed at commit {commit}; its "
             f"design has changed since ({', '.join(fields)}): go on at that commit, or choose another --{option}"
         )
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Nobody else works in the study's folder while the block runs; an `InputError` if somebody does.
-
-    The lock ends with the process, however it ends. Where the system or its file system has none, there is none. Of
-    the processes that torchrun starts, the first one has it for all.
-    """
-    if not is_first_process():
-        yield
-        return
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"out={str(folder)!r} cannot be written ({error.strerror}); choose another folder") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"out={str(folder)!r}: another process works on this study; wait for it") from None
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(handle)

@@ -16,6 +16,7 @@ from windowconv.errors import InputError
 from windowconv.lab.config import RunConfig, Training
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.lock import only_one
 from windowconv.lab.studies.design.comparison import plan_comparison
 from windowconv.lab.studies.design.design import Contrast, Design, Variant
 from windowconv.lab.studies.design.plan import Plan
@@ -24,7 +25,7 @@ from windowconv.lab.studies.execution.engines import ThisProcess
 from windowconv.lab.studies.execution.jobs import Job, Outcome, read_images, run_job
 from windowconv.lab.studies.execution.options import StudyOptions
 from windowconv.lab.studies.execution.runner import StudyRunner, run_study
-from windowconv.lab.studies.folder import StudyFolder, only_one
+from windowconv.lab.studies.folder import StudyFolder
 from windowconv.lab.studies.reports.kernel_sections import convolutions
 from windowconv.lab.training.train import train_together
 
@@ -255,7 +256,7 @@ def test_a_study_of_another_version_is_refused(
 
 
 def test_two_commands_do_not_share_a_folder(design: Design, carry_out: CarryOut, tmp_path: Path) -> None:
-    with only_one(tmp_path / "s"), pytest.raises(InputError, match="another process works on this study"):
+    with only_one(tmp_path / "s", "study"), pytest.raises(InputError, match=r"process .* works on this study"):
         carry_out(design)
     carry_out(design, seeds=1)
 

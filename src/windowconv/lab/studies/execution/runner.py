@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import duration
 from windowconv.lab.runs.environment import environment
 from windowconv.lab.runs.folder import Run, finished_run
+from windowconv.lab.runs.lock import only_one
 from windowconv.lab.runs.writer import describe_data
 from windowconv.lab.studies.design.plan import START, Plan, PlannedRun, Tuned
 from windowconv.lab.studies.design.record import design_record
@@ -29,7 +30,7 @@ from windowconv.lab.studies.execution.registration import register
 from windowconv.lab.studies.execution.reuse import link_run
 from windowconv.lab.studies.execution.tuning import chosen_values, tune
 from windowconv.lab.studies.exported_runs import export_run
-from windowconv.lab.studies.folder import StudyFolder, only_one, refuse_another, write_study
+from windowconv.lab.studies.folder import StudyFolder, refuse_another, write_study
 from windowconv.lab.training.distributed import check_precision, is_first_process, process_count
 from windowconv.lab.training.train import check_trainable
 
@@ -55,7 +56,8 @@ def run_study(plan: Plan, folder: Path, options: StudyOptions) -> StudyFolder:
     options.check(plan, folder)
     data = read_images(options.images, str(options.root) if options.root else None, plan.shared)
     check_trainable(plan.shared, data, min(options.seeds_at_once, plan.seeds), process_count())
-    with only_one(folder):
+    # of the processes that torchrun starts, the first one has the folder for all
+    with only_one(folder, "study") if is_first_process() else nullcontext():
         runner = StudyRunner(plan, folder, options, data)
         try:
             runner.finish(plan.preparations(), measures=())
