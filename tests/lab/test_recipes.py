@@ -94,7 +94,8 @@ def test_the_strong_regimes_published_settings() -> None:
     for data in ("fashion-mnist", "cifar10", "cifar100"):
         narrow, wide = (find_recipe(f"{data}-strong{suffix}").training for suffix in ("", "-wide"))
         assert (narrow.width, wide.width) == (32, 64)
-        assert replace(narrow, width=64) == wide
+        assert (narrow.epochs, narrow.start_size, narrow.start_share) == (12, 24, 0.4)
+        assert replace(narrow, width=64, epochs=10, start_size=None, start_share=0.5) == wide
         assert (wide.network, wide.batch_size, wide.epochs, wide.loss, wide.augment) == (
             "airbench", 512, 10, "sum", "flip-shift"
         )  # fmt: skip

@@ -28,7 +28,7 @@ from windowconv.lab.training.schedule import learning_rate
 from windowconv.lab.training.step import Stepper
 from windowconv.lab.training.train import train, train_together
 
-STRONG = find_recipe("cifar10-strong").training
+STRONG = find_recipe("cifar10-strong-wide").training
 
 
 @pytest.fixture

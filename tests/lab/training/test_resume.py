@@ -57,7 +57,7 @@ class CutAt(Progress):
 
 AIRBENCH = {
     key: value
-    for key, value in asdict(find_recipe("cifar10-strong").training).items()
+    for key, value in asdict(find_recipe("cifar10-strong-wide").training).items()
     if key not in ("width", "epochs", "batch_size", "algorithm")
 } | {"image_size": 12, "lookahead_steps": 2}
 VARIANTS: dict[str, dict[str, Any]] = {

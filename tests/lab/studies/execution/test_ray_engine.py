@@ -108,10 +108,11 @@ def test_a_task_does_a_job_there_and_its_run_comes_back(
     plan = Plan.of(design, "small", 1)
     StudyRunner(plan, tmp_path / "c", replace(options, engine=Collecting()), data).finish(plan.runs(), ("leakage",))
     record = json.loads(json.dumps(with_threads(seen[0], 1).record()))
-    assert run_task(record, str(tmp_path / "shared"), None) == {"error": None, "disk_full": False}
+    done = {"error": None, "disk_full": False, "diverged": False}
+    assert run_task(record, str(tmp_path / "shared"), None) == done
     store = Store(str(tmp_path / "store"))
     assert not OnRay._fetch(seen[0], tmp_path / "back", store)
-    assert run_task(record, str(tmp_path / "nowhere"), str(tmp_path / "store")) == {"error": None, "disk_full": False}
+    assert run_task(record, str(tmp_path / "nowhere"), str(tmp_path / "store")) == done
     assert OnRay._fetch(seen[0], tmp_path / "back", store)
     runs = [Run.open(tmp_path / place / seen[0].folders[0]) for place in ("shared", "back")]
     assert runs[0].final()["test_accuracy"] == runs[1].final()["test_accuracy"]

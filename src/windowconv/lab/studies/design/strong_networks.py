@@ -20,7 +20,7 @@ TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion-mnist": "Fash
 LEAST = {"cifar10": 91.0}
 """Test accuracy (%) that 3x3 must reach for a study to count."""
 
-MEASURES = ("test-augment", "leakage", "shift", "kernels", "aliasing", "cropping")
+MEASURES = ("test-augment", "leakage", "shift", "kernels", "aliasing", "cropping", "attacks")
 """Of each run as it ends, so that no weights need be kept."""
 
 
