@@ -18,8 +18,10 @@ from windowconv.lab.progress import duration
 from windowconv.lab.studies.execution.hardware import OTHER_MACHINES, Machine
 from windowconv.tables import format_table
 
-STEP_MACS = 2e9
-"""Most multiply-adds of a measured step, forward and backward: a fraction of a second on a core."""
+FEW = 2
+GROWTH = 4
+STEP_SECONDS = 1.0
+"""A measured step begins with FEW images, which grow by GROWTH while it takes less than about so long."""
 REPEATS = 3
 PASSES = 3
 """Passes of a training step: forward, gradient of the features, gradient of the weights."""
@@ -52,7 +54,7 @@ class VariantEstimate:
         runs: number to be trained.
         reused: number of finished runs that are taken over.
         network: its size.
-        macs: multiply-adds of a run: in each epoch, three passes of each training image and one of each test image.
+        macs: multiply-adds of a run: three passes of each training image in each epoch, one of each image evaluated.
         steps: of SGD in a run.
         seconds: of a run here, from measured steps.
         precision: of its training.
@@ -164,8 +166,9 @@ def estimate_variant(
     """
     train = round(task.train * (1 - training.val_fraction)) if training.val_fraction else task.train
     evaluated = task.test if not training.val_fraction else task.train - train
-    images, evaluations = training.epochs * train, training.epochs * evaluated
-    work = training_work(training)
+    images = training.epochs * train
+    evaluations = -(-training.epochs // training.evaluate_every) * evaluated
+    work = training_work(training) * mean_area(training, task.image)
     each = seconds_an_image(spec, training, task, pins, execution)
     return VariantEstimate(
         variant,
@@ -185,19 +188,38 @@ def training_work(training: Training) -> float:
     return 1 + steps * (PASSES - 1) / PASSES
 
 
+def mean_area(training: Training, shape: tuple[int, int, int]) -> float:
+    """The mean area of the images that are trained on, over their area: the first epochs may see smaller ones."""
+    if training.start_size is None:
+        return 1.0
+    small = training.start_size**2 / (shape[1] * shape[2])
+    return 1 - training.start_share * (1 - min(small, 1.0))
+
+
 def seconds_an_image(spec: NetworkSpec, training: Training, task: Task, pins: Pins, execution: Execution) -> float:
-    """Seconds that training on one image takes here: the fastest of three steps on noise, after one to warm up."""
+    """Seconds that training on one image takes here: the fastest of three steps on noise, after one to warm up.
+
+    The step has as many images as it can in a second or so, up to the batch: few would hide what large batches gain.
+    """
     device = torch.device(execution.device)
-    most = max(1, int(STEP_MACS / (PASSES * spec.macs)))
-    count = min(training.batch_size, task.train, most if device.type == "cpu" else training.batch_size)
     network = build(spec.builder, spec.arguments).to(device).train()
     restore_algorithms(network, pins)
+    largest = max(2, min(training.batch_size, task.train))
+    count = min(largest, FEW) if device.type == "cpu" else largest
+    while True:
+        images, labels = _noise(count, task, device)
+        times = [_step(network, images, labels, training.precision) for _ in range(1 + REPEATS)]
+        if count == largest or min(times) > STEP_SECONDS / GROWTH:
+            return min(times[1:]) / count
+        count = min(largest, GROWTH * count)
+
+
+def _noise(count: int, task: Task, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """So many images of the task's shape, floats (N, C, H, W), and labels, on the device."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(max(count, 2), *task.image, generator=generator).to(device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(task.classes, (len(images),), generator=generator).to(device)
-    times = [_step(network, images, labels, training.precision) for _ in range(1 + REPEATS)]
-    return min(times[1:]) / len(images)
+    images = torch.rand(count, *task.image, generator=generator).to(device)
+    labels = torch.randint(task.classes, (count,), generator=generator).to(device)
+    return images.contiguous(memory_format=torch.channels_last), labels
 
 
 def _step(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
