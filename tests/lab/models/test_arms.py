@@ -105,3 +105,24 @@ def test_learnable_arms_have_a_trained_window_in_every_layer() -> None:
 def test_a_window_with_dead_taps_warns() -> None:
     with pytest.warns(WindowWarning, match="24 of 49"):
         small_network("7x7-hann", 10, 1, depth=2, width=2)
+
+
+def test_a_square_root_of_a_window() -> None:
+    network = small_network("7x7-hamming-sqrt", 10, 1, depth=2, width=4)
+    layers = [layer for layer in network.modules() if isinstance(layer, WindowedConv2d)]
+    assert layers
+    profile = get_window("hamming", 7, fftbins=False)
+    for layer in layers:
+        squared = (layer.effective_weight / layer.weight).detach().square().numpy()
+        np.testing.assert_allclose(squared, np.broadcast_to(np.outer(profile, profile), squared.shape), rtol=1e-4)
+    assert parse_arm("7x7-hamming-sqrt-params") == Arm(
+        "7x7-hamming-sqrt-params", 7, "hamming", power="sqrt", match="params"
+    )
+    with pytest.raises(
+        InputError, match=r"arm='7x7-flattop-sqrt': window=flattop has values below 0; allowed with -sq"
+    ):
+        parse_arm("7x7-flattop-sqrt").layer_window()
+    with pytest.raises(InputError, match="-sqrt is for fixed windows"):
+        parse_arm("7x7-learnable-cosine-sqrt")
+    with pytest.raises(InputError, match="names no window"):
+        parse_arm("7x7-sqrt")

@@ -23,7 +23,7 @@ from windowconv.lab.recipes import ARMS
 class Compare:
     """Train a network in several arms, over seeds, on the same batches, and report.
 
-    An arm is a kernel size and a window: 3x3, 7x7, 7x7-hamming, 9x9-kaiser:8.6, 7x7-hamming-energy,
+    An arm is a kernel size and a window: 3x3, 7x7, 7x7-hamming, 9x9-kaiser:8.6, 7x7-hamming-energy, 7x7-hamming-sqrt,
     7x7-learnable-cosine; controls are 7x7-shuffled, 7x7-hamming-init, 7x7-hamming-rates; -params or -flops at the end
     matches the first one's size. The first arm is the baseline. Finished runs in --out are reused, and interrupted
     runs resume.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from windowconv.errors import InputError
 
 if TYPE_CHECKING:
+    from windowconv.window_spec import Window
     from windowconv.windowed import LayerWindow
 
 FORM = re.compile(r"(?P<a>\d+)x(?P<b>\d+)(-(?P<window>[a-z][a-z_]*(-[a-z_]+)*)(:(?P<params>[-\d.,e]+))?)?")
@@ -16,6 +17,7 @@ LEARNABLE = "learnable-"
 SUFFIXES = {
     "normalize": ("peak", "sum", "energy"),
     "kind": ("radial",),
+    "power": ("sqrt",),
     "control": ("init", "rates", "shuffled"),
     "match": ("params", "flops"),
 }
@@ -30,6 +32,8 @@ class Arm:
     `learnable-gaussian`; parameters follow a colon (`7x7-kaiser:8.6`). After the window may stand
 
     - a normalisation (`-energy`, `-sum`, `-peak`) or `-radial`;
+    - `-sqrt`: the square root of the window's values. Training under a window w pulls kernels towards an envelope of
+      w^2, so that `7x7-hamming-sqrt` is what should end with Hamming's own;
     - a control: `-init` (the window at initialisation only), `-rates` (no window, but its learning rates: what a tap
       learns is multiplied by w^2, its decay relative to that by 1/w^2), `-shuffled` (the window's values with its taps
       permuted, one permutation a seed for all layers and channels; `7x7-shuffled` is Hamming's);
@@ -37,7 +41,7 @@ class Arm:
 
     >>> parse_arm("7x7-hamming")
     Arm(name='7x7-hamming', kernel_size=7, window='hamming', params=(), normalize='none', kind='separable', \
-control='none', match='none')
+power='none', control='none', match='none')
     """
 
     name: str
@@ -46,6 +50,7 @@ control='none', match='none')
     params: tuple[float, ...] = ()
     normalize: str = "none"
     kind: Literal["separable", "radial"] = "separable"
+    power: Literal["none", "sqrt"] = "none"
     control: Literal["none", "init", "rates", "shuffled"] = "none"
     match: Literal["none", "params", "flops"] = "none"
 
@@ -68,6 +73,8 @@ control='none', match='none')
                 return LearnableWindow(family, self.params, False, self.kind, self.normalize)  # pyright: ignore[reportArgumentType]
             window = Window(self.window, self.params, kind=self.kind, normalize=self.normalize)  # pyright: ignore[reportArgumentType]
             window_values(window, size)
+            if self.power == "sqrt":
+                window = _square_root(window, size)
         except InputError as error:
             raise InputError(f"arm={self.name!r}: {error}") from None
         return _shuffled(window, size, seed) if self.control == "shuffled" else window
@@ -93,10 +100,11 @@ def parse_arm(name: str) -> Arm:
     arm = replace(Arm(name, size, window, params), **given)
     if arm.control == "shuffled" and window is None:
         arm = replace(arm, window="hamming")
-    if arm.window is None and {"normalize", "kind", "control"} & given.keys():
+    if arm.window is None and {"normalize", "kind", "power", "control"} & given.keys():
         raise InputError(f"arm={name!r} names no window; such as {size}x{size}-hamming-{'-'.join(given.values())}")
-    if arm.window is not None and arm.window.startswith(LEARNABLE) and arm.control != "none":
-        raise InputError(f"arm={name!r}: -{arm.control} is for fixed windows, not for learnable ones")
+    fixed = next((value for value in (arm.power, arm.control) if value != "none"), None)
+    if arm.window is not None and arm.window.startswith(LEARNABLE) and fixed:
+        raise InputError(f"arm={name!r}: -{fixed} is for fixed windows, not for learnable ones")
     return arm
 
 
@@ -110,6 +118,15 @@ def _suffixes(text: str | None) -> tuple[str | None, dict[str, str]]:
             break
         given[field] = parts.pop()
     return "-".join(parts) or None, given
+
+
+def _square_root(window: Window, size: tuple[int, ...]) -> Window:
+    from windowconv.windows import VALUES, Window, window_values
+
+    values = window_values(window, size)
+    if values.min() < 0:
+        raise InputError(f"window={window} has values below 0; allowed with -sqrt: 0 or above")
+    return Window(VALUES, (values**0.5).tolist())
 
 
 def _shuffled(window: LayerWindow, size: tuple[int, ...], seed: int) -> LayerWindow:
