@@ -124,8 +124,37 @@ def test_rates_from_the_windowed_start_are_the_windowed_training(window: str) ->
     assert moved > 1e-3
 
 
+def test_even_rates_are_the_training_without_a_window_from_the_windowed_start() -> None:
+    arm = parse_arm("5x5-general_hamming-even:0.75")
+    even, plain = put_windows(network(5), arm, 0).double(), network(5).double()
+    factors = gradient_factors(even, arm)
+    assert list(factors) == ["0.weight", "3.weight"]
+    with torch.no_grad():
+        for mine, theirs in zip(even, plain, strict=True):
+            if isinstance(mine, WindowedMixin):
+                theirs.weight.copy_(mine.effective_weight)
+    sgd(even, factors)
+    sgd(plain, {})
+    for mine, theirs in zip(even, plain, strict=True):
+        if isinstance(mine, WindowedMixin):
+            torch.testing.assert_close(mine.effective_weight, theirs.weight, rtol=1e-10, atol=1e-13)
+
+
+def test_even_rates_end_at_a_hundred() -> None:
+    arm = parse_arm("7x7-hamming-even")
+    factor = gradient_factors(put_windows(network(7), arm, 0), arm)["0.weight"]
+    assert (factor.max(), factor[3, 3]) == (100, 1)
+    assert 1 < factor[3, 1] < 100
+
+
+def test_square_roots_have_the_layers_own_size() -> None:
+    model = put_windows(nn.Sequential(nn.Conv2d(1, 1, 5), nn.Conv2d(1, 1, 7)), parse_arm("7x7-hamming-sqrt"), 0)
+    for layer, size in zip(model, (5, 7), strict=True):
+        torch.testing.assert_close(layer.window_values, get_window("hamming", (size, size)).sqrt())
+
+
 def test_only_rates_have_factors() -> None:
-    for arm in ("5x5", "5x5-hamming", "5x5-hamming-init", "5x5-shuffled"):
+    for arm in ("5x5", "5x5-hamming", "5x5-hamming-init", "5x5-shuffled", "5x5-hamming-sqrt"):
         assert gradient_factors(network(5), parse_arm(arm)) == {}
 
 
@@ -145,6 +174,6 @@ def test_a_function_that_is_preserved_is_so_in_one_step(arm: str) -> None:
 def test_what_keeps_no_function_is_refused_where_it_is_to_be_preserved() -> None:
     with pytest.raises(InputError, match="preserve=True with a window that is zero at some of 5x5 taps"):
         grow_to_arm(network(3), parse_arm("5x5-hann"), 0, preserve=True)
-    for control in ("init", "rates"):
+    for control in ("init", "rates", "even", "sqrt"):
         with pytest.raises(InputError, match=f"arm='5x5-hamming-{control}': the control -{control} keeps no function"):
             grow_to_arm(network(3), parse_arm(f"5x5-hamming-{control}"), 0, preserve=True)

@@ -14,6 +14,9 @@ from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, get_window
 
+MOST = 100.0
+"""The largest factor of a gradient: without an end, a window's corner taps would have thousands, and noise to match."""
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -41,9 +44,10 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
         InputError: with `preserve`, a control, or a window that cannot be divided by.
     """
     sizes = grown_sizes(arm.kernel_size)
-    if preserve and arm.control != "none":
-        raise InputError(f"arm={arm.name!r}: the control -{arm.control} keeps no function; allowed: preserve=False")
-    if arm.control == "none" and arm.window is not None:  # in one step, which knows the old taps and what is frozen
+    changed = next((value for value in (arm.control, arm.power) if value != "none"), None)
+    if preserve and changed:
+        raise InputError(f"arm={arm.name!r}: the control -{changed} keeps no function; allowed: preserve=False")
+    if not changed and arm.window is not None:  # in one step, which knows the old taps and what is frozen
         window = arm.layer_window()
         return convert(network, window=window, kernel_size=sizes or None, preserve=preserve, inplace=True)
     if sizes:
@@ -55,13 +59,13 @@ def put_windows(network: Network, arm: Arm, seed: int) -> Network:
     """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
     if arm.window is None or arm.control == "rates":
         return network
-    if arm.control == "shuffled":
+    if arm.control == "shuffled" or arm.power != "none":  # values that differ with a layer's size
         convert(network, window=None, inplace=True)
         for layer in network.modules():
             if isinstance(layer, WindowedMixin):
                 layer.set_window(arm.layer_window(layer.kernel_size, seed), name=layer.name_in_model, quiet=True)
-        return network
-    convert(network, window=arm.layer_window(), inplace=True)
+    else:
+        convert(network, window=arm.layer_window(), inplace=True)
     return fold(network, inplace=True) if arm.control == "init" else network
 
 
@@ -70,9 +74,16 @@ def gradient_factors(network: nn.Module, arm: Arm) -> dict[str, Tensor]:
 
     Training a windowed layer by SGD, W <- W - lr (w g + d W) for the raw weight W and the gradient g of the effective
     one, V = w W, is V <- V - lr w^2 (g + (d / w^2) V): a learning rate of w^2 and a weight decay of 1/w^2 for each
-    tap, or a gradient of w^2 g with lr and d as they are. Momentum is linear in them and changes nothing. Only the arms
-    `-rates` have factors.
+    tap, or a gradient of w^2 g with lr and d as they are: the arms `-rates`. Momentum is linear in them and changes
+    nothing. The other way round, a gradient of 1/w^2 for W is one of g for V, as without a window: the arms `-even`,
+    whose factors end at `MOST`. Other arms have no factors.
     """
+    if arm.control == "even":
+        return {
+            f"{name}.weight" if name else "weight": layer.window_values.detach().square().reciprocal().clamp(max=MOST)
+            for name, layer in network.named_modules()
+            if isinstance(layer, WindowedMixin) and layer.window_values is not None
+        }
     if arm.control != "rates":
         return {}
     window = arm.layer_window()

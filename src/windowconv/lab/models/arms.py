@@ -18,7 +18,7 @@ SUFFIXES = {
     "normalize": ("peak", "sum", "energy"),
     "kind": ("radial",),
     "power": ("sqrt",),
-    "control": ("init", "rates", "shuffled"),
+    "control": ("init", "rates", "even", "shuffled"),
     "match": ("params", "flops"),
 }
 """What may follow a window's name, each once: the field of `Arm` that it sets."""
@@ -35,8 +35,9 @@ class Arm:
     - `-sqrt`: the square root of the window's values. Training under a window w pulls kernels towards an envelope of
       w^2, so that `7x7-hamming-sqrt` is what should end with Hamming's own;
     - a control: `-init` (the window at initialisation only), `-rates` (no window, but its learning rates: what a tap
-      learns is multiplied by w^2, its decay relative to that by 1/w^2), `-shuffled` (the window's values with its taps
-      permuted, one permutation a seed for all layers and channels; `7x7-shuffled` is Hamming's);
+      learns is multiplied by w^2, its decay relative to that by 1/w^2), `-even` (the window without its learning rates:
+      gradients are divided by w^2, at most multiplied by 100), `-shuffled` (the window's values with its taps permuted,
+      one permutation a seed for all layers and channels; `7x7-shuffled` is Hamming's);
     - `-params` or `-flops`: widths chosen so that the network has the 3x3 arm's size.
 
     >>> parse_arm("7x7-hamming")
@@ -51,7 +52,7 @@ power='none', control='none', match='none')
     normalize: str = "none"
     kind: Literal["separable", "radial"] = "separable"
     power: Literal["none", "sqrt"] = "none"
-    control: Literal["none", "init", "rates", "shuffled"] = "none"
+    control: Literal["none", "init", "rates", "even", "shuffled"] = "none"
     match: Literal["none", "params", "flops"] = "none"
 
     def layer_window(self, size: tuple[int, ...] | None = None, seed: int = 0) -> LayerWindow:
