@@ -10,6 +10,7 @@ from windowconv.conversion import convert
 from windowconv.errors import InputError
 from windowconv.folding import fold
 from windowconv.lab.models.arms import Arm
+from windowconv.lab.models.window_places import layers_at
 from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
 from windowconv.windows import Window, get_window
@@ -44,7 +45,7 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
         InputError: with `preserve`, a control, or a window that cannot be divided by.
     """
     sizes = grown_sizes(arm.kernel_size)
-    changed = next((value for value in (arm.control, arm.power) if value != "none"), None)
+    changed = next((value for value in (arm.control, arm.power, arm.place) if value not in ("none", "all")), None)
     if preserve and changed:
         raise InputError(f"arm={arm.name!r}: the control -{changed} keeps no function; allowed: preserve=False")
     if not changed and arm.window is not None:  # in one step, which knows the old taps and what is frozen
@@ -66,6 +67,11 @@ def put_windows(network: Network, arm: Arm, seed: int) -> Network:
                 layer.set_window(arm.layer_window(layer.kernel_size, seed), name=layer.name_in_model, quiet=True)
     else:
         convert(network, window=arm.layer_window(), inplace=True)
+    if arm.place != "all":
+        chosen = layers_at(network, arm.place)
+        for name, layer in network.named_modules():
+            if isinstance(layer, WindowedMixin) and name not in chosen:
+                layer.set_window(None, name=layer.name_in_model, quiet=True)
     return fold(network, inplace=True) if arm.control == "init" else network
 
 

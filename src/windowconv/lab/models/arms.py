@@ -18,6 +18,7 @@ SUFFIXES = {
     "normalize": ("peak", "sum", "energy"),
     "kind": ("radial",),
     "power": ("sqrt",),
+    "place": ("first", "pooled", "unpooled"),
     "control": ("init", "rates", "even", "shuffled"),
     "match": ("params", "flops"),
 }
@@ -34,6 +35,8 @@ class Arm:
     - a normalisation (`-energy`, `-sum`, `-peak`) or `-radial`;
     - `-sqrt`: the square root of the window's values. Training under a window w pulls kernels towards an envelope of
       w^2, so that `7x7-hamming-sqrt` is what should end with Hamming's own;
+    - `-first`, `-pooled` or `-unpooled`: the window only at the first convolution, at those whose output is subsampled,
+      or at the others; the kernels' size is everywhere the same;
     - a control: `-init` (the window at initialisation only), `-rates` (no window, but its learning rates: what a tap
       learns is multiplied by w^2, its decay relative to that by 1/w^2), `-even` (the window without its learning rates:
       gradients are divided by w^2, at most multiplied by 100), `-shuffled` (the window's values with its taps permuted,
@@ -42,7 +45,7 @@ class Arm:
 
     >>> parse_arm("7x7-hamming")
     Arm(name='7x7-hamming', kernel_size=7, window='hamming', params=(), normalize='none', kind='separable', \
-power='none', control='none', match='none')
+power='none', place='all', control='none', match='none')
     """
 
     name: str
@@ -52,6 +55,7 @@ power='none', control='none', match='none')
     normalize: str = "none"
     kind: Literal["separable", "radial"] = "separable"
     power: Literal["none", "sqrt"] = "none"
+    place: Literal["all", "first", "pooled", "unpooled"] = "all"
     control: Literal["none", "init", "rates", "even", "shuffled"] = "none"
     match: Literal["none", "params", "flops"] = "none"
 
@@ -101,11 +105,13 @@ def parse_arm(name: str) -> Arm:
     arm = replace(Arm(name, size, window, params), **given)
     if arm.control == "shuffled" and window is None:
         arm = replace(arm, window="hamming")
-    if arm.window is None and {"normalize", "kind", "power", "control"} & given.keys():
+    if arm.window is None and {"normalize", "kind", "power", "place", "control"} & given.keys():
         raise InputError(f"arm={name!r} names no window; such as {size}x{size}-hamming-{'-'.join(given.values())}")
     fixed = next((value for value in (arm.power, arm.control) if value != "none"), None)
     if arm.window is not None and arm.window.startswith(LEARNABLE) and fixed:
         raise InputError(f"arm={name!r}: -{fixed} is for fixed windows, not for learnable ones")
+    if arm.place != "all" and arm.control == "rates":
+        raise InputError(f"arm={name!r}: -{arm.place} is for arms with windows, and -rates has none")
     return arm
 
 
