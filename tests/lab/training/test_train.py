@@ -136,7 +136,7 @@ def test_the_record_has_the_contracts_fields_and_names_no_folder(make_run: Make)
     run = make_run("7x7-hamming", seed=3)
     record = run.record
     wanted = "schema_version name created status reason config config_hash data network seed numerics environment git"
-    wanted += " command resumed"
+    wanted += " command resumed load"
     assert set(record) == set(wanted.split())
     assert (record["name"], record["status"], record["reason"], record["seed"]) == (
         "7x7-hamming-seed3", "finished", None, 3)  # fmt: skip
