@@ -207,3 +207,16 @@ def test_output_that_nobody_reads_ends_it_quietly(words: str) -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("GOMP_SPINCOUNT", "7"), ("OMP_WAIT_POLICY", "active"), ("", "")])
+def test_threads_that_wait_sleep_soon_unless_the_user_says_otherwise(
+    variable: str, value: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, value)
+    assert shell("--version")[0] == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == {"GOMP_SPINCOUNT": "7", "OMP_WAIT_POLICY": None, "": "10000"}[variable]
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)

@@ -23,10 +23,17 @@ from windowconv.errors import InputError, WindowWarning, require, unknown
 GROUP = "windowconv.commands"
 WITHOUT_PARSER = ("info",)
 """Commands that a bare installation, without tyro, runs too, if no option is given."""
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""Environment variables: how threads of GNU's OpenMP, which torch uses, wait for one another."""
+SPINS = "10000"
+"""Turns for which they spin before they sleep: as fast as the default of millions on an idle machine, where they never
+wait so long, and much faster beside other processes, whose time they would take."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 2, with one line on standard error, for unusable input."""
+    if not os.environ.keys() & set(WAITING):  # read when torch is imported, which no command has done yet
+        os.environ["GOMP_SPINCOUNT"] = SPINS
     try:
         try:
             return _run(arguments)
