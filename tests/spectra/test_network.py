@@ -92,7 +92,7 @@ def test_one_to_three_axes_and_large_kernels():
     found = leakage(nn.ModuleDict({"a": nn.Conv1d(2, 3, 80), "b": nn.Conv2d(1, 2, 3)}))
     assert found.grid == 256  # the next power of two above 2 * 80 - 1
     assert [layer.kernel for layer in found.layers] == [(80,), (3, 3)]
-    found = leakage(nn.ModuleDict({"b": nn.Conv1d(1, 2, 5), "c": nn.Conv3d(1, 2, (1, 3, 3))}), grid=32)
+    found = leakage(nn.ModuleDict({"b": nn.Conv1d(1, 2, 5), "c": nn.Conv3d(1, 2, (1, 3, 3))}))
     assert [layer.kernel for layer in found.layers] == [(5,), (1, 3, 3)]
 
 
