@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -10,7 +10,7 @@ from windowconv.errors import InputError
 from windowconv.windowed import WindowedMixin
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
-Layers = list[tuple[str, nn.Module]]
+Layers = Sequence[tuple[str, nn.Module]]
 
 
 def layers_at(network: nn.Module, place: str) -> set[str]:
