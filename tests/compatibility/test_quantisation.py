@@ -120,13 +120,12 @@ def test_torchao_quantises_linear_layers(window, config):
 @pytest.mark.compatibility("torchao", "pt2e: prepare_pt2e, convert_pt2e of an exported network")
 @each_window
 def test_quantisation_of_an_export(window):
-    pytest.importorskip("torchao")
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+    pt2e = pytest.importorskip("torchao.quantization.pt2e.quantize_pt2e")
+    x86 = pytest.importorskip("torchao.quantization.pt2e.quantizer.x86_inductor_quantizer")
 
     network = Network(window).eval()
     exported: Any = torch.export.export(network, (images(),)).module()
     quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
-    prepared = prepare_pt2e(exported, quantizer)
+    prepared = pt2e.prepare_pt2e(exported, quantizer)
     prepared(images())
-    near(convert_pt2e(prepared)(images()), plain_network(network)(images()))
+    near(pt2e.convert_pt2e(prepared)(images()), plain_network(network)(images()))
