@@ -26,8 +26,8 @@ WITHOUT_PARSER = ("info",)
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 """Environment variables: how threads of GNU's OpenMP, which torch uses, wait for one another."""
 SPINS = "10000"
-"""Turns for which they spin before they sleep: as fast as the default of millions on an idle machine, where they never
-wait so long, and much faster beside other processes, whose time they would take."""
+"""Turns for which they spin before they sleep. GNU's default is many more, which on an idle machine is as fast, and
+beside other processes holds the cores that the threads wait for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
