@@ -115,3 +115,29 @@ def test_the_scale_of_batch_norms_is_fixed() -> None:
     for norm in norms:
         assert (norm.weight.requires_grad, norm.bias.requires_grad) == (False, True)
         assert (norm.eps, norm.momentum) == (1e-12, 0.4)
+
+
+@pytest.mark.parametrize("size", [5, 7])
+def test_a_stack_sees_as_far_as_the_kernel_that_it_stands_for(size: int) -> None:
+    """The receptive field of the layers before the first pooling: a one-pixel change reaches size // 2 pixels."""
+    arms = {}
+    for arm in (f"{size}x{size}", f"{size}x{size}-stack"):
+        model = network(arm).eval()
+        assert isinstance(model, nn.Sequential)
+        pool = next(i for i, layer in enumerate(model) if isinstance(layer, nn.MaxPool2d))
+        weights = [layer.weight for layer in model[2:pool] if isinstance(layer, nn.Conv2d)]
+        kernel = torch.ones(1, 1, 1, 1)
+        for weight in weights:
+            kernel = F.conv_transpose2d(kernel, torch.ones(1, 1, *weight.shape[2:]))
+        arms[arm] = (len(weights), tuple(kernel.shape[2:]), sum(isinstance(layer, nn.Conv2d) for layer in model))
+    assert arms[f"{size}x{size}"] == (1, (size, size), 6)
+    assert arms[f"{size}x{size}-stack"] == (size // 2, (size, size), 6 * (size // 2))
+
+
+def test_a_stack_starts_as_an_identity_too() -> None:
+    model = network("7x7-stack", (24, 24, 24))
+    assert isinstance(model, nn.Sequential)
+    x = torch.rand(1, 24, 8, 8)
+    for layer in model:
+        if isinstance(layer, nn.Conv2d):
+            torch.testing.assert_close(layer(x), x)

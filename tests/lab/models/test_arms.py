@@ -9,6 +9,7 @@ from windowconv import WindowedConv2d
 from windowconv.errors import InputError, WindowWarning
 from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import small_network
+from windowconv.windows import Window
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,23 @@ def test_a_square_root_of_a_window() -> None:
         parse_arm("7x7-learnable-cosine-sqrt")
     with pytest.raises(InputError, match="names no window"):
         parse_arm("7x7-sqrt")
+
+
+def test_a_window_without_its_ends_is_the_inside_of_the_larger_one() -> None:
+    window = parse_arm("7x7-hann-inner").layer_window()
+    taps = get_window("hann", 9, fftbins=False)[1:-1]
+    assert isinstance(window, Window)
+    np.testing.assert_allclose(np.reshape(window.params, (7, 7)), np.outer(taps, taps), atol=1e-15)
+    with pytest.raises(InputError, match="-inner is for fixed windows"):
+        parse_arm("7x7-learnable-kaiser-inner")
+
+
+@pytest.mark.parametrize("name", ["7x7-hamming-stack", "7x7-stack-even", "7x7-stack-sqrt"])
+def test_a_stack_has_no_window(name: str) -> None:
+    with pytest.raises(InputError, match="a stack of 3x3 kernels without a window, such as 7x7-stack"):
+        parse_arm(name)
+
+
+def test_stacks_are_for_one_network() -> None:
+    with pytest.raises(InputError, match=r"arm='7x7-stack': the small network has no -stack"):
+        small_network("7x7-stack", 10, 1, depth=2, width=2)

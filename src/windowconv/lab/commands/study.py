@@ -92,7 +92,7 @@ class Study:
         images = self.data or plan.data
         if self.dry_run:
             configure(self.execution)
-            print(f"{plan.design.name} at scale {plan.scale} on {plan.data}, {plan.seeds} seeds: {plan.design.claim}\n")
+            print(f"{plan.design.name} at scale {plan.scale} on {plan.data}, {plan.seeds} seeds: {plan.design.about}\n")
             print(estimate(plan, images, self.data_root, self.execution, self.processes, self.reuse))
             return
         engine = make_engine(self.engine, self.execution, self.processes, self.address, self.store)
@@ -115,7 +115,7 @@ def _print_studies() -> None:
     from windowconv.lab.studies.design.catalogue import STUDIES
 
     width = max(map(len, STUDIES))
-    print("\n".join(f"{design.name:{width}}  {design.claim}" for design in STUDIES.values()))
+    print("\n".join(f"{design.name:{width}}  {design.about}" for design in STUDIES.values()))
 
 
 def _check_reuse(folders: Sequence[Path]) -> None:

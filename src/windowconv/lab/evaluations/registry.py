@@ -63,8 +63,8 @@ def metrics_of(names: Iterable[str]) -> list[str]:
 def metric_value(run: Run, name: str) -> float | None:
     """A run's value of a metric, in the unit of its title; None where it was not measured."""
     evaluation, metric = _with_metric(name)
-    values = evaluation.values(run)
-    return None if values is None else metric.scale * values[metric.key]
+    value = (evaluation.values(run) or {}).get(metric.key)
+    return None if value is None else metric.scale * value
 
 
 def _with_metric(name: str) -> tuple[Evaluation, Metric]:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from windowconv.errors import InputError
 from windowconv.lab.models.arm_layers import put_windows
-from windowconv.lab.models.arms import parse_arm
+from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.plan import start_values
 from windowconv.windowed import WindowedMixin
 
@@ -98,7 +98,7 @@ def airbench(
         classes: of the output.
         channels: of the images.
         widths: channels of the three groups.
-        seed: of a shuffled window.
+        seed: of a shuffled or jittered window.
 
     Raises:
         InputError: a window that is zero in the middle, which can pass on no identity.
@@ -109,11 +109,11 @@ def airbench(
     inputs = stem.outputs
     for width in widths:
         layers += [
-            _convolution(inputs, width, parsed.kernel_size),
+            *_convolutions(inputs, width, parsed),
             nn.MaxPool2d(2),
             _norm(width),
             nn.GELU(),
-            _convolution(width, width, parsed.kernel_size),
+            *_convolutions(width, width, parsed),
             _norm(width),
             nn.GELU(),
         ]
@@ -143,6 +143,16 @@ def start_as_identity(layer: nn.Conv2d) -> None:
     channels = min(layer.in_channels, layer.out_channels)
     layer.weight[:channels] = 0
     layer.weight[range(channels), range(channels), middle[0], middle[1]] = 1 / value
+
+
+def _convolutions(inputs: int, outputs: int, arm: Arm) -> list[nn.Module]:
+    """The convolution of an arm; or 3x3 ones of the same receptive field, with batch norm and GELU in between."""
+    if arm.form == "dense":
+        return [_convolution(inputs, outputs, arm.kernel_size)]
+    layers: list[nn.Module] = [_convolution(inputs, outputs, 3)]
+    for _ in range((arm.kernel_size - 1) // 2 - 1):
+        layers += [_norm(outputs), nn.GELU(), _convolution(outputs, outputs, 3)]
+    return layers
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:

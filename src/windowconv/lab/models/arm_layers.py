@@ -44,8 +44,14 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
     Raises:
         InputError: with `preserve`, a control, or a window that cannot be divided by.
     """
+    if arm.form != "dense":
+        raise InputError(
+            f"arm={arm.name!r}: no kernel is grown into a -{arm.form}; allowed: in the network airbench only"
+        )
     sizes = grown_sizes(arm.kernel_size)
-    changed = next((value for value in (arm.control, arm.power, arm.place) if value not in ("none", "all")), None)
+    changed = next(
+        (value for value in (arm.control, arm.power, arm.ends, arm.place) if value not in ("none", "all")), None
+    )
     if preserve and changed:
         raise InputError(f"arm={arm.name!r}: the control -{changed} keeps no function; allowed: preserve=False")
     if not changed and arm.window is not None:  # in one step, which knows the old taps and what is frozen
@@ -60,7 +66,7 @@ def put_windows(network: Network, arm: Arm, seed: int) -> Network:
     """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
     if arm.window is None or arm.control == "rates":
         return network
-    if arm.control == "shuffled" or arm.power != "none":  # values that differ with a layer's size
+    if arm.has_own_values:
         convert(network, window=None, inplace=True)
         for layer in network.modules():
             if isinstance(layer, WindowedMixin):

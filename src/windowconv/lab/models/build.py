@@ -48,6 +48,8 @@ def small_network(
         dropout: share of the features before the last layer that is dropped in training.
     """
     parsed = parse_arm(arm)
+    if parsed.form != "dense":
+        raise InputError(f"arm={arm!r}: the small network has no -{parsed.form}; allowed: in the network airbench only")
     outputs = list(widths) if widths else [width, *[2 * width] * (depth - 1)]
     layers: list[nn.Module] = []
     for i, output in enumerate(outputs):

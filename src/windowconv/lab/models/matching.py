@@ -12,7 +12,7 @@ import torch
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
-from windowconv.lab.models.arms import parse_arm
+from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import BUILDERS, build
 from windowconv.lab.models.resnet import NARROWEST
 from windowconv.model_summary import summary
@@ -74,7 +74,7 @@ def network_spec(training: Training, arm: str, seed: int, classes: int, image: t
     parsed = parse_arm(arm)
     match = parsed.match if parsed.match != "none" else training.match
     arguments: dict[str, Any] = {"arm": arm, "classes": classes, "channels": image[0]}
-    if parsed.control == "shuffled":
+    if parsed.is_seeded:
         arguments["seed"] = seed
     if training.normalize != "none":
         arguments["normalize"] = training.normalize
@@ -86,7 +86,7 @@ def network_spec(training: Training, arm: str, seed: int, classes: int, image: t
         if widths is None:
             known = ", ".join(BUILDERS)
             raise InputError(f"match={match!r}: the network {training.network} takes no widths; allowed: {known}")
-        widths, goal = _match(training.network, widths, parsed.kernel_size, match, (classes, *image))
+        widths, goal = _match(training.network, widths, _without_window(parsed), match, (classes, *image))
         size = _size(training.network, _key({**arguments, "widths": widths}), image)
         gap = size[0 if match == "params" else 1] / goal - 1
     if widths is not None:
@@ -107,7 +107,7 @@ def start_widths(training: Training) -> tuple[int, ...] | None:
 def _match(
     network: str,
     start: tuple[int, ...],
-    kernel_size: int,
+    arm: str,
     match: Literal["params", "flops"],
     task: tuple[int, int, int, int],
 ) -> tuple[tuple[int, ...], int]:
@@ -119,11 +119,10 @@ def _match(
     which = 0 if match == "params" else 1
     least = NARROWEST if network.startswith("resnet18") else 1
     goal = _size(network, _key({**arguments, "arm": BASELINE, "widths": start}), task[1:])[which]
-    plain = f"{kernel_size}x{kernel_size}"  # windows are next to nothing, and slow to make
 
     @cache
     def gap(widths: tuple[int, ...]) -> float:
-        return _size(network, _key({**arguments, "arm": plain, "widths": widths}), task[1:])[which] / goal - 1
+        return _size(network, _key({**arguments, "arm": arm, "widths": widths}), task[1:])[which] / goal - 1
 
     best = _scaled(start, gap, least)
     for _ in range(ROUNDS):
@@ -133,6 +132,12 @@ def _match(
             break
         best = better
     return best, goal
+
+
+def _without_window(arm: Arm) -> str:
+    """The arm that is counted in an arm's place: windows are next to nothing, and slow to make."""
+    size = f"{arm.kernel_size}x{arm.kernel_size}"
+    return size if arm.form == "dense" else f"{size}-{arm.form}"
 
 
 def _scaled(start: Sequence[int], gap: Callable[[tuple[int, ...]], float], least: int) -> tuple[int, ...]:

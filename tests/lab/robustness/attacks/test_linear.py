@@ -55,6 +55,16 @@ def test_pgd_l2_breaks_what_is_nearer_than_the_budget() -> None:
     assert torch.equal(broken[0][sure], (exact < budget)[sure])
 
 
+@pytest.mark.parametrize(("attack", "classes"), [("apgd-ce-l2", 2), ("apgd-t-l2", 5)])
+def test_apgd_in_l2_breaks_what_is_nearer_than_the_budget(attack: str, classes: int) -> None:
+    model, target, images, labels = linear_target(classes)
+    exact = distances(model, images, labels, 2)
+    budget = exact.median().item()
+    _, broken, _ = attack_images(target, Trial(attack, 40, (budget,), {"steps": 40}), images, labels)
+    sure = (exact - budget).abs() > 0.03 * budget
+    assert torch.equal(broken[0][sure], (exact < budget)[sure])
+
+
 def test_square_is_no_stronger_than_the_truth_and_finds_some() -> None:
     model, target, images, labels = linear_target(5)
     exact = distances(model, images, labels, 1)

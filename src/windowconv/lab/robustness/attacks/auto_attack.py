@@ -1,4 +1,4 @@
-"""The four members of the standard AutoAttack; their pointwise worst case is AutoAttack."""
+"""The four members of the standard AutoAttack, whose pointwise worst case is AutoAttack, and two of them in L2."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from torch import Tensor
 
 from windowconv.errors import require
 from windowconv.lab.robustness.attacks.attack import Attack, Settings
-from windowconv.lab.robustness.attacks.norms import LINF
+from windowconv.lab.robustness.attacks.norms import L2, LINF
 from windowconv.lab.robustness.attacks.target import Target, quiet
 
 SOURCE = "Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse attacks, ICML 2020"
 BUDGETS = (0.5 / 255, 1 / 255, 2 / 255)
 MEMBERS = ("apgd-ce", "apgd-t", "fab-t", "square")
+L2_BUDGETS = (0.05, 0.1, 0.2)
 BUDGET: dict[str, Any] = {"unit": LINF, "kind": "budget", "iterative": True, "budgets": BUDGETS}
+L2_BUDGET: dict[str, Any] = {**BUDGET, "unit": L2, "budgets": L2_BUDGETS}
 
 
-def _member(module: str, kind: str, settings_of: Any) -> Any:
+def _member(module: str, kind: str, settings_of: Any, norm: str = "Linf") -> Any:
     """The `craft` of a member: a class of pyautoattack, with options from our settings and the number of classes."""
 
     def craft(target: Target, images: Tensor, labels: Tensor, budget: float, settings: Settings) -> Tensor:
@@ -26,7 +28,7 @@ def _member(module: str, kind: str, settings_of: Any) -> Any:
             made = getattr(require(f"pyautoattack.{module}", "attacks"), kind)
             options = settings_of(settings, target.classes)
             seed = int(torch.randint(2**31, ()).item())
-            attack = made(target.logits, norm="Linf", eps=budget, seed=seed, device=target.device, **options)
+            attack = made(target.logits, norm=norm, eps=budget, seed=seed, device=target.device, **options)
             if kind == "FABAttack_PT":
                 attack.targeted = True
             found = attack.perturb(images.to(target.device), labels.to(target.device))
@@ -39,31 +41,45 @@ def _targets(classes: int) -> int:
     return min(9, classes - 1)
 
 
+def _apgd(norm: str) -> Any:
+    return _member(
+        "autopgd_base", "APGDAttack", lambda s, _: {"n_iter": s["steps"], "loss": "ce", "n_restarts": 1}, norm
+    )
+
+
+def _targeted_apgd(norm: str) -> Any:
+    return _member(
+        "autopgd_base",
+        "APGDAttack_targeted",
+        lambda s, classes: {"n_iter": s["steps"], "n_target_classes": _targets(classes)},
+        norm,
+    )
+
+
+APGD: dict[str, Any] = {
+    "cost": lambda settings, _: (0, settings["steps"]),
+    "settings": {"steps": 100},
+    "source": SOURCE,
+    "access": "gradients",
+}
+TARGETED_APGD: dict[str, Any] = {
+    **APGD,
+    "cost": lambda settings, classes: (0, settings["steps"] * _targets(classes) * 0.7),
+    "classes": 4,  # the DLR loss divides by a difference of the first and the third and fourth scores
+}
+
 AUTO_ATTACK = (
+    Attack(name="apgd-ce", title="APGD on the cross-entropy", craft=_apgd("Linf"), **APGD, **BUDGET),
     Attack(
-        name="apgd-ce",
-        title="APGD on the cross-entropy",
-        craft=_member("autopgd_base", "APGDAttack", lambda s, _: {"n_iter": s["steps"], "loss": "ce", "n_restarts": 1}),
-        cost=lambda settings, _: (0, settings["steps"]),
-        settings={"steps": 100},
-        source=SOURCE,
-        access="gradients",
-        **BUDGET,
+        name="apgd-t", title="APGD on the targeted DLR loss", craft=_targeted_apgd("Linf"), **TARGETED_APGD, **BUDGET
     ),
+    Attack(name="apgd-ce-l2", title="APGD on the cross-entropy, L2", craft=_apgd("L2"), **APGD, **L2_BUDGET),
     Attack(
-        name="apgd-t",
-        title="APGD on the targeted DLR loss",
-        craft=_member(
-            "autopgd_base",
-            "APGDAttack_targeted",
-            lambda s, classes: {"n_iter": s["steps"], "n_target_classes": _targets(classes)},
-        ),
-        cost=lambda settings, classes: (0, settings["steps"] * _targets(classes) * 0.7),
-        settings={"steps": 100},
-        classes=4,  # the DLR loss divides by a difference of the first and the third and fourth scores
-        source=SOURCE,
-        access="gradients",
-        **BUDGET,
+        name="apgd-t-l2",
+        title="APGD on the targeted DLR loss, L2",
+        craft=_targeted_apgd("L2"),
+        **TARGETED_APGD,
+        **L2_BUDGET,
     ),
     Attack(
         name="fab-t",

@@ -16,7 +16,7 @@ from windowconv.hooks import evaluating
 from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
-from windowconv.lab.evaluations.protocol import Colours, Runs
+from windowconv.lab.evaluations.protocol import Colours, Metric, Runs
 from windowconv.lab.evaluations.records import made_with, read_tensors, write_record
 from windowconv.lab.robustness.conditions.bands import Spectrum, energy, spectrum
 from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition, conditions
@@ -47,6 +47,7 @@ class Conditions(SampledEvaluation):
     """
 
     name = CONDITIONS
+    metrics = (Metric("corruption-accuracy", "accuracy under corruptions (%)", "corruptions"),)
 
     def __init__(self, count: int | None = IMAGES, seed: int = 0, tested: Sequence[Condition] | None = None) -> None:
         super().__init__(count, seed)
@@ -93,7 +94,11 @@ class Conditions(SampledEvaluation):
 
     def values(self, run: Run) -> dict[str, Any] | None:
         path = self.path(run)
-        return {"conditions": read_json(path)["conditions"]} if path.is_file() else None
+        if not path.is_file():
+            return None
+        found = read_json(path)["conditions"]
+        corrupted = [each["figures"]["accuracy"] for each in found.values() if each["family"] == "corruption"]
+        return {"conditions": found, "corruptions": sum(corrupted) / len(corrupted) if corrupted else None}
 
     def sections(self, runs: Runs, colours: Colours = None, images: Images | None = None) -> list[Section]:
         return [conditions_section(runs, images, colours, self.count_of(runs))]

@@ -194,6 +194,11 @@ class Design:
         """All differences that were named beforehand, those that decide first."""
         return (*self.primaries, *self.secondary)
 
+    @property
+    def about(self) -> str:
+        """The claim, or, without one, what is compared."""
+        return self.claim or f"No claim: compares {len(self.variants)} variants with {self.variants[0].name}."
+
     def variant(self, name: str) -> Variant:
         """The variant of this name; the nearest is suggested if there is none."""
         for variant in self.variants:

@@ -61,7 +61,7 @@ Evidence = dict[str, list[Entry]]
 
 def read_evidence(checkout: Path) -> Evidence:
     """The evidence under results/studies/ of a checkout."""
-    found: Evidence = {name: [] for name in STUDIES}
+    found: Evidence = {name: [] for name, design in STUDIES.items() if design.claim}
     for path in sorted((checkout / RESULTS).glob(f"*/{STUDY}")):
         study = StudyFolder.open(path.parent)
         if study.design.claim and study.scale in EVIDENCE_SCALES and study.finished:
