@@ -16,7 +16,7 @@ from windowconv.lab.training import loading
 
 Shell = Callable[..., tuple[int, str, str]]
 SMOKES = [name for name in RECIPES if name.endswith("-smoke")]
-STAND_INS = {"cifar100": "imagenet100-32", "imagenet": "imagenette"}
+STAND_INS = {"imagenet": "imagenette"}
 
 
 @pytest.fixture(scope="module")
