@@ -15,7 +15,12 @@ ifneq ($(wildcard ../shared/data),)
 export WINDOWCONV_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-all lint bench compatibility pictures help
+# make evidence-gpu MINUTES=30: how long one slice of the studies takes, on which device, at which scale.
+MINUTES ?= 8
+DEVICE ?= cuda
+SCALE ?= strong-wide
+
+.PHONY: demo test test-all lint bench compatibility pictures evidence-gpu help
 
 help:
 	@echo "make demo      train 3x3, 7x7 and 7x7-hamming networks on Fashion-MNIST and write a report (minutes)"
@@ -24,6 +29,7 @@ help:
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
 	@echo "make compatibility  tries what windowed layers work with, and writes docs/compatibility.md (10 minutes)"
+	@echo "make evidence-gpu  go on for $(MINUTES) minutes with the studies that decide, at the published width, on a GPU"
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)
@@ -55,6 +61,13 @@ pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures
 	$(PYTHON) examples/leakage_trap.py docs/pictures
 	$(PYTHON) examples/inside_a_kernel.py docs/pictures
+
+# Cut after some minutes, as often as is needed: finished runs are in the export, from which the next slice goes on.
+evidence-gpu: $(DEV)
+	@timeout --signal=TERM $(MINUTES)m sh -e -c 'for data in cifar10 cifar100; do \
+	    $(VENV)/bin/windowconv study window-$$data --scale $(SCALE) --device $(DEVICE) --no-keep-weights \
+	    --export results/studies/window-$$data-$(SCALE); done' || \
+	    { test $$? -eq 124 && echo "The time is over: make evidence-gpu goes on from results/studies."; }
 
 $(PYTHON):
 	python3 -m venv $(VENV)
