@@ -56,7 +56,7 @@ class Entry:
 
 
 Evidence = dict[str, list[Entry]]
-"""The exported studies at evidence scale, by the name of their design; every design of the catalogue with a claim is a key."""
+"""The exported studies at evidence scale by the name of their design, of which every one with a claim is a key."""
 
 
 def read_evidence(checkout: Path) -> Evidence:
