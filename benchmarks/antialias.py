@@ -3,8 +3,8 @@
     python -m benchmarks.antialias            # writes results/antialias.md; a quarter of an hour
     python -m benchmarks.antialias --quick --out /tmp/quick
 
-Cost: forward and gradient of `BlurPool2d()` beside other ways to compute the same in torch, interleaved; the bar is 1.05
-of the fastest. Effect: the packaged trained networks as they are and after `antialias`, on test images.
+Cost: forward and gradient of `BlurPool2d()` beside other ways to compute the same in torch, interleaved; the bar is
+1.05 of the fastest. Effect: the packaged trained networks as they are and after `antialias`, on test images.
 """
 
 from __future__ import annotations
@@ -136,13 +136,14 @@ def page(record: dict[str, Any]) -> str:
     head = ["input", "layout", *(f"{name}, ms" for name in ("BlurPool2d", *WAYS)), "BlurPool2d over the best", "pairs"]
     lines = [
         "# Subsampling without aliasing",
-        f"Made by `python -m benchmarks.antialias` on {here['device']}, {here['threads']} threads, torch {here['torch']}.",
+        f"Made by `python -m benchmarks.antialias` on {here['device']}, {here['threads']} threads, "
+        f"torch {here['torch']}.",
         "## Cost",
         f"Forward and gradient of a blur of 3 taps at stride 2; medians. The bar is {BAR} of the fastest.",
         *table(head, costs),
         "## Effect on networks that were trained without it",
-        "Accuracy on all test images (%), share of pairs of shifts that get one class (%, 95 % interval), and millions of "
-        "multiply-adds of one image. No network was fine-tuned.",
+        "Accuracy on all test images (%), share of pairs of shifts that get one class (%, 95 % interval), and millions "
+        "of multiply-adds of one image. No network was fine-tuned.",
         *table(["network", "model", "accuracy", "shift consistency", "images; pairs", "multiply-adds"], effects),
     ]
     return "\n\n".join(lines) + "\n"
