@@ -84,7 +84,7 @@ def test_arguments_of_both_networks(here):
     [
         (["nowhere"], "model='nowhere'; allowed: a run folder"),
         (["cli_networks:none"], "without convolutions"),
-        (["cli_networks:ill"], "layer '2' has 144 NaN"),
+        (["cli_networks:ill"], "layer '2': weight has 144 NaN"),
         (["cli_networks:net", "--images", "absent"], "images='absent'; allowed: a folder"),
         (["cli_networks:net", "--images", "empty", "--size", "16"], "holds no images"),
         (["cli_networks:Two", "--images", "pictures", "--size", "16"], "Two cannot be called with images alone.*'y'"),

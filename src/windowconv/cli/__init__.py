@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from windowconv.cli.help import overview, registry
-from windowconv.cli.refusals import one_line
+from windowconv.cli.refusals import one_line, out_of_memory
 from windowconv.errors import InputError, WindowWarning, require, unknown
 
 GROUP = "windowconv.commands"
@@ -61,6 +61,11 @@ def _run(arguments: Sequence[str] | None) -> int:
             return command.run() or 0
     except InputError as error:
         print(f"windowconv: {error}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if (reason := out_of_memory(error)) is None:
+            raise
+        print(f"windowconv: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         reason = str(stop) or "interrupted"

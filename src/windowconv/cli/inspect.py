@@ -12,9 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from windowconv.devices import find_device
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.inspection.measure import Inspection, inspect_subject
@@ -108,11 +108,7 @@ def _arguments(texts: tuple[str, ...]) -> dict[str, Any]:
 
 def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:
     """The subject on the device, with the normalisation that was asked for."""
-    try:
-        subject.model.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device={device!r}; allowed: a device that torch can use here ({reason})") from None
+    subject.model.to(find_device(device))
     if not mean:
         return subject
     if len(mean) not in (1, subject.channels) or min(std) <= 0:

@@ -50,7 +50,7 @@ class Inspect:
     receptive_field: bool = False
     """Also compute the effective receptive field of the last convolution."""
     device: str = "cpu"
-    """A torch device: cpu, cuda, cuda:1, mps."""
+    """A torch device: cpu, cuda, cuda:1, mps; auto is cuda if it is there, else mps, else cpu."""
 
     def run(self) -> None:
         """Measure, write the files and print a summary."""

@@ -1,4 +1,4 @@
-"""What the parser refuses, as one line in the form of all other errors."""
+"""What the parser refuses and what the memory cannot hold, as one line in the form of all other errors."""
 
 from __future__ import annotations
 
@@ -55,3 +55,16 @@ def _message(lines: list[str]) -> str:
             given, allowed, choices = found.expand(form).partition("; allowed: ")
             return given + allowed + choices.replace("'", "")
     return text
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """A line for an error by which Python or torch says that memory is lacking; None for any other.
+
+    >>> out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp:127] can't allocate memory: 640 GB. Error code 12"))
+    "out of memory; use a smaller network, batch or image (can't allocate memory: 640 GB)"
+    """
+    text = " ".join(str(error).split())
+    found = re.search(r"can't allocate memory[^.]*|Storage size calculation overflowed[^.]*|.*out of memory[^.]*", text)
+    if found is None and not isinstance(error, MemoryError):
+        return None
+    return f"out of memory; use a smaller network, batch or image ({found[0] if found else text or 'MemoryError'})"

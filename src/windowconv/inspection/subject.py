@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from windowconv.checkpoint import load_weights
 from windowconv.convolving import convolving_layers
 from windowconv.errors import InputError, require, unknown
+from windowconv.finite import check_finite
 
 GROUP = "windowconv.models"  # entry points: functions (text) -> Subject, or None where the text is none of theirs
 PRETRAINED = "pretrained"
@@ -69,7 +70,8 @@ def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, 
         arguments: of the network's constructor or function, such as `num_classes`.
 
     Raises:
-        InputError: an unknown model; a function that fails; weights that do not fit; arguments that are not taken.
+        InputError: an unknown model; a function that fails; weights that do not fit, or that are NaN or infinite; arguments
+            that are not taken.
     """
     family, _, name = text.partition("/")
     if family in FAMILIES and name:
@@ -95,6 +97,7 @@ def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, 
             raise InputError(f"{error}; for another number of classes, pass --model-args num_classes=N") from None
         changed: dict[str, Any] = {"weights": Path(weights).name, "trained": True}
         subject = Subject(**{**subject.__dict__, **changed})
+    check_finite(subject.model)
     if not any(convolving_layers(subject.model)):
         kind = type(subject.model).__name__
         raise InputError(f"model={text!r}, a {kind} without convolutions; allowed: a network with convolutions")

@@ -260,7 +260,7 @@ class Execution:
     """How and where a run is carried out; results differ at most by rounding."""
 
     device: str = "cpu"
-    """A torch device: cpu, cuda, cuda:1, mps."""
+    """A torch device: cpu, cuda, cuda:1, mps; auto is cuda if it is there, else mps, else cpu."""
     threads: int | None = None
     """CPU threads; torch's own choice if not given."""
     workers: int = 2
@@ -274,6 +274,10 @@ class Execution:
     """Also write the metrics for TensorBoard, into the run folder's tensorboard/."""
 
     def __post_init__(self) -> None:
+        if self.device == "auto":  # from here on it has its name, which records hold
+            from windowconv.devices import best_device  # needs torch
+
+            object.__setattr__(self, "device", best_device())
         for name, low in (("threads", 1), ("workers", 0), ("checkpoint_minutes", 0), ("keep_checkpoints", 1)):
             value = getattr(self, name)
             if value is not None and not value >= low:

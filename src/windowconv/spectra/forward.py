@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from windowconv.errors import InputError, not_finite, unknown
+from windowconv.errors import InputError, unknown
+from windowconv.finite import check_finite_tensor
 
 LARGEST = 4 * 2**30  # bytes that one result may take
 
@@ -36,8 +37,7 @@ def device_and_dtype(model: nn.Module) -> tuple[torch.device, torch.dtype]:
         if not held.is_floating_point():
             continue
         home = home or (held.device, held.dtype)
-        if not torch.isfinite(held).all():
-            raise not_finite(f"{title}, {name!r},", int((~torch.isfinite(held)).sum()))
+        check_finite_tensor(name, held, type(model).__name__)
     if home is None:
         raise InputError(f"model={type(model).__name__}; allowed: a network with parameters")
     return home

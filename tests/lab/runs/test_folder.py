@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -213,3 +214,19 @@ def test_recording_marks_how_a_run_ended(
             raise error
     record = Run.open(tmp_path).record
     assert (record["status"], record["reason"]) == (status, reason)
+
+
+def test_no_command_goes_on_with_a_number_that_is_none(make_run: Make, tmp_path: Path, shell: Any) -> None:
+    run = make_run()
+    with safe_open(run.weights, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(run.weights)
+    name = next(name for name in reversed(tensors) if name.endswith("running_mean"))  # in no kernel
+    tensors[name][0] = float("nan")
+    save_file(tensors, run.weights, metadata)
+    Image.new("L", (12, 12)).save(image := tmp_path / "image.png")
+    for words in (f"predict {run.folder} {image}", f"evaluate {run.folder}", f"inspect {run.folder}"):
+        wanted = f"{run.folder.name}: layer {name.removesuffix('.running_mean')!r}: running_mean has 1 NaN"
+        code, out, err = shell(words)
+        assert (code, out) == (2, "")
+        assert err == f"windowconv: {wanted} or infinite values; allowed: finite numbers\n"

@@ -192,8 +192,9 @@ def test_one_process_has_rank_0_and_sums_nothing() -> None:
     [
         ("cpu", "fp16", "precision='fp16' is for GPUs; on a CPU allowed: fp32, bf16"),
         ("cpu", "tf32", "precision='tf32' is for NVIDIA GPUs; on cpu allowed"),
-        ("cpuu", "fp32", "device='cpuu' cannot be used"),
-        ("meta", "fp32", "device='meta' holds no numbers"),
+        ("cpuu", "fp32", "device='cpuu'; allowed: auto, cpu, cuda"),
+        ("cpu:7", "fp32", "device='cpu:7'; allowed: cpu, which all cores share"),
+        ("meta", "fp32", "device='meta', which holds no numbers"),
     ],
 )
 def test_what_is_not_there_is_refused(device: str, precision: str, message: str) -> None:

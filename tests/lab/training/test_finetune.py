@@ -319,7 +319,7 @@ def test_a_conversion_that_changes_the_function_is_refused_before_anything_is_wr
             "--arm 7x7-learnable-gaussian:0.2",
             "arm='7x7-learnable-gaussian:0.2' cannot keep the function: layer 'conv1': ",
         ),
-        ("--arm 1x1", "arm='1x1'; allowed: square kernels of odd size from 3 on"),
+        ("--arm 1x1", "arm='1x1'; allowed: square kernels of odd size from 3 to 1023"),
         ("--arm 7x7-haming", "did you mean 'hamming'?"),
         (
             "--data cifar10",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from windowconv.windowed import LayerWindow
 
 FORM = re.compile(r"(?P<a>\d+)x(?P<b>\d+)(-(?P<window>[a-z][a-z_]*(-[a-z_]+)*)(:(?P<params>[-\d.,e]+))?)?")
+LARGEST = 1023
+"""Taps a side: far above any network's, and below what overflows or fills a memory."""
 LEARNABLE = "learnable-"
 SUFFIXES = {
     "normalize": ("peak", "sum", "energy"),
@@ -112,14 +114,14 @@ def parse_arm(name: str) -> Arm:
     """The arm that a name means.
 
     Raises:
-        InputError: a name of another form, a kernel that is not square, even, or below 3.
+        InputError: a name of another form, a kernel that is not square, even, below 3 or beyond `LARGEST`.
     """
     match = FORM.fullmatch(name)
     if match is None:
         raise InputError(f"arm={name!r}; allowed: KxK or KxK-WINDOW, such as 3x3, 7x7, 7x7-hamming, 7x7-kaiser:8.6")
     size = int(match["a"])
-    if size != int(match["b"]) or size % 2 == 0 or size < 3:
-        raise InputError(f"arm={name!r}; allowed: square kernels of odd size from 3 on, such as 3x3 or 7x7")
+    if size != int(match["b"]) or size % 2 == 0 or not 3 <= size <= LARGEST:
+        raise InputError(f"arm={name!r}; allowed: square kernels of odd size from 3 to {LARGEST}, such as 3x3 or 7x7")
     try:
         params = tuple(float(p) for p in match["params"].split(",")) if match["params"] else ()
     except ValueError:

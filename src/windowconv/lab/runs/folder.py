@@ -12,6 +12,7 @@ from torch import nn
 
 from windowconv.checkpoint import load_weights, read_header
 from windowconv.errors import InputError
+from windowconv.finite import check_finite
 from windowconv.lab.config import RunConfig
 from windowconv.lab.models.algorithm_choice import restore_algorithms
 from windowconv.lab.models.build import from_header
@@ -65,9 +66,17 @@ class Run:
         return path
 
     def model(self) -> nn.Module:
-        """The trained network, in evaluation mode, computing as in its training: algorithms and memory format."""
+        """The trained network, in evaluation mode, computing as in its training: algorithms and memory format.
+
+        Raises:
+            InputError: no weights, those of another network, or with NaN or infinite values.
+        """
         model = from_header(read_header(self.weights))
         load_weights(model, self.weights)
+        try:
+            check_finite(model)
+        except InputError as error:
+            raise InputError(f"{self.folder.name}: {error}") from None
         restore_algorithms(model, self.record["numerics"]["algorithm"])
         layout: Any = {"memory_format": torch.channels_last}
         return model.to(**layout).eval()

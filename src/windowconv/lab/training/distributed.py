@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from windowconv.devices import find_device
 from windowconv.errors import InputError, require
 from windowconv.lab.config import Execution
 
@@ -142,24 +143,12 @@ def configure(execution: Execution) -> None:
     """Set the number of CPU threads for this process; an `InputError` for a device that is not there."""
     if execution.threads is not None:
         torch.set_num_threads(execution.threads)
-    check_device(execution.device)
-
-
-def check_device(name: str) -> torch.device:
-    """The torch device of this name; an `InputError` if it is not there or holds no numbers."""
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name!r} cannot be used: {str(error).splitlines()[0]}") from None
-    if device.type == "meta":
-        raise InputError("device='meta' holds no numbers; use cpu or cuda")
-    return device
+    find_device(execution.device)
 
 
 def check_precision(precision: str, name: str) -> torch.device:
     """The torch device of this name; an `InputError` if it is not there or cannot train in this precision."""
-    device = check_device(name)
+    device = find_device(name)
     if precision == "fp16" and device.type == "cpu":
         raise InputError("precision='fp16' is for GPUs; on a CPU allowed: fp32, bf16")
     if precision == "tf32" and device.type != "cuda":

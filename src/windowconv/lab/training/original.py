@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from windowconv.checkpoint import read_state
 from windowconv.errors import InputError
+from windowconv.finite import check_finite
 from windowconv.lab.config import Training
 from windowconv.lab.models.build import BUILDERS, FAMILIES, build
 from windowconv.lab.models.matching import BASELINE, start_widths
@@ -80,7 +81,7 @@ def load_original(training: Training, channels: int, head: str, state: State, na
         name: of their file.
 
     Raises:
-        InputError: the weights are of another network.
+        InputError: the weights are of another network, or are NaN or infinite.
     """
     wrong = f"weights={name!r} are not those of model={training.network!r} before any conversion: "
     key = f"{head}.weight"
@@ -97,6 +98,10 @@ def load_original(training: Training, channels: int, head: str, state: State, na
         network.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(wrong + " ".join(str(error).split())) from None
+    try:
+        check_finite(network)
+    except InputError as error:
+        raise InputError(f"weights={name!r}: {error}") from None
     return Original(network.eval(), head, classes)
 
 

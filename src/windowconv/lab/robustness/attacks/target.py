@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from windowconv.errors import InputError, require
+from windowconv.finite import check_finite
 from windowconv.kernel_geometry import copy_model
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.robustness.attacks.norms import Shape
@@ -32,12 +33,13 @@ class Target:
         device: where the model computes.
 
     Raises:
-        InputError: fewer than two classes.
+        InputError: fewer than two classes; weights that are NaN or infinite.
     """
 
     def __init__(self, model: nn.Module, classes: int, shape: Shape, device: torch.device | str = "cpu") -> None:
         if classes < 2:
             raise InputError(f"classes={classes}; attacks need 2 or more")
+        check_finite(model)
         self.device = torch.device(device)
         self.model = copy_model(model).to(self.device).eval().requires_grad_(False)
         self.classes, self.shape = classes, shape
