@@ -85,7 +85,7 @@ def convert(
     plan = plan_conversion(
         model, window=window, kernel_size=kernel_size, include=include, exclude=exclude, preserve=preserve
     )
-    _check_ties(model, plan)
+    check_ties(model, plan)
     warn_skipped(plan.layers)
     _warn(plan)
     result = model if inplace else copy_model(model)
@@ -121,7 +121,7 @@ def _replace(module: Convolution, weight: nn.Parameter) -> None:
         module.weight = weight
 
 
-def _check_ties(model: nn.Module, plan: ConversionPlan) -> None:
+def check_ties(model: nn.Module, plan: ConversionPlan) -> None:
     """Modules that share a weight must be converted alike where the weight changes."""
     owners = defaultdict(list)
     for name, module in model.named_modules():

@@ -46,10 +46,7 @@ def best_device() -> str:
 
     It is said once on standard error, by the first of several processes.
     """
-    if torch.cuda.is_available():
-        found = "cuda"
-    else:
-        found = "mps" if torch.backends.mps.is_available() else "cpu"
+    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if os.environ.get("RANK", "0") == "0":
         print(f"device: {found}", file=sys.stderr, flush=True)
     return found

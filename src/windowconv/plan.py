@@ -142,7 +142,7 @@ def plan_layer(
     old = kernel_taps(layer)
     if (reason := unfit(layer)) is not None:
         return LayerPlan(name, "skip", reason, old, old, layer.padding)
-    if not chosen and max(old) > 1 and old == tuple(layer.stride):
+    if not chosen and is_patch_embedding(layer):
         return LayerPlan(name, "leave", "non-overlapping patches", old, old, layer.padding)
     try:
         size = grown_size(name, layer, kernel_size)
@@ -161,6 +161,12 @@ def plan_layer(
     reason = f"{kept}: keeps its function" if kept else ""
     frozen = bool(kept) and not layer.weight.requires_grad
     return LayerPlan(name, "window", reason, old, size, padding, spec, amplification, preserve or bool(kept), frozen)
+
+
+def is_patch_embedding(layer: Convolution) -> bool:
+    """Whether a convolution's kernel covers its input once, without overlap."""
+    size = kernel_taps(layer)
+    return max(size) > 1 and size == tuple(layer.stride)
 
 
 def start_values(spec: Window | LearnableWindow, size: tuple[int, ...]) -> np.ndarray:

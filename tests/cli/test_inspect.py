@@ -47,7 +47,7 @@ def test_page_json_and_summary(here, capsys):
     assert main(["inspect", "cli_networks:net", "--out", "found"]) == 0
     said = capsys.readouterr().out
     assert "2 convolutions with kernels of more than one tap" in said
-    assert "model = windowconv.convert(model, window='hamming', kernel_size={3: 7}, preserve=True" in said
+    assert "model = windowconv.convert(model, window='hamming', kernel_size={3: 7, 5: 7}, preserve=True" in said
     record = json.loads((here / "found" / "inspection.json").read_text())
     assert record["schema_version"] == 1
     assert [row["layer"] for row in record["layers"]] == ["0", "2"]

@@ -8,14 +8,14 @@ import torch
 from timm.layers.blur_pool import BlurPool2d
 from torch import nn
 
-from windowconv import WindowWarning, convert, effective
+from windowconv import convert, effective
 from windowconv.errors import InputError
 from windowconv.inspection.comparison import difference
 from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject
-from windowconv.inspection.summary_text import suggested_calls, summary
+from windowconv.inspection.summary_text import summary
 from windowconv.report import Figure, Table, render
 from windowconv.spectra.network import leakage
 
@@ -101,13 +101,12 @@ def test_computed_kernels_are_measured_said_and_not_suggested():
     found = inspect_subject(Subject("normed", nn.Sequential(*layers, BlurPool2d(8)).eval(), 3, 32))
     assert [layer.name for layer in found.leakage.layers] == ["0", "2"]
     assert [effect.layer for effect in found.effects] != []
-    calls = suggested_calls(found)
-    assert len(calls) == 1
-    assert calls[0].endswith("include=['2'])")
+    assert found.advice is not None
+    assert found.advice.call.endswith("kernel_size={7: 9}, preserve=True, exclude=['0'])")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what is suggested runs without a warning of skipped layers
         warnings.filterwarnings("ignore", "preserve=True amplifies")
-        convert(found.subject.model, window="hamming", preserve=True, include=["2"])
+        convert(found.subject.model, **found.advice.arguments)
     text = " ".join(summary(found))
     assert "1 layer left out, whose kernels are not known" in text
     assert "BlurPool2d calls conv2d with a kernel of its own" in render(make_page(found))
@@ -124,7 +123,7 @@ def test_a_network_of_registered_layers(monkeypatch):
     assert found.effects == ()
     assert found.gratings is not None
     assert found.gratings[1].size == 128
-    assert "Smooth" not in str(suggested_calls(found))
+    assert found.advice is None
     assert "Gratings" in render(make_page(found))
 
 
@@ -138,23 +137,10 @@ def test_summary_says_the_figures(subject):
     assert "1 layer of 3x3 is too small for a tapering window" in text
 
 
-def test_the_calls_can_be_made(subject):
-    found = inspect_subject(subject)
-    made = suggested_calls(found)
-    assert made
-    for call in made:
-        names = {"windowconv": __import__("windowconv"), "model": subject.model}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WindowWarning)  # preserving amplifies the raw weights
-            exec(call, names)
-        x = torch.rand(2, 3, 16, 16)
-        torch.testing.assert_close(names["model"](x), subject.model(x), rtol=1e-4, atol=1e-5)
-
-
 def test_nothing_to_try_where_all_is_windowed(subject):
     net = convert(subject.model, window="hamming", kernel_size={3: 7, 5: 7})
     found = inspect_subject(Subject("windowed", net.eval(), 3, 16))
-    assert suggested_calls(found) == []
+    assert found.advice is None
     assert "every layer with a kernel of more than one tap is windowed already." in render(make_page(found))
     assert "2 of them windowed" in summary(found)[0]
 

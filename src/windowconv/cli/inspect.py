@@ -20,7 +20,7 @@ from windowconv.files import replace_file
 from windowconv.inspection.measure import Inspection, inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject, open_subject
-from windowconv.inspection.summary_text import suggested_calls, summary
+from windowconv.inspection.summary_text import summary
 from windowconv.report import write
 
 IMAGES = "windowconv.images"  # entry points: functions (text, channels, size, count) -> images in [0, 1], or None
@@ -143,7 +143,7 @@ def _read_images(subject: Subject, source: ImageSource) -> Tensor:
 
 def _record(inspections: list[Inspection]) -> dict[str, Any]:
     first, *rest = inspections
-    found = {**first.as_dict(), "summary": summary(first), "try": suggested_calls(first)}
+    found = {**first.as_dict(), "summary": summary(first), "try": [] if first.advice is None else [first.advice.call]}
     if rest:
         found["against"] = {**rest[0].as_dict(), "summary": summary(rest[0])}
     return _finite(found)
@@ -163,8 +163,8 @@ def _print(inspections: list[Inspection], out: Path) -> None:
         print(f"{inspection.subject.name}\n")
         print(inspection.leakage, end="\n\n")
         print("\n".join(summary(inspection)), end="\n\n")
-        if found := suggested_calls(inspection):
-            print("Suggested:\n  " + "\n  ".join(found), end="\n\n")
+        if (advice := inspection.advice) is not None:
+            print(f"Suggested:\n  {advice.call}\n{advice.note}", end="\n\n")
     print(f"Written: {(out / 'report.html').resolve()}, and inspection.json in the same folder")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
+from windowconv.inspection.advice import Advice, advise
 from windowconv.inspection.subject import Subject
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
@@ -45,6 +46,7 @@ class Inspection:
     Attributes:
         gratings: the first layer's name, and its responses to gratings.
         changed: the Fourier heat map of the share of images whose class changes.
+        advice: the conversion to try; None where a window helps nowhere.
         seconds: the time that each measurement took.
     """
 
@@ -58,6 +60,7 @@ class Inspection:
     shift: ShiftConsistency | None
     changed: FourierHeatMap | None
     field: ReceptiveField | None
+    advice: Advice | None
     seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,9 +116,10 @@ def inspect_subject(
     found: dict[str, Any] = dict.fromkeys(("aliasing", "features", "shift", "changed"))
     if images is not None:
         found = _with_images(subject, images, heat_map, clock)
-    field = clock.time("receptive field", lambda: _field(subject, progress)) if receptive_field else None
+    found["field"] = clock.time("receptive field", lambda: _field(subject, progress)) if receptive_field else None
     count = 0 if images is None else len(images)
-    return Inspection(subject, measured, effects, gratings, count, field=field, seconds=clock.seconds, **found)
+    advice = advise(model, effects)
+    return Inspection(subject, measured, effects, gratings, count, advice=advice, seconds=clock.seconds, **found)
 
 
 def _gratings(model: nn.Module, measured: NetworkLeakage) -> tuple[str, Selectivity] | None:

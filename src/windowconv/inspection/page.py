@@ -15,7 +15,7 @@ from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.summary_text import by_size, pair_curves, suggested_calls, summary
+from windowconv.inspection.summary_text import by_size, pair_curves, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
 from windowconv.spectra.filters import filters_of, sampled
@@ -78,8 +78,8 @@ def _facts(both: Sequence[Inspection]) -> dict[str, str]:
 
 
 def _suggestions(inspection: Inspection) -> list[Text]:
-    calls = suggested_calls(inspection)
-    return [Text("Suggested:"), Text("\n".join(calls), code=True)] if calls else []
+    advice = inspection.advice
+    return [] if advice is None else [Text("Suggested:"), Text(advice.call, code=True), Text(advice.note)]
 
 
 def _layers(inspection: Inspection) -> Table:

@@ -70,8 +70,8 @@ def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, 
         arguments: of the network's constructor or function, such as `num_classes`.
 
     Raises:
-        InputError: an unknown model; a function that fails; weights that do not fit, or that are NaN or infinite; arguments
-            that are not taken.
+        InputError: an unknown model; a function that fails; weights that do not fit, or are NaN or infinite; arguments that
+            are not taken.
     """
     family, _, name = text.partition("/")
     if family in FAMILIES and name:

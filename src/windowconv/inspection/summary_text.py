@@ -7,15 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from windowconv.eligibility import unfit
+from windowconv.inspection.advice import WORTH
 from windowconv.inspection.measure import Inspection
 from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import ONE_TAP, LayerLeakage
-from windowconv.spectra.window_effects import GROWN, WindowEffect
+from windowconv.spectra.window_effects import GROWN
 from windowconv.tables import by_sign
 
 QUARTER = RADII.index(1 / 4)
-WORTH = 0.02  # of L(1/4): a smaller change is not worth a suggestion
 
 
 def summary(inspection: Inspection) -> list[str]:
@@ -90,8 +89,8 @@ def _window(inspection: Inspection) -> str:
         )
         if better:
             parts.append(
-                "The window alone would change the network's outputs: the call below preserves them as a starting "
-                "point for fine-tuning."
+                "The window alone would change the network's outputs: the call below preserves them, in larger kernels, "
+                "as a starting point for fine-tuning."
             )
     if small:
         sizes = ", ".join(sorted({by_sign(effect.kernel) for effect in small}))
@@ -129,35 +128,6 @@ def _shift(inspection: Inspection) -> str:
         f"Two shifts of one image by up to {shift.max_shift} pixels get the same class in {shift.share:.1%} of "
         f"{shift.pairs} pairs (95 % interval {shift.low:.1%} to {shift.high:.1%})."
     )
-
-
-def suggested_calls(inspection: Inspection) -> list[str]:
-    """Suggested `convert` calls, as code: windows where they fit, larger kernels where they do not.
-
-    Layers that `convert` skips are left out.
-    """
-    found = []
-    model = inspection.subject.model
-    able = [effect for effect in inspection.effects if unfit(model.get_submodule(effect.layer)) is None]
-    fits = [effect for effect in able if effect.change is not None and effect.change <= -WORTH]
-    small = [effect for effect in able if effect.change is None]
-    if fits:
-        rest = _include(fits, len(inspection.effects))
-        found.append(f"model = windowconv.convert(model, window='hamming', preserve=True{rest})")
-    if small:
-        sizes = sorted({max(effect.kernel) for effect in small})
-        grown = "{" + ", ".join(f"{size}: {GROWN}" for size in sizes) + "}"
-        rest = _include(small, len(inspection.effects))
-        found.append(f"model = windowconv.convert(model, window='hamming', kernel_size={grown}, preserve=True{rest})")
-    return found
-
-
-def _include(effects: Sequence[WindowEffect], of: int) -> str:
-    """The argument that names these layers; nothing where they are all there are."""
-    names = [effect.layer for effect in effects]
-    if len(names) == of:
-        return ""
-    return f", include=[{', '.join(map(repr, names))}]"
 
 
 def by_size(layers: Sequence[LayerLeakage]) -> dict[str, list[LayerLeakage]]:

@@ -88,11 +88,20 @@ def window_effects(
     return tuple(sorted(effects, key=lambda e: (e.change is None, e.change or 0.0, -e.now[1])))
 
 
+def fit_for_window(taps: int) -> int:
+    """A side's taps if they are enough for a window or one; else what to grow them to, of the same parity.
+
+    >>> [fit_for_window(taps) for taps in (1, 2, 3, 4, 5)]
+    [1, 8, 7, 8, 5]
+    """
+    return taps if taps == 1 or taps >= SMALLEST else GROWN + (taps + GROWN) % 2
+
+
 def _effect(name: str, kernels: Tensor, window: WindowLike) -> WindowEffect:
     """The effect of a window on single kernels (pairs, 1, *kernel)."""
     size = tuple(kernels.shape[2:])
     fits = min(k for k in size if k > 1) >= SMALLEST
-    target = size if fits else tuple(k if k == 1 else max(k, GROWN) for k in size)
+    target = size if fits else tuple(map(fit_for_window, size))
     values = torch.tensor(window_values(as_window(window, target), target))
     least = _means(values[None, None])
     now = _means(kernels)
