@@ -17,11 +17,13 @@ from torch import Tensor
 from windowconv.devices import find_device
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.inspection.inputs import InputOptions
 from windowconv.inspection.measure import Inspection, inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject, open_subject
 from windowconv.inspection.summary_text import summary
 from windowconv.report import write
+from windowconv.tables import by_sign
 
 IMAGES = "windowconv.images"  # entry points: functions (text, channels, size, count) -> images in [0, 1], or None
 SCHEMA_VERSION = 1
@@ -54,6 +56,8 @@ def inspect(
     images: str | None = None,
     count: int = 32,
     size: int | None = None,
+    input_shape: tuple[str, ...] = (),
+    inputs: Path | None = None,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     heat_map: bool = False,
@@ -80,10 +84,11 @@ def inspect(
     if heat_map and images is None:
         raise InputError("heat-map=True; allowed: only together with --images DIR")
     source = None if images is None else ImageSource(images, count, size)
-    subjects = [open_subject(model, weights, _arguments(model_args))]
+    subjects = [open_subject(model, weights, constructor_arguments(model_args))]
     if against is not None:
-        subjects.append(open_subject(against, against_weights, _arguments(against_args)))
-    subjects = [_prepared(subject, device, mean, std) for subject in subjects]
+        subjects.append(open_subject(against, against_weights, constructor_arguments(against_args)))
+    given = InputOptions(input_shape, inputs).tensors(1) if input_shape or inputs else ()
+    subjects = [_prepared(_taking(subject, given), device, mean, std) for subject in subjects]
     inspections = [_measure(subject, source, heat_map, receptive_field) for subject in subjects]
     out = out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subjects[0].name)
     write(make_page(*inspections), out / "report.html")
@@ -92,7 +97,7 @@ def inspect(
     _print(inspections, out)
 
 
-def _arguments(texts: tuple[str, ...]) -> dict[str, Any]:
+def constructor_arguments(texts: tuple[str, ...]) -> dict[str, Any]:
     """Arguments of a constructor from NAME=VALUE; values are numbers, True, False, None, tuples, or else text."""
     found: dict[str, Any] = {}
     for text in texts:
@@ -104,6 +109,16 @@ def _arguments(texts: tuple[str, ...]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[name.strip()] = value.strip()
     return found
+
+
+def _taking(subject: Subject, inputs: tuple[Tensor, ...]) -> Subject:
+    """The subject, with the images that the first of its inputs stands for and with the others."""
+    if not inputs:
+        return subject
+    channels, *sides = inputs[0].shape[1:] or (0,)
+    if not sides or len(set(sides)) > 1:
+        raise InputError(f"input-shape={by_sign(inputs[0].shape[1:])}; allowed: channels and equal sides, as 3x224x224")
+    return replace(subject, channels=channels, size=sides[0], others=inputs[1:])
 
 
 def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Subject:

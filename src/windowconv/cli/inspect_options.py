@@ -40,6 +40,11 @@ class Inspect:
     """Number of images to use."""
     size: int | None = None
     """Image size in pixels. Default: the network's input size; for package.module:function, the images' own."""
+    input_shape: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SHAPE...")] = ()
+    """The shape of each of the network's inputs without the batch, such as 3x64x64 10 for an image and ten numbers;
+    77:int is 77 whole numbers. The first is the images'; the others are noise, or 0."""
+    inputs: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Example inputs instead: a tensor or a list of tensors that torch.save wrote, each with a batch."""
     mean: tuple[float, ...] = ()
     """Per-channel mean that images in [0, 1] are normalised by. Default: that of torchvision, timm or the run;
     none for package.module:function."""

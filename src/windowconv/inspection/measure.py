@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.inspection.advice import Advice, advise
+from windowconv.inspection.inputs import called_with
 from windowconv.inspection.subject import Subject
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
@@ -114,9 +115,10 @@ def inspect_subject(
     effects = clock.time("what a window would change", lambda: window_effects(model))
     gratings = clock.time("gratings", lambda: _gratings(model, measured))
     found: dict[str, Any] = dict.fromkeys(("aliasing", "features", "shift", "changed"))
-    if images is not None:
-        found = _with_images(subject, images, heat_map, clock)
-    found["field"] = clock.time("receptive field", lambda: _field(subject, progress)) if receptive_field else None
+    with called_with(model, subject.others):
+        if images is not None:
+            found = _with_images(subject, images, heat_map, clock)
+        found["field"] = clock.time("receptive field", lambda: _field(subject, progress)) if receptive_field else None
     count = 0 if images is None else len(images)
     advice = advise(model, effects)
     return Inspection(subject, measured, effects, gratings, count, advice=advice, seconds=clock.seconds, **found)

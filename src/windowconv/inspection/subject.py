@@ -38,6 +38,7 @@ class Subject:
         weights: the source of the weights, as text.
         trained: whether the weights are those of a trained network.
         data: the training data, as --images takes it; None if unknown.
+        others: inputs that it takes after the images, each with the batch as its first axis.
         facts: more about the network, by name, such as its test accuracy.
     """
 
@@ -50,6 +51,7 @@ class Subject:
     weights: str = "random"
     trained: bool = False
     data: str | None = None
+    others: tuple[Tensor, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -70,8 +72,8 @@ def open_subject(text: str, weights: str | None = None, arguments: Mapping[str, 
         arguments: of the network's constructor or function, such as `num_classes`.
 
     Raises:
-        InputError: an unknown model; a function that fails; weights that do not fit, or are NaN or infinite; arguments that
-            are not taken.
+        InputError: an unknown model; a function that fails; weights that do not fit, or are NaN or infinite; arguments
+            that are not taken.
     """
     family, _, name = text.partition("/")
     if family in FAMILIES and name:

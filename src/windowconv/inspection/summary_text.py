@@ -89,8 +89,8 @@ def _window(inspection: Inspection) -> str:
         )
         if better:
             parts.append(
-                "The window alone would change the network's outputs: the call below preserves them, in larger kernels, "
-                "as a starting point for fine-tuning."
+                "The window alone would change the network's outputs: the call below preserves them, in larger "
+                "kernels, as a starting point for fine-tuning."
             )
     if small:
         sizes = ", ".join(sorted({by_sign(effect.kernel) for effect in small}))

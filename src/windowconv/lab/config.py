@@ -110,8 +110,9 @@ class Training:
     """L2 decay of the raw weights (paper: 0.001; ImageNet: 0.0001)."""
     decoupled_decay: bool = False
     """Divide the decay by the peak learning rate, so that weights shrink at a pace that does not depend on it."""
-    decay: Literal["all", "weights"] = "all"
-    """Which parameters decay: all, or only the weights of convolutions and linear layers (paper: all)."""
+    decay: Literal["all", "weights", "unwindowed"] = "all"
+    """Which parameters decay: all; only the weights of convolutions and linear layers; or all but the weights of
+    layers with a window (paper: all)."""
     l1: float = 0.0
     """L1 penalty: this times the sum of absolute raw weights of convolutions and linear layers is added to the loss
    ."""
@@ -193,7 +194,10 @@ class FinetuneTraining(Training):
     schedule: Schedule = "cosine"
     """Learning rate schedule: drops at milestones, a cosine, or one cycle up and down."""
     weight_decay: float = 1e-4
-    """L2 decay of the raw weights; keep it small, as they are larger where a window was divided out."""
+    """L2 decay of the raw weights."""
+    decay: Literal["all", "weights", "unwindowed"] = "unwindowed"
+    """Which parameters decay: all; only the weights of convolutions and linear layers; or all but the weights of
+    layers with a window, on which decay acts more strongly, as they are larger where a window was divided out."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def run(model: nn.Module, images: Tensor) -> Any:
     except TypeError as error:
         raise InputError(
             f"model={type(model).__name__} cannot be called with images alone ({error}); allowed: a model of one "
-            "input, such as a module that gives this one its other inputs"
+            "input, such as a module that gives this one its other inputs, or windowconv inspect with --input-shape"
         ) from None
     try:
         return model(images)

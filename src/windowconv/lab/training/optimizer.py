@@ -15,6 +15,8 @@ from windowconv.lab.models.airbench import Whitening
 from windowconv.lab.models.arm_layers import gradient_factors
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.replicas import Replicas
+from windowconv.windowed import WindowedMixin
+from windowconv.windows import Window
 
 Factors = list[tuple[Tensor, Tensor]]
 
@@ -25,15 +27,19 @@ def is_weight(name: str, parameter: Tensor) -> bool:
 
 
 def make_optimizer(replicas: Replicas, config: Training) -> torch.optim.SGD:
-    """SGD on the raw weights; with decay="weights" only kernels and matrices decay, not norms, biases and windows.
+    """SGD on the raw weights; with decay="weights" only kernels and matrices decay, not norms, biases and windows; with
+    decay="unwindowed" all but the raw weights under a window.
 
     Each group has "lr_factor", its learning rate over the others'; a decoupled decay is divided by its peak rate.
     """
     single = dict(replicas.networks[0].named_parameters())
     biases = norm_biases(replicas.networks[0])
+    windowed = windowed_weights(replicas.networks[0])
     groups: dict[tuple[bool, float], list[Tensor]] = defaultdict(list)
     for name, part in replicas.parts(0):
-        decays = config.decay == "all" or is_weight(name, single[name])
+        decays = {"all": True, "weights": is_weight(name, single[name]), "unwindowed": name not in windowed}[
+            config.decay
+        ]
         groups[decays, config.bias_lr if name in biases else 1.0].append(part.whole)
     chosen = []
     for (decays, factor), parameters in sorted(groups.items(), key=lambda group: not group[0][0]):
@@ -43,6 +49,12 @@ def make_optimizer(replicas: Replicas, config: Training) -> torch.optim.SGD:
         chosen.append({"params": parameters, "weight_decay": decay, "lr_factor": factor})
     settings: dict[str, Any] = {"lr": config.lr, "momentum": config.momentum, "nesterov": config.nesterov}
     return torch.optim.SGD(chosen, **settings)
+
+
+def windowed_weights(network: nn.Module) -> set[str]:
+    """The names of the raw weights of layers that have a window."""
+    layers = (item for item in network.named_modules() if isinstance(item[1], WindowedMixin))
+    return {f"{name}.weight" if name else "weight" for name, layer in layers if layer.window != Window("boxcar")}
 
 
 def norm_biases(network: nn.Module) -> set[str]:
