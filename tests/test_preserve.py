@@ -123,3 +123,33 @@ def test_unet_upsampling_keeps_its_shape():
     assert isinstance(grown, WindowedConvTranspose2d)
     assert grown.padding == (3, 3)
     assert grown(torch.rand(1, 4, 5, 5)).shape == layer(torch.rand(1, 4, 5, 5)).shape
+
+
+def network(trained: bool):
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)
+    ).eval()
+    nn.init.normal_(net[1].weight, 1, 0.02)  # as generative networks start
+    if trained:
+        nn.init.normal_(net[1].bias)
+    return net
+
+
+def test_by_default_trained_weights_keep_their_function_and_others_are_drawn():
+    x = torch.randn(2, 2, 9, 9)
+    for trained, preserve, kept in [
+        (True, None, True),
+        (True, False, False),
+        (False, None, False),
+        (False, True, True),
+    ]:
+        net = network(trained)
+        with torch.no_grad():
+            expected = net(x)
+            got = convert(net, kernel_size=7, preserve=preserve)(x)
+        assert torch.allclose(got, expected, atol=1e-5) == kept
+    assert [layer.reason for layer in plan_conversion(network(True), kernel_size=7).layers] == [
+        "trained: keeps its function"
+    ] * 2
+    # the same size: the window that is asked for, as always
+    assert not any(layer.preserve for layer in plan_conversion(network(True)).layers)

@@ -31,7 +31,7 @@ def convert(
     kernel_size: KernelSize = None,
     include: Patterns = None,
     exclude: Patterns = None,
-    preserve: bool = False,
+    preserve: bool | None = None,
     inplace: bool = False,
     optimizer: Optimizers = None,
 ) -> Model:
@@ -43,11 +43,12 @@ def convert(
     whose weight is computed (parametrisations, weight norm, pruning) are skipped, with one warning that lists them.
     `plan_conversion` shows the effect in advance.
 
-    A larger kernel keeps the output's shape: p' = p + d (k' - k) / 2. Without `preserve` its weight is
-    reinitialised: normally distributed with the old weight's root mean square times sqrt(old taps / new taps). For
-    an untrained model that is its own initialisation at the new size. Equal weights (an online and a target network)
-    stay equal. Frozen weights (`requires_grad=False`) are not reinitialised, nor are weights equal to them: those
-    layers compute the same function as before, as with `preserve`, and a learnable window in a frozen one is frozen.
+    A larger kernel keeps the output's shape: p' = p + d (k' - k) / 2. Its weight keeps its function if it is trained,
+    or with `preserve`; else it is reinitialised: normally distributed with the old weight's root mean square times
+    sqrt(old taps / new taps). For an untrained model that is its own initialisation at the new size. Equal weights (an
+    online and a target network) stay equal. Frozen weights (`requires_grad=False`) are not reinitialised, nor are
+    weights equal to them: those layers compute the same function as before, as with `preserve`, and a learnable window
+    in a frozen one is frozen.
 
     Args:
         model: any module tree.
@@ -57,9 +58,11 @@ def convert(
         include: name patterns (`"layer1.*"`, or an ancestor's name), or a callable (name, layer) -> bool; only
             these are converted, patch embeddings too. None is all.
         exclude: the same, for layers to leave as they are.
-        preserve: the converted model computes the same function: the old taps in the middle, divided by the
+        preserve: True: the converted model computes the same function: the old taps in the middle, divided by the
             window. For pretrained networks. Weight decay then acts on the amplified raw weight (see the docs
-            on fine-tuning).
+            on fine-tuning). False: larger kernels are drawn anew. None: they keep their function in a model that is
+            visibly trained, which the biases of its normalisation layers show, and are drawn anew in others; say
+            True for a trained model without such layers.
         inplace: convert `model` itself instead of a copy.
         optimizer: one or several that hold the model's parameters, with `inplace`. The new parameters of grown kernels
             and of learnable windows take their places in it; the state of unchanged parameters is kept.

@@ -16,7 +16,7 @@ from windowconv.integers import as_int
 from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, kernel_taps, tap_offset
 from windowconv.learnable import LearnableWindow
 from windowconv.tables import by_sign, format_table
-from windowconv.weight_content import kept_functions
+from windowconv.weight_content import is_trained, kept_functions
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, as_window, window_values
 
@@ -28,9 +28,9 @@ class LayerPlan:
     """The plan for one layer.
 
     `action` is "window" (becomes a windowed layer), "leave" (left alone by default) or "skip" (cannot be converted).
-    `preserve`: the layer keeps its function, as asked or because it is frozen or a copy of a frozen layer, which
-    `reason` then says. `frozen`: because its weight is. `amplification` is the largest factor by which keeping the
-    function enlarges a raw weight: 1 / (the window's smallest value over the old taps).
+    `preserve`: the layer keeps its function, as asked or because it is trained, frozen or a copy of a frozen layer,
+    which `reason` then says. `frozen`: because its weight is. `amplification` is the largest factor by which keeping
+    the function enlarges a raw weight: 1 / (the window's smallest value over the old taps).
     """
 
     name: str
@@ -81,7 +81,7 @@ def plan_conversion(
     kernel_size: KernelSize = None,
     include: Patterns = None,
     exclude: Patterns = None,
-    preserve: bool = False,
+    preserve: bool | None = None,
 ) -> ConversionPlan:
     """What `convert` would do with these arguments, without changing the model.
 
@@ -103,7 +103,12 @@ def plan_conversion(
     included = matching(found, include, "include")
     excluded = matching(found, exclude, "exclude")
     chosen = {n: m for n, m in found.items() if (include is None or n in included) and n not in excluded}
-    kept = {} if kernel_size is None else kept_functions({n: m for n, m in chosen.items() if unfit(m) is None})
+    kept = {}
+    if kernel_size is not None:
+        able = {name: layer for name, layer in chosen.items() if unfit(layer) is None}
+        trained = dict.fromkeys(able, "trained") if preserve is None and is_trained(model) else {}
+        kept = trained | kept_functions(able)
+    preserve = bool(preserve)
     named = include is not None
     layers = [
         plan_layer(name, layer, window, kernel_size, named, preserve, kept.get(name, ""))
@@ -183,7 +188,14 @@ def _amplification(name: str, layer: Convolution, size: tuple[int, ...], values:
     inside = values[tuple(slice(o, o + k) for o, k in zip(places, kernel_taps(layer), strict=True))]
     magnitudes = np.abs(inside if kept else values)
     if (magnitudes <= 1e-12 * np.abs(values).max()).any():
-        what, also = (f"{kept}: keeps its function", ", or exclude the layer") if kept else ("preserve=True", "")
+        what, also = (
+            (
+                f"{kept}: keeps its function",
+                ", or exclude the layer" + (", or preserve=False" if kept == "trained" else ""),
+            )
+            if kept
+            else ("preserve=True", "")
+        )
         raise InputError(
             f"layer {name!r}: {what} with a window that is zero at some of {by_sign(size)} taps; "
             f"allowed: windows without zeros, such as 'hamming'{also}"

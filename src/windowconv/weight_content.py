@@ -65,3 +65,18 @@ def kept_functions(layers: Mapping[str, nn.Module]) -> dict[str, str]:
         if name not in frozen and tuple(weight.shape) in shapes and (twin := names.get(content(weight))) is not None:
             kept[name] = f"equal to {twin!r}, which is frozen"
     return kept
+
+
+def is_trained(model: nn.Module) -> bool:
+    """Whether a model has visibly been trained: the biases of a normalisation layer differ from each other.
+
+    They start alike, and training or loading weights changes that. A model without such layers is never seen to be
+    trained.
+    """
+    for layer in model.modules():
+        bias = layer._parameters.get("bias") if "Norm" in type(layer).__name__ else None
+        if bias is not None and bias.numel() > 1 and has_content(bias):
+            held = bias.detach()
+            if bool((held != held.flatten()[0]).any()):
+                return True
+    return False

@@ -38,7 +38,7 @@ class Ratio:
             return "faster"
         if self.low > 1 + CLOSE:
             return "slower"
-        return "the same" if 1 - CLOSE <= self.low and self.high <= 1 + CLOSE else "not clear"
+        return "the same" if self.low >= 1 - CLOSE and self.high <= 1 + CLOSE else "not clear"
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], seconds: float, device: torch.device) -> Seconds:

@@ -23,10 +23,12 @@ from windowconv.lab.config import FinetuneTraining, RunConfig, Training
 from windowconv.lab.data import load
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import network_spec
+from windowconv.lab.models.replicas import Alone
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training import finetune as tuning
 from windowconv.lab.training.finetune import channel_repeats, check_preserved, starting_network
 from windowconv.lab.training.loop import Loop
+from windowconv.lab.training.optimizer import make_optimizer
 from windowconv.lab.training.original import Original, find_head, load_original, read_weights
 from windowconv.windowed import WindowedMixin
 
@@ -435,3 +437,15 @@ def test_a_recipe_gives_all_but_the_network() -> None:
     given = found.training
     assert (given.image_size, given.epochs, given.crop_area, found.data) == (64, 12, (0.1, 1.0), "imagenet")
     assert (given.network, given.width, given.depth, given.match, found.preserve) == (REQUIRED, 64, 4, "none", True)
+
+
+def test_converted_layers_do_not_decay_by_default() -> None:
+    torch.manual_seed(0)
+    network = build("resnet18-cifar", {"arm": "7x7-hamming", "classes": 4, "channels": 3, "widths": (16, 16, 16, 16)})
+    replicas = Alone(network)
+    for settings, decaying in ((FinetuneTraining(), False), (FinetuneTraining(decay="all"), True)):
+        groups = make_optimizer(replicas, settings).param_groups
+        decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+        assert sum(map(len, (group["params"] for group in groups))) == len(list(network.parameters()))
+        assert bool(decays[id(network.get_submodule("layer1.0.conv1").weight)]) == decaying
+        assert decays[id(network.get_submodule("fc").weight)] == settings.weight_decay
