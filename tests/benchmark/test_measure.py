@@ -21,7 +21,7 @@ def always_fft(monkeypatch):
     monkeypatch.setattr(choice, "choose", choose)
 
 
-def small() -> nn.Module:
+def small() -> nn.Sequential:
     torch.manual_seed(0)
     layers = [WindowedConv2d(3, 8, 7, padding=3), nn.ReLU(), nn.Conv2d(8, 8, 7, padding=3), nn.Conv2d(8, 2, 1)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -50,7 +50,7 @@ def test_both_phases_whole_and_layer_by_layer():
 @pytest.mark.usefixtures("always_fft")
 def test_windows_are_folded_for_inference():
     found = for_inference(small(), (torch.randn(2, 3, 16, 16),))
-    assert type(found.models[TORCH][0]) is nn.Conv2d
+    assert type(found.models[TORCH].get_submodule("0")) is nn.Conv2d
 
 
 def test_several_inputs_and_outputs():
@@ -73,10 +73,10 @@ def test_several_inputs_and_outputs():
 
 def test_what_cannot_train_is_said():
     class Frozen(nn.Sequential):
-        def forward(self, x):
+        def forward(self, input):
             if self.training:
                 raise ValueError("targets should not be none")
-            return super().forward(x)
+            return super().forward(input)
 
     training, inference = benchmark(Frozen(nn.Conv2d(1, 1, 3)), (torch.randn(1, 1, 8, 8),), seconds=0.01).phases
     assert training.problem == "targets should not be none"

@@ -56,7 +56,7 @@ def in_turn(calls: Mapping[str, Callable[[], object]], seconds: float, device: t
     for done in range(MOST):
         if done >= FEWEST and time.perf_counter() > end:
             break
-        for name in calls if done % 2 == 0 else reversed(calls):
+        for name in calls if done % 2 == 0 else reversed(list(calls)):
             times[name].append(_seconds(calls[name], device))
     return times
 
