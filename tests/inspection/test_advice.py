@@ -50,29 +50,35 @@ def tied() -> nn.Module:
         (audio, (1, 1, 1000), {3: 7}),
     ],
 )
-def test_the_call_on_the_page_runs_and_keeps_the_function(make: Callable[[], nn.Module], shape, sizes):
+def test_the_call_runs_and_keeps_the_function(make: Callable[[], nn.Module], shape, sizes):
     torch.manual_seed(0)
     model = make().eval()
     with torch.no_grad():  # so that a window is worth it in every layer: white noise leaks more than under a window
         for weight in model.parameters():
             if weight.ndim > 2:
                 weight.normal_(0, 0.1)
-    found = inspect_subject(Subject("net", model))
-    assert found.advice is not None
-    assert found.advice.arguments["kernel_size"] == sizes
-    assert found.advice.call.replace("'", "&#39;") in render(make_page(found))
+    advice = advise(model, window_effects(model))
+    assert advice is not None
+    assert advice.arguments["kernel_size"] == sizes
     names = {"windowconv": windowconv, "model": model}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "preserve=True amplifies")
-        exec(found.advice.call, names)
+        exec(advice.call, names)
     layers = [m for m in names["model"].modules() if hasattr(m, "window_values")]
-    assert len(layers) == found.advice.layers
-    assert found.advice.amplification <= WORST
+    assert len(layers) == advice.layers
+    assert advice.amplification <= WORST
     x = torch.randn(shape)
     with torch.no_grad():
         expected, got = model(x), names["model"](x)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_the_page_shows_the_call():
+    found = inspect_subject(Subject("net", nn.Sequential(nn.Conv2d(1, 2, 3, padding=1))))
+    assert found.advice is not None
+    assert found.advice == advise(found.subject.model, found.effects)
+    assert found.advice.call.replace("'", "&#39;") in render(make_page(found))
 
 
 def test_a_mapping_instead_of_a_list_of_names():
