@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from windowconv import cli
+from windowconv import cli, phases
 
 Shell = Callable[..., tuple[int, str, str]]
 
@@ -23,6 +23,12 @@ os.environ["WINDOWCONV_CALIBRATION"] = "0"  # of subprocesses too
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_phases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How slow the machine is shows in no output that a test reads."""
+    monkeypatch.setattr(phases, "AFTER_S", 1e6)
 
 
 @pytest.fixture

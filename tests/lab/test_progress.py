@@ -90,6 +90,7 @@ def test_elsewhere_there_is_a_line_an_epoch(clock: Clock, monkeypatch: pytest.Mo
     shown.end_epoch(1, 4, 1.23456, 0.87654)
     assert stream.getvalue().splitlines() == [
         "[1/2] 3x3-seed0: finished before, reused",
+        "[2/2] 7x7-seed0: 10.0%, loss 1.0000, 2 images/s, 45 s left",  # then none for a minute
         "[2/2] 7x7-seed0: epoch 1/4, loss 1.2346, test accuracy 87.65%, 2 images/s, 0 s left, 1.0 GiB",
     ]
 

@@ -19,6 +19,7 @@ from typing import Any
 from windowconv.cli.help import overview, registry
 from windowconv.cli.refusals import one_line, out_of_memory
 from windowconv.errors import InputError, WindowWarning, require, unknown
+from windowconv.phases import show_phases
 
 GROUP = "windowconv.commands"
 WITHOUT_PARSER = ("info",)
@@ -56,7 +57,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             print(overview(commands), file=sys.stdout if words else sys.stderr)
             return 0 if words else 2
         command = _parse(words)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), show_phases():
             warnings.showwarning = _one_line(warnings.showwarning)
             return command.run() or 0
     except InputError as error:

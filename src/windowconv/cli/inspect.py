@@ -6,7 +6,6 @@ import ast
 import json
 import math
 import re
-import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +21,7 @@ from windowconv.inspection.measure import Inspection, inspect_subject
 from windowconv.inspection.page import make_page
 from windowconv.inspection.subject import Subject, open_subject
 from windowconv.inspection.summary_text import summary
+from windowconv.phases import phase, tell
 from windowconv.report import write
 from windowconv.tables import by_sign
 
@@ -84,17 +84,23 @@ def inspect(
     if heat_map and images is None:
         raise InputError("heat-map=True; allowed: only together with --images DIR")
     source = None if images is None else ImageSource(images, count, size)
-    subjects = [open_subject(model, weights, constructor_arguments(model_args))]
+    subjects = [_open(model, weights, model_args)]
     if against is not None:
-        subjects.append(open_subject(against, against_weights, constructor_arguments(against_args)))
+        subjects.append(_open(against, against_weights, against_args))
     given = InputOptions(input_shape, inputs).tensors(1) if input_shape or inputs else ()
     subjects = [_prepared(_taking(subject, given), device, mean, std) for subject in subjects]
     inspections = [_measure(subject, source, heat_map, receptive_field) for subject in subjects]
     out = out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subjects[0].name)
-    write(make_page(*inspections), out / "report.html")
+    with phase("drawing the report"):
+        write(make_page(*inspections), out / "report.html")
     record = {"schema_version": SCHEMA_VERSION, **_record(inspections)}
     replace_file(out / "inspection.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     _print(inspections, out)
+
+
+def _open(model: str, weights: str | None, arguments: tuple[str, ...]) -> Subject:
+    with phase(f"opening {model}"):
+        return open_subject(model, weights, constructor_arguments(arguments))
 
 
 def constructor_arguments(texts: tuple[str, ...]) -> dict[str, Any]:
@@ -133,19 +139,22 @@ def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple
 
 def _measure(subject: Subject, source: ImageSource | None, heat_map: bool, receptive_field: bool) -> Inspection:
     images = None if source is None else _read_images(subject, source)
-    with _StatusLine() as status:
-        return inspect_subject(
-            subject,
-            images,
-            heat_map=heat_map,
-            receptive_field=receptive_field,
-            progress=lambda text: status(f"{subject.name}: {text}"),
-        )
+    return inspect_subject(
+        subject,
+        images,
+        heat_map=heat_map,
+        receptive_field=receptive_field,
+        progress=lambda text: tell(f"{subject.name}: {text}"),
+    )
 
 
 def _read_images(subject: Subject, source: ImageSource) -> Tensor:
     """Images in the size and channels that the network takes: (N, C, H, W) in [0, 1]."""
-    channels, size = subject.channels or 3, source.size or subject.size
+    with phase(f"reading {source.text}"):
+        return _read(source, subject.channels or 3, source.size or subject.size)
+
+
+def _read(source: ImageSource, channels: int, size: int | None) -> Tensor:
     for entry in sorted(entry_points(group=IMAGES), key=lambda e: e.name):
         try:
             images = entry.load()(source.text, channels, size, source.count)
@@ -181,20 +190,3 @@ def _print(inspections: list[Inspection], out: Path) -> None:
         if (advice := inspection.advice) is not None:
             print(f"Suggested:\n  {advice.call}\n{advice.note}", end="\n\n")
     print(f"Written: {(out / 'report.html').resolve()}, and inspection.json in the same folder")
-
-
-class _StatusLine:
-    """One line of progress on a terminal; nothing elsewhere."""
-
-    def __enter__(self) -> _StatusLine:
-        self.shown = 0
-        return self
-
-    def __call__(self, text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{text:<{self.shown}}", end="", file=sys.stderr, flush=True)
-            self.shown = len(text)
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown:
-            print(f"\r{'':<{self.shown}}\r", end="", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from windowconv.hooks import evaluating
 from windowconv.inspection.advice import Advice, advise
 from windowconv.inspection.inputs import called_with
 from windowconv.inspection.subject import Subject
+from windowconv.phases import phase
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.forward import logits
@@ -109,7 +110,7 @@ def inspect_subject(
     """
     if heat_map and images is None:
         raise InputError("heat_map=True; allowed: only with images")
-    clock = _Clock(progress)
+    clock = _Clock(subject.name, progress)
     model = subject.model
     measured = clock.time("leakage of the kernels", lambda: leakage(model))
     effects = clock.time("what a window would change", lambda: window_effects(model))
@@ -192,14 +193,15 @@ def _counter(name: str, report: Progress) -> Callable[[int, int], None]:
 class _Clock:
     """Reports what is being measured, and records how long it took."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, subject: str, progress: Progress) -> None:
+        self.subject, self.progress = subject, progress
         self.seconds: dict[str, float] = {}
 
     def time(self, name: str, measure: Callable[[], Any]) -> Any:
         self.progress(name)
         start = time.perf_counter()
-        result = measure()
+        with phase(f"{self.subject}: {name}"):
+            result = measure()
         self.seconds[name] = round(time.perf_counter() - start, 3)
         return result
 

@@ -10,10 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from windowconv.phases import phase
+
+DAY_S = 86_400
 REUSED_S = 0.2
 """Seconds below which a counted run was there already: no measure of speed."""
 LINE_S = 10.0
 """Seconds between two lines about one counted run, at least."""
+FIRST_LINE_S = 1.0
+"""Seconds after which a training has its first line, if its first epoch takes longer."""
+NEXT_LINE_S = 60.0
+"""Seconds without a line, within a long epoch, after which there is one."""
 
 
 class Progress:
@@ -139,7 +146,8 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """A line an epoch; of a counted run, a line every tenth, at most one in ten seconds, and one at its end.
+    """A line an epoch, and a minute of longer ones; of a counted run, a line every tenth, at most one in ten seconds,
+    and one at its end.
 
     Args:
         costs, totals, proportional: see `Progress`.
@@ -156,9 +164,22 @@ class LineProgress(Progress):
         super().__init__(costs, totals, proportional)
         self.stream = stream
         self._said = (0, 0.0)  # tenths and when, of a counted run
+        self._next_line = 0.0  # of a training, if no epoch ends before
+
+    def advance(self, images: int, loss: float) -> None:
+        super().advance(images, loss)
+        now = time.perf_counter()
+        if math.isfinite(loss) and now > self._next_line:
+            self._next_line = now + NEXT_LINE_S
+            self._print_position(loss)
+
+    def _print_position(self, loss: float) -> None:
+        share = self.images / max(self.total, 1)
+        self._print(f"{self.title}: {share:.1%}, loss {loss:.4f}, {self.rate:,.0f} images/s, {self.time_left}")
 
     def end_epoch(self, epoch: int, epochs: int, loss: float, accuracy: float, images: str = "test") -> None:
         super().end_epoch(epoch, epochs, loss, accuracy, images)
+        self._next_line = time.perf_counter() + NEXT_LINE_S
         self._print(
             f"{self.title}: epoch {epoch}/{epochs}, loss {loss:.4f}, {images} accuracy {accuracy:.2%}, "
             f"{self.rate:,.0f} images/s, {self.time_left}, {memory()}"
@@ -171,6 +192,7 @@ class LineProgress(Progress):
     def start_run(self, name: str, images: int) -> None:
         super().start_run(name, images)
         self._said = 0, self.run_started
+        self._next_line = self.run_started + FIRST_LINE_S
 
     def show_count(self) -> None:
         now, tenths = time.perf_counter(), 10 * self.images // max(self.total, 1)
@@ -211,6 +233,9 @@ class LiveProgress(LineProgress):
         text = "  ".join([*figures, self.time_left, memory()])
         self.display.update(self.task, completed=self.images / max(self.total, 1), description=self.title, figures=text)
 
+    def _print_position(self, loss: float) -> None:
+        """The bar says it."""
+
     def show_count(self) -> None:
         if self.images == self.total:
             super().show_count()
@@ -233,7 +258,13 @@ def show_progress(
     Args:
         costs, totals, proportional: see `Progress`.
     """
-    runs = costs, totals, proportional
+    with phase(""), _shown(costs, totals, proportional) as progress:
+        yield progress
+
+
+@contextmanager
+def _shown(*runs: Any) -> Iterator[Progress]:
+    """As `show_progress`."""
     if int(os.environ.get("RANK", "0")):
         yield Progress(*runs)
     elif _displays:
@@ -286,10 +317,10 @@ def memory() -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in the two largest of hours, minutes and seconds.
+    """A time in the two largest of days, hours, minutes and seconds.
 
-    >>> duration(75), duration(7300), duration(float("nan"))
-    ('1 min 15 s', '2 h 01 min', 'unknown time')
+    >>> duration(75), duration(7300), duration(183_000), duration(float("nan"))
+    ('1 min 15 s', '2 h 01 min', '2 d 3 h', 'unknown time')
     """
     if not math.isfinite(seconds):
         return "unknown time"
@@ -298,4 +329,7 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < DAY_S:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"

@@ -14,6 +14,7 @@ from windowconv.lab.data.locations import DataNotFound, Source, download, find, 
 from windowconv.lab.data.pixels.decode import check_image_size
 from windowconv.lab.data.sets import ImageData
 from windowconv.lab.data.streaming.encoded import open_encoded
+from windowconv.phases import phase
 
 
 def _cifar(name: str, title: str, base: str, archive: str) -> Source:
@@ -78,6 +79,19 @@ def load(
     if bad_images not in ("fail", "skip"):
         raise unknown("bad_images", bad_images, ("fail", "skip"))
     name = os.fspath(name)
+    with phase(f"reading {name}"):
+        return _load(name, root, image_size, download, stream, bad_images)
+
+
+def _load(
+    name: str,
+    root: str | os.PathLike[str] | None,
+    image_size: int | None,
+    download: bool,
+    stream: bool,
+    bad_images: Literal["fail", "skip"],
+) -> ImageData:
+    """As `load`."""
     places = roots(root)
     crop_size = _crop_size(name, image_size) if stream else None
     if name == "gratings":

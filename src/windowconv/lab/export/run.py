@@ -23,6 +23,7 @@ from windowconv.lab.export.formats import FORMATS, OPSET, OPSETS, Facts, Network
 from windowconv.lab.models.build import PreprocessedNetwork, from_header
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.loading import example_images, limit_images, read_data
+from windowconv.phases import phase
 from windowconv.windowed import WindowedMixin
 
 CHECKED = 64  # images at most
@@ -113,11 +114,13 @@ def export(run: Run, format: str, target: Path, images: Tensor, opset: int = OPS
     """
     network = run.model()
     expected = _logits(network, images)
-    content = FORMATS[format].write(folded(network), images[:1].repeat(2, 1, 1, 1), _facts(run, network), opset)
+    with phase(f"exporting as {format}"):
+        content = FORMATS[format].write(folded(network), images[:1].repeat(2, 1, 1, 1), _facts(run, network), opset)
     replace_file(target, content)
     try:
-        fresh = folded(from_header(read_header(run.weights)))
-        found = _compare(expected, _logits(FORMATS[format].read(target, fresh), images))
+        with phase(f"checking {target.name} on {len(images)} images"):
+            fresh = folded(from_header(read_header(run.weights)))
+            found = _compare(expected, _logits(FORMATS[format].read(target, fresh), images))
         if not found.holds:
             raise InputError(f"{target.name} was removed: its outputs differ from those of the run's network: {found}")
     except BaseException:

@@ -13,6 +13,7 @@ from windowconv.lab.config import Execution, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import NetworkSpec
+from windowconv.phases import phase
 
 Pins = dict[str, str]
 
@@ -25,9 +26,10 @@ def choose_algorithms(
     spec: NetworkSpec, training: Training, data: ImageData, execution: Execution, processes: int = 1
 ) -> Pins:
     """The algorithms with which an arm's runs train, for one part of one process's share of a step."""
-    network = build(spec.builder, spec.arguments).to(execution.device)
     images = -(-min(training.batch_size, len(data.train)) // (processes * training.accumulate))
-    return pin_algorithms(network, training.algorithm, (images, data.channels, *data.image_size))
+    with phase(f"choosing algorithms for {spec.arguments['arm']}"):
+        network = build(spec.builder, spec.arguments).to(execution.device)
+        return pin_algorithms(network, training.algorithm, (images, data.channels, *data.image_size))
 
 
 def pin_algorithms(model: nn.Module, algorithm: str, batch: tuple[int, ...]) -> Pins:

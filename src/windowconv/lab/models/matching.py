@@ -16,6 +16,7 @@ from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import BUILDERS, build
 from windowconv.lab.models.resnet import NARROWEST
 from windowconv.model_summary import summary
+from windowconv.phases import phase
 
 BASELINE = "3x3"
 ROUNDS = 40  # of changes to single layers
@@ -86,7 +87,8 @@ def network_spec(training: Training, arm: str, seed: int, classes: int, image: t
         if widths is None:
             known = ", ".join(BUILDERS)
             raise InputError(f"match={match!r}: the network {training.network} takes no widths; allowed: {known}")
-        widths, goal = _match(training.network, widths, _without_window(parsed), match, (classes, *image))
+        with phase(f"matching the widths of {arm}"):
+            widths, goal = _match(training.network, widths, _without_window(parsed), match, (classes, *image))
         size = _size(training.network, _key({**arguments, "widths": widths}), image)
         gap = size[0 if match == "params" else 1] / goal - 1
     if widths is not None:

@@ -37,6 +37,7 @@ from windowconv.lab.robustness.sample import Sample, draw
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY
 from windowconv.lab.training.distributed import configure
+from windowconv.phases import phase
 from windowconv.report import Section
 from windowconv.tables import format_table
 
@@ -85,7 +86,8 @@ def attack(
     if not attacks:  # what is named must fit; of a suite, what does
         trials, notes = fitting(trials, len(pictures.classes))
     verify(trials, len(pictures.classes), pictures.shape, len(pictures))
-    sample = draw(pictures, max(trial.images for trial in trials), execution.workers)
+    with phase("decoding the images to attack"):
+        sample = draw(pictures, max(trial.images for trial in trials), execution.workers)
     networks = [Network(run) for run in runs]  # each is loaded once, whatever needs it
     plan = _plan(networks, trials, transfer=suite in TRANSFER and not attacks)
     device = torch.device(execution.device)
@@ -99,8 +101,9 @@ def attack(
         evaluations = [Conditions(count, seed), Shifts(count, seed), HeatMap(seed=seed)]
     _evaluate(evaluations, networks, pictures, execution)
     comparison = Comparison.of(runs, {trial.label: trial.images for _, trial in plan})
-    sections = _sections(evaluations, runs, pictures)
-    return comparison, write_report(comparison, out or _default_folder(runs), sample, sections, notes)
+    with phase("drawing the report"):
+        sections = _sections(evaluations, runs, pictures)
+        return comparison, write_report(comparison, out or _default_folder(runs), sample, sections, notes)
 
 
 def _plan(networks: Sequence[Network], trials: Sequence[Trial], transfer: bool) -> Plan:
@@ -135,7 +138,8 @@ def _print_plan(plan: Plan, trials: Sequence[Trial], sample: Sample, device: tor
     for network, trial in plan:
         arm, classes = network.run.config.arm, len(network.run.record["data"]["classes"])
         if arm not in speeds:
-            speeds[arm] = seconds_an_image(Target.of(network, device), sample)
+            with phase(f"timing {arm}"):
+                speeds[arm] = seconds_an_image(Target.of(network, device), sample)
         seconds += estimate([trial], classes, *speeds[arm])
     runs = len({network.run.folder for network, _ in plan})
     count = f"{runs} run{'s' if runs > 1 else ''}"

@@ -21,6 +21,7 @@ from windowconv.lab.runs.environment import environment, git_commit, load_averag
 from windowconv.lab.runs.log import LogMark, RunLog
 from windowconv.lab.runs.records import read_json, write_json
 from windowconv.lab.runs.tensorboard import TensorBoardWriter
+from windowconv.phases import phase
 
 
 def run_record(
@@ -153,12 +154,13 @@ def recording(
 
 def describe_data(data: ImageData) -> dict[str, Any]:
     """What run.json says of the images."""
+    with phase("hashing the images"):
+        hashes = {"train_hash": data.train.content_hash, "test_hash": data.test.content_hash}
     return {
         "source": data.name,
         "train": len(data.train),
         "test": len(data.test),
-        "train_hash": data.train.content_hash,
-        "test_hash": data.test.content_hash,
+        **hashes,
         "classes": list(data.classes),
         "channels": data.channels,
         "image_size": list(data.image_size),

@@ -19,6 +19,7 @@ from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import write_json
 from windowconv.lab.training.distributed import Ranks, configure
 from windowconv.lab.training.loading import data_of, limit_images, ordered_loader, read_data
+from windowconv.phases import phase
 
 BATCH = 500
 TEST_AUGMENTED = "test-augment"
@@ -129,7 +130,8 @@ def evaluate_run(
             f"the test images of {given} here differ from those of the run (content hash {images.content_hash[:12]}, "
             f"the run's {known['test_hash'][:12]}); pass --data {given} to evaluate on them all the same"
         )
-    result = evaluate(model.to(execution.device), images, execution.device, workers=execution.workers)
+    with phase(f"classifying {len(images):,} images"):
+        result = evaluate(model.to(execution.device), images, execution.device, workers=execution.workers)
     save_evaluation(run.folder, "test" if same else f"{data_name(given)}-test", result, images, source.name)
     return source.name, result
 

@@ -26,6 +26,7 @@ from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.lab.training.original import Original, find_head, load_original, read_weights
 from windowconv.lab.training.train import train
+from windowconv.phases import phase
 
 CHECKED = 16  # images
 ALLOWED = 1e-3  # difference of a preserved output, over the largest one
@@ -64,7 +65,8 @@ def finetune(
     parsed = parse_arm(arm)
     check_request(training, parsed, preserve, data)
     head = find_head(training)
-    state, digest = read_weights(weights)
+    with phase(f"reading {weights.name}"):
+        state, digest = read_weights(weights)
     task = {"data": data_name(data), "arm": parsed.name, "seed": seed}
     config = RunConfig(**asdict(training), **task, start=digest, preserve=preserve)
     configure(execution)
@@ -77,7 +79,8 @@ def finetune(
     start = partial(starting_network, original, preserve=preserve)
     kept = [_about_head(training.network, weights.name, original, len(images.classes))]
     if preserve:
-        kept.append(check_preserved(original, spec, example_images(images.train, CHECKED)))
+        with phase(f"checking that {arm} computes the same"):
+            kept.append(check_preserved(original, spec, example_images(images.train, CHECKED)))
     if is_first_process():
         print("\n".join(kept), flush=True)
         if original.classes == len(images.classes) and not (folder / "run.json").exists():
@@ -87,7 +90,8 @@ def finetune(
 
 
 def _print_accuracy(network: nn.Module, images: Images, execution: Execution) -> None:
-    before = evaluate(network.to(execution.device), images, execution.device, workers=execution.workers)
+    with phase(f"classifying {len(images):,} images before fine-tuning"):
+        before = evaluate(network.to(execution.device), images, execution.device, workers=execution.workers)
     correct = f"{int(before.correct.sum())} of {before.n}"
     print(f"test accuracy before fine-tuning {before.accuracy:.2%} ({correct})", flush=True)
 

@@ -10,6 +10,7 @@ import torch
 from windowconv.errors import InputError
 from windowconv.lab.data.read import read_pictures
 from windowconv.lab.runs.folder import Run
+from windowconv.phases import phase
 
 
 def predict(run: Run, paths: Sequence[Path], top: int = 3) -> list[list[tuple[str, float]]]:
@@ -34,8 +35,9 @@ def predict(run: Run, paths: Sequence[Path], top: int = 3) -> list[list[tuple[st
         if not path.is_file():
             raise InputError(f"image={str(path)!r} is not a file")
     known = run.record["data"]
-    images = read_pictures(paths, known["channels"], tuple(known["image_size"]))
-    with torch.inference_mode():
+    with phase("reading the images"):
+        images = read_pictures(paths, known["channels"], tuple(known["image_size"]))
+    with phase("classifying"), torch.inference_mode():
         probabilities = run.model()(images.float() / 255).softmax(1)
     found = probabilities.topk(min(top, probabilities.shape[1]), dim=1)
     return [

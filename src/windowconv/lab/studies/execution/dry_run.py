@@ -20,6 +20,7 @@ from windowconv.lab.studies.execution.engines import Processes
 from windowconv.lab.studies.execution.estimate import Estimate, Task, VariantEstimate, estimate_variant
 from windowconv.lab.studies.execution.reuse import RunIndex, RunKey
 from windowconv.lab.training.loading import limit_images
+from windowconv.phases import phase
 
 PUBLIC = {
     "fashion-mnist": Task(60_000, 10_000, 10, (1, 28, 28)),
@@ -83,13 +84,15 @@ def _variant(
     if pins is None:
         pins = _pins(spec.builder, spec.arguments, first.config, task, execution)
     counts = {"runs": len(runs) - reused, "reused": reused}
-    return estimate_variant(first.variant, first.config, spec, task, pins, execution, counts)
+    with phase(f"timing steps of {first.variant}"):
+        return estimate_variant(first.variant, first.config, spec, task, pins, execution, counts)
 
 
 def _pins(builder: str, arguments: dict[str, Any], training: Training, task: Task, execution: Execution) -> Pins:
-    network = build(builder, arguments).to(execution.device)
-    batch = -(-min(training.batch_size, task.train) // training.accumulate)
-    return pin_algorithms(network, training.algorithm, (batch, *task.image))
+    with phase(f"choosing algorithms for {arguments['arm']}"):
+        network = build(builder, arguments).to(execution.device)
+        batch = -(-min(training.batch_size, task.train) // training.accumulate)
+        return pin_algorithms(network, training.algorithm, (batch, *task.image))
 
 
 def _task(plan: Plan, images: str, root: Path | None) -> tuple[Task, dict[str, Any] | None]:

@@ -24,6 +24,7 @@ from windowconv.errors import InputError
 from windowconv.lab.progress import show_progress
 from windowconv.lab.studies.execution.jobs import Job, Outcome, try_job, with_threads
 from windowconv.lab.training.signals import Stopped, listening
+from windowconv.phases import phase
 
 WORKER = "windowconv.lab.studies.execution.worker"
 
@@ -93,7 +94,7 @@ class Processes:
             todo.put(with_threads(job, self.threads))
         pool = [_Process(self.threads, place, todo, done) for _ in range(min(self.count, len(jobs)))]
         left = len(jobs)
-        with listening() as request:
+        with listening() as request, phase(f"{left} runs in {len(pool)} processes"):
             try:
                 while left:
                     with suppress(queue.Empty):

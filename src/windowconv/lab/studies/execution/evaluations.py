@@ -8,6 +8,7 @@ from windowconv.errors import InputError
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.studies.folder import StudyFolder
+from windowconv.phases import phase
 
 
 def record_leakage(study: StudyFolder) -> None:
@@ -16,5 +17,5 @@ def record_leakage(study: StudyFolder) -> None:
     leakage = find_evaluation("leakage")
     for run in (run for variant in study.design.variants for run in study.runs(variant).values()):
         if not leakage.path(run).is_file() and (run.folder / "model.safetensors").is_file():
-            with suppress(InputError):
+            with suppress(InputError), phase(f"measuring the leakage of {run.folder.name}"):
                 leakage.run([Network(run)], None)

@@ -26,6 +26,7 @@ from windowconv.lab.training.distributed import is_first_process, process_count
 from windowconv.lab.training.loading import limit_images
 from windowconv.lab.training.loop import Diverged
 from windowconv.lab.training.train import train_together
+from windowconv.phases import phase
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def run_job(job: Job, place: Path, progress: Progress) -> None:
     for folder in folders if is_first_process() else ():
         network = Network(Run.open(folder))
         for name in job.measures:
-            find_evaluation(name).run([network], data.test, job.execution)
+            with phase(f"measuring {name} of {folder.name}"):
+                find_evaluation(name).run([network], data.test, job.execution)
         if not job.keep_weights:
             (folder / WEIGHTS).unlink(missing_ok=True)
 

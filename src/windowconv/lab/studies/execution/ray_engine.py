@@ -15,6 +15,7 @@ from windowconv.errors import InputError, require
 from windowconv.lab.studies.execution.jobs import Job, Outcome, with_threads
 from windowconv.lab.studies.execution.run_store import Store
 from windowconv.lab.training.signals import Stopped, listening
+from windowconv.phases import phase
 
 LOST = 3
 """How often a task is started anew where its machine or process is lost; a run that fails by itself is no such case."""
@@ -66,7 +67,7 @@ class OnRay:
                 yield Outcome(job)
             else:
                 pending[task.remote(with_threads(job, self.threads).record(), root, self._store)] = job
-        with listening() as request:
+        with listening() as request, phase(f"{len(pending)} runs on the cluster"):
             while pending:
                 done, _ = self._ray.wait(list(pending), num_returns=1, timeout=0.5)
                 for reference in done:
