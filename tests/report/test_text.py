@@ -1,11 +1,11 @@
-"""Tables as Markdown, LaTeX and JSON have the page's very cells, and nothing in them is taken for markup."""
+"""Tables as Markdown and JSON have the page's very cells, and nothing in them is taken for markup."""
 
 import json
 
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.report import Column, Figure, Link, Page, Section, Table, as_json, as_latex, as_markdown, render
+from windowconv.report import Column, Figure, Link, Page, Section, Table, as_json, as_markdown, render
 
 COLUMNS = ["arm", Column("accuracy (%)", ".2f"), Column("minus 3x3", numeric=True), "run"]
 ROWS = [
@@ -26,16 +26,6 @@ def test_markdown() -> None:
         "",
         "100% of 5 seeds.",
     ]
-
-
-def test_latex() -> None:
-    text = as_latex(TABLE)
-    assert r"\caption{Accuracy \& more. 100\% of 5 seeds.}" in text
-    assert r"\begin{tabular}{lrrl}" in text
-    assert r"arm & accuracy (\%) & minus 3x3 & run \\" in text
-    assert r"3x3 & 93.21 & -- & 3x3-seed0 \\" in text
-    assert r"7x7\_a|b & $-$1.50 & $-$1.50 [$-$2.00, $-$1.00] & b \\" in text
-    assert as_latex(Table("x\\y^2~z", ["a"], [])).count("\\text") == 3
 
 
 def test_json_has_the_numbers_themselves() -> None:

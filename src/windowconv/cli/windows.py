@@ -66,12 +66,16 @@ def report(size: int, names: Sequence[str], out: Path | None, as_json: bool) -> 
     if as_json:
         merged = [row | _as_dict(window) for row, window in zip(table.rows(), rows, strict=True)]
         return json.dumps({"size": size, "sym": True, "windows": merged, "advice": advice}, indent=2)
+    title = f"Symmetric windows of {size} taps"
+    return "\n".join([title, "", str(table), "", kernel_table(rows, size), "", *(fill(line, 110) for line in advice)])
+
+
+def kernel_table(rows: Sequence[AtSize], size: int) -> str:
+    """What windows do to a flat kernel of `size` taps a side, as columns of text."""
     header = ["window", "effective taps", f"dead of {size * size}", *(f"L({r})" for r in RADII)]
     cells = [[w.label, f"{w.effective:.2f}", str(w.dead), *(f"{v:.4f}" for v in w.leakage)] for w in rows]
-    taps = format_table(header, cells, [False, True, True, True, True])
     note = f"Effective taps are per axis; dead taps and leakage are of a flat {size}x{size} kernel under the window."
-    title = f"Symmetric windows of {size} taps"
-    return "\n".join([title, "", str(table), "", taps, note, "", *(fill(line, 110) for line in advice)])
+    return "\n".join([format_table(header, cells, [False, True, True, True, True]), note])
 
 
 def harris_report(as_json: bool) -> str:

@@ -1,8 +1,8 @@
 """Figures over the library's numbers, as matplotlib `Figure`s; matplotlib is imported when one is drawn.
 
 Every function takes plain numbers (arrays, lists or tensors on any device), never touches pyplot, and
-answers what it cannot draw (nothing, NaN, wrong shapes) with an `InputError`. `svg` and `png` turn a figure
-into a file.
+answers what it cannot draw (nothing, NaN, wrong shapes) with an `InputError`. `svg`, `pdf` and `png` turn a
+figure into a file.
 """
 
 from .arms import accuracy_by_arm, leakage_by_layer, leakage_curves, learning_curves
@@ -13,7 +13,7 @@ from .attacks import (
     perturbation_spectra,
     robust_accuracy,
 )
-from .export import png, svg
+from .export import keeping_figures, pdf, png, svg
 from .filters import kernels
 from .frequencies import feature_spectra, new_energy, response_curves, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
@@ -35,6 +35,7 @@ __all__ = [
     "feature_spectra",
     "heat_map",
     "heat_map_difference",
+    "keeping_figures",
     "kernel_gallery",
     "kernel_profiles",
     "kernels",
@@ -44,6 +45,7 @@ __all__ = [
     "leakage_curves",
     "learning_curves",
     "new_energy",
+    "pdf",
     "perturbation_spectra",
     "picture_sheet",
     "png",

@@ -1,10 +1,13 @@
-"""A figure as SVG text for a page, or as a PNG file; the same figure gives the same bytes."""
+"""A figure as SVG text for a page, or as a PNG or PDF file; the same figure gives the same bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,8 @@ from .style import styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_kept: ContextVar[dict[str, Figure] | None] = ContextVar("_kept", default=None)
 
 
 @styled()
@@ -31,7 +36,31 @@ def svg(figure: Figure) -> str:
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :].strip()
     prefix = "f" + hashlib.sha256(drawing.encode()).hexdigest()[:10]
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing)
+    drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing)
+    if (kept := _kept.get()) is not None:
+        kept[drawing] = figure
+    return drawing
+
+
+@contextmanager
+def keeping_figures() -> Iterator[dict[str, Figure]]:
+    """The figures of which `svg` makes texts within, by their text: to draw a page's figures in other formats."""
+    found: dict[str, Figure] = {}
+    token = _kept.set(found)
+    try:
+        yield found
+    finally:
+        _kept.reset(token)
+
+
+@styled()
+def pdf(figure: Figure) -> bytes:
+    """`figure` as a PDF without a date, for LaTeX's `includegraphics`; letters stay letters."""
+    blank = {"CreationDate": None, "Creator": None, "Producer": None}
+    buffer = io.BytesIO()
+    with require("matplotlib", "report").rc_context({"pdf.fonttype": 42}):
+        figure.savefig(buffer, format="pdf", metadata=blank)
+    return buffer.getvalue()
 
 
 @styled()

@@ -22,7 +22,9 @@ HERE = Path(__file__).parent
 def render(page: Page) -> str:
     """`page` as one HTML document: style, script and figures inside, nothing fetched, everything escaped."""
     explorers = any(isinstance(block, Explorer) for section in page.sections for block in section.blocks)
-    return _environment().get_template("page.html").render(page=page, anchors=_anchors(page), explorers=explorers)
+    return (
+        _environment().get_template("page.html").render(page=page, anchors=section_anchors(page), explorers=explorers)
+    )
 
 
 def write(page: Page, path: str | Path) -> Path:
@@ -34,7 +36,7 @@ def write(page: Page, path: str | Path) -> Path:
     return Path(path)
 
 
-def _anchors(page: Page) -> list[str]:
+def section_anchors(page: Page) -> list[str]:
     """An id for each section: its title in small letters and hyphens, numbered where two would clash."""
     anchors: list[str] = []
     for section in page.sections:

@@ -1,13 +1,10 @@
-"""A table outside of a page: as Markdown, LaTeX and JSON."""
+"""A table outside of a page: as Markdown and JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .blocks import Link, Table
-
-LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$"}
-LATEX |= {"×": r"$\times$", "²": "$^2$", "–": "--", **{character: f"\\{character}" for character in "&%$#_{}"}}
 
 
 def as_markdown(table: Table) -> str:
@@ -24,30 +21,8 @@ def as_markdown(table: Table) -> str:
     columns = table.headings()
     rule = ["---:" if column.numeric else ":---" for column in columns]
     lines = [f"**{table.caption}**", "", _row([_plain(column.title) for column in columns]), _row(rule)]
-    lines += [_row([_plain(text) for text in row]) for row in _texts(table)]
+    lines += [_row([_plain(text) for text in row]) for row in cell_texts(table)]
     return "\n".join([*lines, *(["", table.note] if table.note else [])])
-
-
-def as_latex(table: Table) -> str:
-    """A table for LaTeX with the package booktabs; the note is part of the caption."""
-    columns = table.headings()
-    layout = "".join("r" if column.numeric else "l" for column in columns)
-    caption = _latex(f"{table.caption}. {table.note}".strip())
-    rows = [" & ".join(map(_latex, row)) + r" \\" for row in _texts(table)]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"  \caption{{{caption}}}",
-            rf"  \begin{{tabular}}{{{layout}}}",
-            r"    \toprule",
-            "    " + " & ".join(_latex(column.title) for column in columns) + r" \\",
-            r"    \midrule",
-            *(f"    {row}" for row in rows),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
-    )
 
 
 def as_json(table: Table) -> dict[str, Any]:
@@ -57,7 +32,8 @@ def as_json(table: Table) -> dict[str, Any]:
     return {"caption": table.caption, "columns": columns, "rows": rows, "note": table.note}
 
 
-def _texts(table: Table) -> list[list[str]]:
+def cell_texts(table: Table) -> list[list[str]]:
+    """The cells as the reader sees them."""
     columns = table.headings()
     return [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in table.rows]
 
@@ -68,7 +44,3 @@ def _row(cells: list[str]) -> str:
 
 def _plain(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _latex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)

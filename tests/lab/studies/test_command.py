@@ -1,6 +1,7 @@
 """`windowconv study` and `windowconv report`, as a user types them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_a_study_runs_reports_and_exports(known: Design, shell: Shell, tmp_path:
     assert "shift consistency (%)" in out
     code, out, _ = shell(words)
     assert code == 0
-    assert "3 runs in" in out
+    assert "3 runs, trained for" in out
     (folder / "report.html").unlink()
     code, out, err = shell("report", folder, "--export", tmp_path / "results/tiny")
     assert code == 0, err
@@ -135,12 +136,20 @@ def test_a_folder_of_compare_is_reported_and_exported(shell: Shell, tmp_path: Pa
     words = (
         "compare --data gratings --arms 3x3 --seeds 1 --epochs 1 --train-images 64 --test-images 32 --width 2 --depth 2"
     )
-    code, _, err = shell(words, "--out", tmp_path / "c")
+    code, out, err = shell(words, "--out", tmp_path / "c", "--dry-run")
+    assert "In all: 1 runs to train" in out, err
+    assert not (tmp_path / "c").exists()
+    code, out, err = shell(words, "--out", tmp_path / "c")
     assert code == 0, err
+    assert re.search(r"^1 run, trained for \d+ s; this took \d+ s in all\. Report: ", out, re.MULTILINE)
+    assert all((tmp_path / f"c/tables.{form}").is_file() for form in ("md", "tex", "json"))
+    code, out, err = shell(words, "--out", tmp_path / "c", "--dry-run")
+    assert "In all: 0 runs to train" in out, err
     record = tmp_path / "c/3x3-seed0/evaluations/leakage.json"
     measured = json.loads(record.read_text())
     record.unlink()  # earlier versions did not record it
-    assert shell("report", tmp_path / "c")[0] == 0
+    assert shell("report", tmp_path / "c", "--figures", "pdf", "svg")[0] == 0
+    assert all((tmp_path / f"c/figures/run-3x3-seed0.{form}").is_file() for form in ("pdf", "svg"))
     assert json.loads(record.read_text()) == measured
     assert "Leakage by layer" in (tmp_path / "c/report.html").read_text()
     code, _, err = shell("report", tmp_path / "c", "--export", tmp_path / "e")

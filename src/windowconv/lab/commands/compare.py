@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from windowconv.lab.commands.options import (
     DataRoot,
     ExecutionOptions,
+    Figures,
     RecipeName,
     TrainingData,
     TrainingOptions,
@@ -43,7 +44,10 @@ class Compare:
     data: TrainingData = "fashion-mnist"
     data_root: DataRoot = None
     out: Path = Path("runs/compare")
-    """The study's folder: a folder for each run, and report.html."""
+    """The study's folder: a folder for each run, report.html, and its tables as tables.md, .tex and .json."""
+    dry_run: bool = False
+    """Print which runs there are to train and what they will take, here and on other machines; train nothing."""
+    figures: Figures = ()
     training: TrainingOptions = field(default_factory=Training)
     execution: ExecutionOptions = field(default_factory=Execution)
 
@@ -65,9 +69,15 @@ class Compare:
         from windowconv.lab.commands.run_and_report import run_and_report
         from windowconv.lab.data.sources import data_name
         from windowconv.lab.studies.design.comparison import plan_comparison
+        from windowconv.lab.studies.execution.dry_run import estimate
         from windowconv.lab.studies.execution.engines import ThisProcess
         from windowconv.lab.studies.execution.options import StudyOptions
+        from windowconv.lab.training.distributed import configure
 
         plan = plan_comparison(self.arms, data_name(self.data), self.training, self.seeds, self.lr_search)
+        if self.dry_run:
+            configure(self.execution)
+            print(estimate(plan, self.data, self.data_root, self.execution, 1, (self.out,)))
+            return
         options = StudyOptions(ThisProcess(), self.data, self.data_root, self.execution, self.seeds_at_once)
-        run_and_report(plan, self.out, options)
+        run_and_report(plan, self.out, options, self.figures)

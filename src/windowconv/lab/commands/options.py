@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -27,6 +27,10 @@ TrainingData = Annotated[
 RecipeName = Annotated[
     str | None,
     tyro.conf.arg(help="Take the settings of a recipe (see windowconv recipes); other options override them."),
+]
+Figures = Annotated[
+    tuple[Literal["pdf", "svg"], ...],
+    tyro.conf.arg(help="Also write the report's figures in these formats, into the folder figures/ beside it."),
 ]
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="RUN", metavar="RUN", help="A run folder.")]
 

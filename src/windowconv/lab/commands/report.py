@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar
 
 import tyro
 
+from windowconv.lab.commands.options import Figures
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -19,6 +21,7 @@ class Report:
     """A folder that `study` or `compare` wrote."""
     export: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Also export the study without weights into this folder."""
+    figures: Figures = ()
 
     def run(self) -> None:
         """Write the report."""
@@ -29,6 +32,6 @@ class Report:
 
         study = StudyFolder.open(self.study_folder)
         record_leakage(study)
-        print(f"Report: {write_report(study).resolve()}")
+        print(f"Report: {write_report(study, self.figures).resolve()}")
         if self.export is not None:
             print(f"Without weights: {export_study(study, self.export).resolve()}")

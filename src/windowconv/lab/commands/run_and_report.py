@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from windowconv.errors import InputError, check_installed
@@ -18,24 +20,29 @@ from windowconv.lab.studies.reports.tables import results_table
 from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.lab.training.distributed import configure, is_first_process
+from windowconv.report import FigureFormat
 
 
-def run_and_report(plan: Plan, folder: Path, options: StudyOptions) -> None:
+def run_and_report(plan: Plan, folder: Path, options: StudyOptions, figures: Sequence[FigureFormat] = ()) -> None:
     """Run a study, or go on with it; write its report and print what it found.
 
     Args:
         plan, folder, options: as `run_study` takes them.
+        figures: as `write_report` takes them.
 
     Raises:
         InputError: runs that failed, after the others are reported; as `run_study`.
     """
     check_installed("report", "matplotlib", "jinja2")  # missed now rather than after the training
+    began = time.perf_counter()
     configure(options.execution)
     study = run_study(plan, folder, options)
     if not is_first_process():  # of torchrun's
         return
     if study.finished:
-        _print_results(study, write_report(study))
+        page = write_report(study, figures)
+        _print_results(study)
+        print(f"{_times(study, time.perf_counter() - began)} Report: {page.resolve()}")
     elif options.only_tune:
         _print_tuning(study)
     if options.export is not None:
@@ -56,11 +63,15 @@ def _print_tuning(study: StudyFolder) -> None:
         print()
 
 
-def _print_results(study: StudyFolder, page: Path) -> None:
-    """What was tuned, the results, the verdict if there is a claim, and where the report is."""
+def _print_results(study: StudyFolder) -> None:
+    """What was tuned, the results, and the verdict if there is a claim."""
     _print_tuning(study)
     results = results_table(study)
     verdict = " ".join(filter(None, [verdict_text(study, analyse(study)), baseline_warning(study)]))
     print(f"{study.design.claim or title(study)}\n\n{terminal_table(results)}\n\n{verdict or results.note}")
+
+
+def _times(study: StudyFolder, seconds: float) -> str:
+    """How long all runs trained, whenever that was, and how long this command took."""
     runs = f"{study.finished} run{'s' if study.finished > 1 else ''}"
-    print(f"{runs} in {duration(study.record['time_s'])}. Report: {page.resolve()}")
+    return f"{runs}, trained for {duration(study.record['time_s'])}; this took {duration(seconds)} in all."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import tyro
 
 from windowconv.errors import InputError
-from windowconv.lab.commands.options import DataRoot, ExecutionOptions
+from windowconv.lab.commands.options import DataRoot, ExecutionOptions, Figures
 from windowconv.lab.config import Execution
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Study:
     data_root: DataRoot = None
     out: Path | None = None
     """The study's folder; runs/studies/NAME-DATA-SCALE if not given."""
+    figures: Figures = ()
 
     execution: ExecutionOptions = field(default_factory=Execution)
 
@@ -107,7 +108,7 @@ class Study:
             self.keep_weights,
             self.tune,
         )
-        run_and_report(plan, self.out or _default_folder(plan), options)
+        run_and_report(plan, self.out or _default_folder(plan), options, self.figures)
 
 
 def _print_studies() -> None:

@@ -129,7 +129,8 @@ def test_tables_stand_beside_the_page_in_three_forms(done: StudyFolder) -> None:
     markdown, latex = (done.folder / "tables.md").read_text(), (done.folder / "tables.tex").read_text()
     for row in contrasts_table(done, analyse(done)).rows:
         assert f"| {row[0]} | {row[1]} |" in markdown
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
+    labels = ["prespecified-contrasts", "prespecified-contrasts-compact", "results-by-variant"]
+    assert re.findall(r"\\label\{tab:(.*)\}", latex) == [*labels, "results-by-variant-compact"]
     assert r"5x5-hamming & 2 & " in latex
 
 

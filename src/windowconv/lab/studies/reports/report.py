@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from windowconv.files import replace_file
 from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.studies.folder import StudyFolder
-from windowconv.lab.studies.reports.analysis import analyse
+from windowconv.lab.studies.reports.analysis import Analysis, analyse
 from windowconv.lab.studies.reports.claim_section import claim_section
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_sections
 from windowconv.lab.studies.reports.kernel_sections import kernel_sections
@@ -28,25 +29,50 @@ from windowconv.lab.studies.reports.run_sections import (
 from windowconv.lab.studies.reports.tables import all_tables, further_table, pairs_table, results_table
 from windowconv.lab.studies.reports.tuning_tables import tuned_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
-from windowconv.report import Block, Figure, Page, Section, Table, as_json, as_latex, as_markdown, write
+from windowconv.phases import phase
+from windowconv.report import (
+    Block,
+    Figure,
+    FigureFormat,
+    Page,
+    Section,
+    Table,
+    as_json,
+    as_markdown,
+    figure_files,
+    latex_file,
+    write,
+)
 
 REPORT = "report.html"
+FIGURES = "figures"
 COLOURS = 13
 """More variants than these cannot be told apart by colour."""
 FEW_SEEDS = 5
 Colours = dict[str, str]
 
 
-def write_report(study: StudyFolder) -> Path:
+def write_report(study: StudyFolder, figures: Sequence[FigureFormat] = ()) -> Path:
     """Write report.html and tables.md, .tex and .json into the study's folder; returns the page's path.
+
+    Args:
+        study: with finished runs.
+        figures: formats in which the page's figures are written too, into the folder figures/ beside it.
 
     Raises:
         InputError: no run is finished yet; a folder that cannot be written.
     """
     if not study.finished:
         raise InputError(f"study={str(study.folder)!r}: none of its {study.wanted} runs is finished yet")
-    found = analyse(study)
-    write_tables(study.folder, all_tables(study, found), study.design.claim, verdict_text(study, found))
+    with phase("drawing the report"), figure_files(study.folder / FIGURES, figures) as write_figures:
+        found = analyse(study)
+        write_tables(study.folder, all_tables(study, found), study.design.claim, verdict_text(study, found))
+        page = _page(study, found)
+        write_figures(page)
+        return write(page, study.folder / REPORT)
+
+
+def _page(study: StudyFolder, found: Analysis) -> Page:
     colours = _colours([variant.name for variant in study.design.variants])
     sections = [
         *claim_section(study, found),
@@ -59,8 +85,7 @@ def write_report(study: StudyFolder) -> Path:
         settings_section(study),
         runs_section(study),
     ]
-    page = Page(title(study), verdict_text(study, found) or _accuracies(study), sections, provenance(study))
-    return write(page, study.folder / REPORT)
+    return Page(title(study), verdict_text(study, found) or _accuracies(study), sections, provenance(study))
 
 
 def write_tables(folder: Path, tables: list[Table], claim: str, verdict: str) -> None:
@@ -75,7 +100,7 @@ def table_files(tables: list[Table], claim: str, verdict: str) -> dict[str, str]
     record = {"claim": claim, "verdict": verdict, "tables": [as_json(table) for table in tables]}
     return {
         "tables.md": "\n\n".join([*head, *map(as_markdown, tables)]) + "\n",
-        "tables.tex": "\n\n".join(map(as_latex, tables)) + "\n",
+        "tables.tex": latex_file(tables),
         "tables.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
     }
 
