@@ -182,10 +182,12 @@ def test_evidence_is_written_and_checked(
     assert code == 2
     assert "README.md cannot be read" in err
     written({v.name: [90.0, 90.5] for v in design.variants}, design, name="results/studies/t")
-    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    (tmp_path / "docs").mkdir()
+    for name in ("README.md", "docs/reproduce.md"):
+        (tmp_path / name).write_text(f"{BEGIN}\n{END}\n")
     code, out, _ = shell("evidence --check")
-    assert (code, out.count("out of step")) == (1, 5)
+    assert (code, out.count("out of step")) == (1, 6)
     code, out, _ = shell("evidence")
-    assert (code, out.count("Written")) == (0, 5)
+    assert (code, out.count("Written")) == (0, 6)
     assert shell("evidence --check") == (0, "in step\n", "")
     assert design.claim in (tmp_path / "docs/evidence.md").read_text()

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Write docs/evidence.md and the README's evidence from results/studies/.
+    """Write docs/evidence.md and the evidence in the README and docs/reproduce.md from results/studies/.
 
     Run it in a checkout.
     """

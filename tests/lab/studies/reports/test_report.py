@@ -214,13 +214,15 @@ def checkout(tmp_path: Path, written: Written, design: Design) -> Path:
     values = {"3x3": [90.0, 90.2, 90.1], "7x7": [90.0, 90.1, 90.3], "7x7-hamming": [91.0, 91.3, 91.1]}
     written(values, made, name="results/studies/mechanism-tiny-small")
     written(values, made, name="results/studies/mechanism-tiny-smoke", scale="smoke")
-    (tmp_path / "README.md").write_text(f"# T\n\n{evidence.BEGIN}\nstale\n{evidence.END}\n\n## More\n")
+    for name in ("README.md", "docs/reproduce.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"# T\n\n{evidence.BEGIN}\nstale\n{evidence.END}\n\n## More\n")
     return tmp_path
 
 
 def test_evidence_says_what_was_found_and_what_was_not_run(checkout: Path) -> None:
     tables = [f"results/studies/mechanism-tiny-small/tables.{kind}" for kind in ("md", "tex", "json")]
-    assert evidence.out_of_step(checkout) == ["docs/evidence.md", "README.md", *tables]
+    assert evidence.out_of_step(checkout) == ["docs/evidence.md", "docs/reproduce.md", "README.md", *tables]
     evidence.write_evidence(checkout)
     assert evidence.out_of_step(checkout) == []
     page, readme = (checkout / "docs/evidence.md").read_text(), (checkout / "README.md").read_text()

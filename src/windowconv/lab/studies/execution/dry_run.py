@@ -103,13 +103,13 @@ def _task(plan: Plan, images: str, root: Path | None) -> tuple[Task, dict[str, A
     except DataNotFound:
         if images not in PUBLIC:
             raise
-        return _cut(PUBLIC[images], training), None
+        return cut(PUBLIC[images], training), None
     data = limit_images(data, training)
     image = (data.channels, *data.image_size)
     return Task(len(data.train), len(data.test), len(data.classes), image), describe_data(data)
 
 
-def _cut(task: Task, training: Training) -> Task:
+def cut(task: Task, training: Training) -> Task:
     """The data set with the number and size of images that the settings ask for."""
     for name, there in (("train", task.train), ("test", task.test)):
         wanted = getattr(training, f"{name}_images")

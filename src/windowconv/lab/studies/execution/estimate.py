@@ -164,22 +164,36 @@ def estimate_variant(
         execution: device and threads.
         counts: the numbers of "runs" to train and of "reused" ones.
     """
-    train = round(task.train * (1 - training.val_fraction)) if training.val_fraction else task.train
-    evaluated = task.test if not training.val_fraction else task.train - train
-    images = training.epochs * train
-    evaluations = -(-training.epochs // training.evaluate_every) * evaluated
-    work = training_work(training) * mean_area(training, task.image)
     each = seconds_an_image(spec, training, task, pins, execution)
+    trained = images_of_a_run(training, task)
     return VariantEstimate(
         variant,
         counts["runs"],
         counts["reused"],
         spec,
-        float(spec.macs) * (PASSES * images * work + evaluations),
-        training.epochs * -(-train // training.batch_size),
-        each * (images * work + EVALUATION * evaluations),
+        PASSES * float(spec.macs) * trained,
+        steps_of_a_run(training, task),
+        each * trained,
         training.precision,
     )
+
+
+def images_of_a_run(training: Training, task: Task) -> float:
+    """What a run computes, in training steps on one image without attacks; an evaluation of one is a part of that."""
+    train = _trained_on(training, task)
+    evaluated = task.test if not training.val_fraction else task.train - train
+    evaluations = -(-training.epochs // training.evaluate_every) * evaluated
+    work = training_work(training) * mean_area(training, task.image)
+    return training.epochs * train * work + EVALUATION * evaluations
+
+
+def steps_of_a_run(training: Training, task: Task) -> int:
+    """Steps of SGD."""
+    return training.epochs * -(-_trained_on(training, task) // training.batch_size)
+
+
+def _trained_on(training: Training, task: Task) -> int:
+    return round(task.train * (1 - training.val_fraction)) if training.val_fraction else task.train
 
 
 def training_work(training: Training) -> float:
