@@ -13,7 +13,8 @@ from .attacks import (
     perturbation_spectra,
     robust_accuracy,
 )
-from .export import keeping_figures, pdf, png, svg
+from .export import pdf, png, svg
+from .figure_files import FigureFormat, figure_files
 from .filters import kernels
 from .frequencies import feature_spectra, new_energy, response_curves, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
@@ -24,6 +25,7 @@ from .style import arm_colours
 from .windows import window_figure, windows_figure
 
 __all__ = [
+    "FigureFormat",
     "accuracy_by_arm",
     "accuracy_by_kernel_size",
     "accuracy_differences",
@@ -33,9 +35,9 @@ __all__ = [
     "distance_distributions",
     "error_curves",
     "feature_spectra",
+    "figure_files",
     "heat_map",
     "heat_map_difference",
-    "keeping_figures",
     "kernel_gallery",
     "kernel_profiles",
     "kernels",

@@ -9,7 +9,6 @@ PosixPath('study.html')
 
 from .blocks import Block, Cell, Column, Figure, Link, Page, Section, Table, Text
 from .explorer import Explorer
-from .figure_files import FigureFormat, figure_files
 from .latex import as_latex, latex_file
 from .render import render, write
 from .text import as_json, as_markdown
@@ -20,7 +19,6 @@ __all__ = [
     "Column",
     "Explorer",
     "Figure",
-    "FigureFormat",
     "Link",
     "Page",
     "Section",
@@ -29,7 +27,6 @@ __all__ = [
     "as_json",
     "as_latex",
     "as_markdown",
-    "figure_files",
     "latex_file",
     "render",
     "write",

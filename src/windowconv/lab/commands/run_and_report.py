@@ -20,7 +20,7 @@ from windowconv.lab.studies.reports.tables import results_table
 from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.lab.training.distributed import configure, is_first_process
-from windowconv.report import FigureFormat
+from windowconv.plots import FigureFormat
 
 
 def run_and_report(plan: Plan, folder: Path, options: StudyOptions, figures: Sequence[FigureFormat] = ()) -> None:

@@ -33,13 +33,11 @@ from windowconv.phases import phase
 from windowconv.report import (
     Block,
     Figure,
-    FigureFormat,
     Page,
     Section,
     Table,
     as_json,
     as_markdown,
-    figure_files,
     latex_file,
     write,
 )
@@ -52,7 +50,7 @@ FEW_SEEDS = 5
 Colours = dict[str, str]
 
 
-def write_report(study: StudyFolder, figures: Sequence[FigureFormat] = ()) -> Path:
+def write_report(study: StudyFolder, figures: Sequence[plots.FigureFormat] = ()) -> Path:
     """Write report.html and tables.md, .tex and .json into the study's folder; returns the page's path.
 
     Args:
@@ -64,7 +62,7 @@ def write_report(study: StudyFolder, figures: Sequence[FigureFormat] = ()) -> Pa
     """
     if not study.finished:
         raise InputError(f"study={str(study.folder)!r}: none of its {study.wanted} runs is finished yet")
-    with phase("drawing the report"), figure_files(study.folder / FIGURES, figures) as write_figures:
+    with phase("drawing the report"), plots.figure_files(study.folder / FIGURES, figures) as write_figures:
         found = analyse(study)
         write_tables(study.folder, all_tables(study, found), study.design.claim, verdict_text(study, found))
         page = _page(study, found)

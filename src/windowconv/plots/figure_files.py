@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from windowconv.files import replace_file
+from windowconv.report.blocks import Figure, Page
+from windowconv.report.render import section_anchors
 
-from .blocks import Figure, Page
-from .render import section_anchors
+from .export import keeping_figures, pdf
 
 FigureFormat = Literal["pdf", "svg"]
 
@@ -28,15 +29,13 @@ def figure_files(folder: Path, formats: Sequence[FigureFormat]) -> Iterator[Call
         ANCHOR.FORMAT for those that have an anchor. It returns the paths, and raises an `InputError` for a folder that
         cannot be written.
     """
-    from windowconv import plots
-
-    with plots.keeping_figures() as drawn:
+    with keeping_figures() as drawn:
 
         def write(page: Page) -> list[Path]:
             paths = []
             for name, figure in _named(page) if formats else ():
                 for form in formats:
-                    content = figure.svg.encode() if form == "svg" else plots.pdf(drawn[figure.svg])
+                    content = figure.svg.encode() if form == "svg" else pdf(drawn[figure.svg])
                     paths.append(folder / f"{name}.{form}")
                     replace_file(paths[-1], content)
             return paths

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from windowconv import plots
-from windowconv.report import Figure, Page, Section, Text, figure_files
+from windowconv.report import Figure, Page, Section, Text
 
 
 def test_each_figure_is_written_in_each_format(tmp_path: Path) -> None:
-    with figure_files(tmp_path / "figures", ("pdf", "svg")) as write:
+    with plots.figure_files(tmp_path / "figures", ("pdf", "svg")) as write:
         curves = [plots.svg(plots.accuracy_by_arm({"3x3": [90.0, 91.0], "7x7": [level]})) for level in (92.0, 93.0)]
         blocks = [Figure(curves[0], "c", "alt"), Text("between"), Figure(curves[1], "c", "alt", anchor="run-3x3")]
         paths = write(Page("t", "l", [Section("Results, all", blocks)]))
@@ -19,7 +19,7 @@ def test_each_figure_is_written_in_each_format(tmp_path: Path) -> None:
 
 
 def test_no_format_means_no_file(tmp_path: Path) -> None:
-    with figure_files(tmp_path / "figures", ()) as write:
+    with plots.figure_files(tmp_path / "figures", ()) as write:
         drawn = plots.svg(plots.accuracy_by_arm({"3x3": [90.0]}))
         assert write(Page("t", "l", [Section("s", [Figure(drawn, "c", "alt")])])) == []
     assert not (tmp_path / "figures").exists()
