@@ -14,6 +14,7 @@ from windowconv.lab.data import DataNotFound, load
 from windowconv.lab.studies.design.comparison import plan_comparison
 from windowconv.lab.studies.execution.engines import ThisProcess
 from windowconv.lab.studies.execution.options import StudyOptions
+from windowconv.phases import show_phases
 
 ARMS = ("3x3", "7x7", "7x7-hamming")
 SEEDS = 2
@@ -44,7 +45,8 @@ def main() -> int:
 
 def compare(data: str, out: Path, size: Training) -> None:
     """Train the demo's arms on these images, and report."""
-    run_and_report(plan_comparison(ARMS, data, size, SEEDS), out, StudyOptions(ThisProcess(), data))
+    with show_phases():
+        run_and_report(plan_comparison(ARMS, data, size, SEEDS), out, StudyOptions(ThisProcess(), data))
 
 
 if __name__ == "__main__":
