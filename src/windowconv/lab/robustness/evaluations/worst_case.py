@@ -76,7 +76,11 @@ class WorstCaseAccuracy(Evaluation):
             f"{self.unit.text(first['budget'])}. For more attacks, and for checks of them: windowconv attack."
         )
         alt = "Accuracy against budget by variant"
-        return [Section(f"Accuracy under {' and '.join(first['attacks'])}", [Figure(plots.svg(drawn), caption, alt)])]
+        return [
+            Section(
+                f"Accuracy under attack: {' and '.join(first['attacks'])}", [Figure(plots.svg(drawn), caption, alt)]
+            )
+        ]
 
     def note(self, values: Mapping[str, Any]) -> str:
         return (
