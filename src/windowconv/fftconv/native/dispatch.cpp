@@ -122,4 +122,17 @@ int wc_pack(const wc_spectrum *kernel, void *packed, const wc_run *run) {
     return WC_OK;
 }
 
+int64_t wc_direct_shared(const wc_depthwise *problem, int mode) { return kernels().direct_shared(*problem, mode); }
+
+int64_t wc_direct_scratch(const wc_depthwise *problem, int mode) { return kernels().direct_scratch(*problem, mode); }
+
+int wc_direct(const wc_depthwise *problem, int mode, const wc_volume *output, const wc_volume *input,
+              const wc_tensor *weight, float *bias, float *shared, const wc_run *run) {
+    for (const wc_side &side : problem->side)
+        if (side.taps < 1 || side.taps > WC_MOST_TAPS || side.outputs < 1 || side.size < 1) return WC_BAD_ARGUMENT;
+    if (problem->channels < 1) return WC_BAD_ARGUMENT;
+    kernels().direct(*problem, mode, *output, *input, *weight, bias, shared, *run);
+    return WC_OK;
+}
+
 }  // extern "C"

@@ -20,6 +20,9 @@ static inline void finish_streams() { WC_FENCE(); }
 #include "pack.h"
 #include "multiply.h"
 #include "depthwise.h"
+#include "direct_sums.h"
+#include "direct_boxes.h"
+#include "direct.h"
 
 }  // namespace WC_NAMESPACE
 
@@ -34,6 +37,9 @@ const Kernels WC_KERNELS = {
     WC_NAMESPACE::multiply_depthwise,
     WC_NAMESPACE::packed_size,
     WC_NAMESPACE::pack,
+    WC_NAMESPACE::direct_shared,
+    WC_NAMESPACE::direct_scratch,
+    WC_NAMESPACE::direct,
 };
 
 }  // namespace windowconv

@@ -14,6 +14,7 @@ extern "C" {
 
 enum { WC_FLOAT32 = 0, WC_BFLOAT16 = 1 };
 enum { WC_OK = 0, WC_BAD_ARGUMENT = 1 };
+enum { WC_MOST_TAPS = 15 };  // along an axis of a direct convolution
 
 // What a product multiplies; rows are tiles (of images) or output channels (of kernels).
 enum {
@@ -48,6 +49,23 @@ typedef struct {
     int32_t type;
 } wc_spectrum;
 
+// The same with a depth; `plane` is one slice.
+typedef struct {
+    wc_tensor plane;
+    int64_t depth_stride;
+} wc_volume;
+
+// A depthwise convolution along depth, height and width, as torch's arguments describe it.
+typedef struct {
+    int32_t size, outputs, taps, stride, dilation, before;
+} wc_side;
+
+typedef struct {
+    wc_side side[3];
+    int64_t images;
+    int32_t channels;
+} wc_depthwise;
+
 typedef struct {
     int32_t threads;
     int64_t scratch_bytes;  // for each thread
@@ -55,7 +73,7 @@ typedef struct {
 } wc_run;
 
 // This interface's version: raised whenever the structures or the functions change.
-#define WC_INTERFACE 2
+#define WC_INTERFACE 3
 WC_API int wc_interface(void);
 
 // Lanes of a spectrum's block, and the instruction set in use; `wc_select` takes one of those in `wc_available`.
@@ -84,6 +102,15 @@ WC_API int wc_multiply_depthwise(const wc_spectrum *a, const wc_spectrum *b, con
 // A kernel's spectrum as WC_OUTPUT multiplies it; returns WC_OK. `wc_packed_size` counts its elements.
 WC_API int64_t wc_packed_size(const wc_spectrum *kernel);
 WC_API int wc_pack(const wc_spectrum *kernel, void *packed, const wc_run *run);
+
+// A depthwise convolution by its definition, at most WC_MOST_TAPS taps an axis. WC_OUTPUT reads `input`, `weight` and `bias` (one
+// value a channel, or null) and writes `output`; WC_GRADIENT_INPUT reads `output` and `weight` and writes `input`;
+// WC_GRADIENT_KERNEL reads `output` and `input` and writes `weight` and `bias`. A weight is one row of taps a channel.
+// `shared` holds wc_direct_shared bytes, and wc_direct_scratch are needed for each thread.
+WC_API int64_t wc_direct_shared(const wc_depthwise *problem, int mode);
+WC_API int64_t wc_direct_scratch(const wc_depthwise *problem, int mode);
+WC_API int wc_direct(const wc_depthwise *problem, int mode, const wc_volume *output, const wc_volume *input,
+                     const wc_tensor *weight, float *bias, float *shared, const wc_run *run);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,7 @@ OFF = "WINDOWCONV_NATIVE"  # "0" turns the native operator off
 INSTRUCTIONS = "WINDOWCONV_INSTRUCTIONS"  # the instruction set to use instead of the machine's best
 FAILURE = "build_failure.txt"  # written beside this file by setup.py
 
-INTERFACE = 2  # WC_INTERFACE of interface.h
+INTERFACE = 3  # WC_INTERFACE of interface.h
 FLOAT32, BFLOAT16 = 0, 1
 OUTPUT, GRADIENT_INPUT, GRADIENT_KERNEL = 0, 1, 2
 
@@ -71,6 +71,31 @@ class Spectrum(Structure):
     )
 
 
+class Volume(Structure):
+    """`wc_volume`."""
+
+    _fields_ = (("plane", Tensor), ("depth_stride", c_int64))
+
+
+class Side(Structure):
+    """`wc_side`."""
+
+    _fields_ = (
+        ("size", c_int32),
+        ("outputs", c_int32),
+        ("taps", c_int32),
+        ("stride", c_int32),
+        ("dilation", c_int32),
+        ("before", c_int32),
+    )
+
+
+class Depthwise(Structure):
+    """`wc_depthwise`."""
+
+    _fields_ = (("side", Side * 3), ("images", c_int64), ("channels", c_int32))
+
+
 class Run(Structure):
     """`wc_run`."""
 
@@ -94,6 +119,12 @@ _SIGNATURES = {
     "wc_multiply_depthwise": (c_int, [POINTER(Spectrum)] * 3 + [c_int, POINTER(Run)]),
     "wc_packed_size": (c_int64, [POINTER(Spectrum)]),
     "wc_pack": (c_int, [POINTER(Spectrum), c_void_p, POINTER(Run)]),
+    "wc_direct_shared": (c_int64, [POINTER(Depthwise), c_int]),
+    "wc_direct_scratch": (c_int64, [POINTER(Depthwise), c_int]),
+    "wc_direct": (
+        c_int,
+        [POINTER(Depthwise), c_int, POINTER(Volume), POINTER(Volume), POINTER(Tensor), c_void_p, c_void_p, POINTER(Run)],
+    ),
 }
 
 
