@@ -30,8 +30,8 @@ Model = TypeVar("Model", bound=nn.Module)
 class LayerAlgorithm:
     """One convolution: its setting ("torch" for a plain layer) and the algorithm that computes one call.
 
-    `input` and `weight` are shapes, (N, C, *sides) and (K, C / groups, *taps). `choice` is "fft", "direct" or
-    "not called"; `plan` describes the tiles of "fft".
+    `input` and `weight` are shapes, (N, C, *sides) and (K, C / groups, *taps). `choice` is "fft", "depthwise",
+    "direct" or "not called"; `plan` describes the tiles of "fft".
     """
 
     name: str
@@ -90,8 +90,9 @@ def set_algorithm(
 
     Args:
         model: any module tree.
-        algorithm: "auto" (the one expected to be faster), "direct" (torch's own), "fft", or a mapping from name
-            patterns to these: a layer gets the first that matches its name; one that none matches is unchanged.
+        algorithm: "auto" (the one expected to be faster), "direct" (torch's own), "fft", "depthwise" (which leaves
+            other layers as they are), or a mapping from name patterns to these: a layer gets the first that matches
+            its name; one that none matches is unchanged.
         include: name patterns (`"layer1.*"`, or an ancestor's name), or a callable (name, layer) -> bool; only these
             layers are set. None is all.
         exclude: the same, for layers to leave as they are.
@@ -192,11 +193,17 @@ def _plan(name: str, module: Convolution, algorithm: Algorithm, named: bool) -> 
     size = tuple(module.kernel_size)
     if module.transposed and algorithm == "fft":
         return LayerPlan(name, "skip", "transposed: always direct", size, size, module.padding)
+    if algorithm == "depthwise" and (module.transposed or not _is_depthwise(module)):
+        return LayerPlan(name, "leave", "not depthwise", size, size, module.padding)
     if isinstance(module, WindowedMixin):
         return LayerPlan(name, "window", "", size, size, module.padding)
     if module.transposed or algorithm == "direct":
         return LayerPlan(name, "leave", "torch's own already", size, size, module.padding)
     return plan_layer(name, module, None, None, named, False)
+
+
+def _is_depthwise(module: Convolution) -> bool:
+    return module.groups == module.in_channels == module.out_channels
 
 
 def _row(name: str, module: Convolution, input: Tensor, training: bool) -> LayerAlgorithm:

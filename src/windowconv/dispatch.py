@@ -1,4 +1,4 @@
-"""A layer's forward pass by its algorithm: torch's own convolution, or the one through the frequency domain."""
+"""A layer's forward pass by its algorithm: torch's own convolution, or one of this package's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError
 from windowconv.fftconv.arguments import DTYPES, Algorithm
 from windowconv.fftconv.autocast import autocast_dtype
-from windowconv.fftconv.convolution import choose_algorithm, fft_forward, problem_of
+from windowconv.fftconv.convolution import choose_algorithm, convolve, problem_of
 from windowconv.fftconv.prepared import PreparedKernel
 from windowconv.fftconv.problem import Problem
 from windowconv.tracing import is_recorded
@@ -35,7 +35,7 @@ def convolve_layer(layer: WindowedMixin, input: Tensor) -> Tensor:
     if algorithm == "direct":
         return layer._conv_forward(input, layer.effective_weight, layer.bias)  # pyright: ignore[reportCallIssue]
     weight, window = layer.weight_and_window()
-    return fft_forward(layer.padded(input), weight, layer.bias, window, layer.geometry(), algorithm)
+    return convolve(layer.padded(input), weight, layer.bias, window, layer.geometry(), algorithm)
 
 
 def layer_algorithm(layer: WindowedMixin, input: Any, training: bool | None = None) -> Algorithm:

@@ -113,8 +113,9 @@ def _preparation(layer: WindowedMixin, input: Tensor) -> Preparation | str:
         return "a transposed convolution"
     if len(layer.kernel_size) == 3:
         return "three axes"
-    if layer_algorithm(layer, input, training=False) != "fft":
-        return "direct"
+    algorithm = layer_algorithm(layer, input, training=False)
+    if algorithm != "fft":
+        return algorithm
     if torch.is_autocast_enabled(input.device.type):
         return "autocast"
     if any(tensor.is_inference() for tensor in layer.weight_sources()):

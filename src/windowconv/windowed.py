@@ -110,7 +110,7 @@ class WindowedMixin(Convolution):
 
     @property
     def algorithm(self) -> Algorithm:
-        """How the layer is computed: "direct" (torch's own), "fft", or "auto", the one expected to be faster."""
+        """How the layer is computed: "direct" (torch's own), "fft", "depthwise", or "auto": what should be fastest."""
         return self.__dict__.get("_algorithm", "auto")  # converted layers and old pickles have none
 
     @algorithm.setter
@@ -118,6 +118,11 @@ class WindowedMixin(Convolution):
         check_algorithm(algorithm)
         if self.transposed and algorithm == "fft":
             raise InputError("algorithm='fft' for a transposed convolution; allowed: 'auto', 'direct'")
+        if algorithm == "depthwise" and (self.transposed or not self.groups == self.in_channels == self.out_channels):
+            raise InputError(
+                f"algorithm='depthwise' for groups={self.groups}, in_channels={self.in_channels}, out_channels="
+                f"{self.out_channels}{', transposed' if self.transposed else ''}; allowed: one group for each channel"
+            )
         self.__dict__["_algorithm"] = algorithm
 
     @property

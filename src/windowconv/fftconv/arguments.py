@@ -12,7 +12,7 @@ from windowconv.errors import InputError, unknown
 from windowconv.integers import check_int, check_ints
 
 Ints = int | tuple[int, ...]
-Algorithm = Literal["auto", "direct", "fft"]
+Algorithm = Literal["auto", "direct", "fft", "depthwise"]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)  # those of algorithm="fft"
 
 
@@ -26,7 +26,7 @@ class Geometry(NamedTuple):
 
 
 def check_algorithm(algorithm: object) -> None:
-    """Raise an `InputError` for anything but "auto", "direct" and "fft"."""
+    """Raise an `InputError` for anything but "auto", "direct", "fft" and "depthwise"."""
     if algorithm not in get_args(Algorithm):
         raise unknown("algorithm", algorithm, get_args(Algorithm))
 
@@ -103,6 +103,15 @@ def check_dtype(input: Tensor) -> None:
     if input.dtype not in DTYPES:
         allowed = ", ".join(str(dtype) for dtype in DTYPES)
         raise InputError(f"input.dtype={input.dtype}; allowed: {allowed}, or algorithm='direct'")
+
+
+def check_depthwise(weight: Tensor, groups: int) -> None:
+    """Raise an `InputError` for a weight (K, C / groups, *taps) that algorithm="depthwise" does not compute."""
+    if weight.shape[1] > 1 or weight.shape[0] != groups:
+        raise InputError(
+            f"groups={groups} with weight.shape={_shape(weight)}; allowed with algorithm='depthwise': one group, one "
+            "input and one output for each channel"
+        )
 
 
 def check_size(sides: Sequence[int], kernel: Sequence[int], geometry: Geometry) -> None:

@@ -6,6 +6,8 @@ fft_conv1d, fft_conv2d, fft_conv3d, or a layer (`windowconv.dispatch`)
     choice.py       "auto" becomes "fft" or "direct": a cost model (cost.py, rates.py, calibration.py)
 "direct"
     direct.py       torch's own convolution
+"depthwise"
+    depthwise.py    the native operator's sums over the taps (native/direct.py)
 "fft"
     autograd.py     derivatives in eager mode (derivatives.py, batching.py)
     operator.py     the operators that torch and its compiler know
@@ -21,13 +23,14 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-from windowconv.fftconv import choice, operator, settings
+from windowconv.fftconv import choice, depthwise, operator, settings
 from windowconv.fftconv.arguments import (
     DTYPES,
     Algorithm,
     Geometry,
     Ints,
     check_algorithm,
+    check_depthwise,
     check_dtype,
     check_size,
     check_tensors,
@@ -87,13 +90,15 @@ def fft_conv2d(
         stride, padding, dilation: samples, one int or (height, width); `padding` may be "same" or "valid".
         groups: as in torch.
         window: as in `apply_window`, or None. A tensor that requires a gradient gets one.
-        algorithm: "fft", "direct" (torch's own, for any dtype), or "auto": the one expected to be faster.
+        algorithm: "fft", "direct" (torch's own, for any dtype), "depthwise" (the native sums over the taps, for a
+            group for each channel; torch's own where those are not available), or "auto": the one expected to be
+            faster.
 
     Returns:
         (N, K, H', W') or (K, H', W'), in the input's dtype, or autocast's.
 
     Raises:
-        InputError: what torch's own refuses too; with "fft", other dtypes.
+        InputError: what torch's own refuses too; with "fft", other dtypes; with "depthwise", other groups.
 
     Source: overlap-save with the discrete Fourier transform, Oppenheim & Schafer, "Discrete-Time Signal Processing",
     section 8.7. Not for 1x1 kernels, few channels or single small images: "auto" computes those directly.
@@ -148,13 +153,15 @@ def _convolve(
     check_size(input.shape[-axes:], kernel, geometry)
     if algorithm == "fft":
         check_dtype(input)
+    elif algorithm == "depthwise":
+        check_depthwise(weight, groups)
     factor = None if window is None else window_factor(weight, window)
     if isinstance(window, Tensor) and _may_require_gradient(window):
         weight, factor = windowed_weight(weight, factor), None
     chosen = choose_algorithm(algorithm, input, weight, geometry)
     if chosen == "direct":
         return direct_forward(input, weight, bias, factor, geometry)
-    return fft_forward(input, weight, bias, factor, geometry, chosen)
+    return convolve(input, weight, bias, factor, geometry, chosen)
 
 
 def _may_require_gradient(window: Tensor) -> bool:
@@ -191,7 +198,7 @@ def choose_algorithm(
     shape: tuple[int, ...] | None = None,
     training: bool | None = None,
 ) -> Algorithm:
-    """ "fft" or "direct"; while compiling, "auto" may stay: the operator then chooses at every call, by its sizes.
+    """ "fft", "depthwise" or "direct"; while compiling also "auto": the operator chooses at every call, by its sizes.
 
     Args:
         algorithm: what was asked for.
@@ -203,19 +210,24 @@ def choose_algorithm(
     compiling = torch.compiler.is_compiling()
     if compiling and torch._C._are_functorch_transforms_active():
         return "direct"  # torch 2.15 compiles no operator but its own inside `torch.func`
-    if algorithm != "auto":
+    if algorithm in ("direct", "fft"):
         return algorithm
     dtype = autocast_dtype(input)
     if dtype not in DTYPES or weight.shape[2:].numel() == 1 or torch.compiler.is_exporting():
         return "direct"
-    if compiling:
-        return "auto" if _ever_faster(dtype, input.device) else "direct"
     if shape is None:
         shape = tuple(input.shape if input.ndim == weight.ndim else (1, *input.shape))
+    training = _needs_backward(input, weight) if training is None else training
+    if algorithm == "depthwise" or depthwise.expected_faster(weight, training):
+        if depthwise.computes(shape, weight, geometry, dtype):
+            return "depthwise"
+        if algorithm == "depthwise":
+            return "direct"
+    if compiling:
+        return "auto" if _ever_faster(dtype, input.device) else "direct"
     if any(isinstance(size, torch.SymInt) for size in shape):
         return "direct"  # a tracer's symbol can be neither looked up nor compared
     problem = problem_of(shape, tuple(weight.shape), geometry)
-    training = _needs_backward(input, weight) if training is None else training
     return choice.choose(problem, dtype, input.device, training)
 
 
@@ -231,7 +243,7 @@ def _needs_backward(input: Tensor, weight: Tensor) -> bool:
 # --- who computes it --------------------------------------------------------------------------------------------------
 
 
-def fft_forward(
+def convolve(
     input: Tensor, weight: Tensor, bias: Tensor | None, window: Tensor | None, geometry: Geometry, algorithm: Algorithm
 ) -> Tensor:
     """The convolution by the operators, for arguments that fit: (N, K, *outputs), or (K, *outputs) without a batch.
@@ -244,8 +256,10 @@ def fft_forward(
         algorithm: what `choose_algorithm` returned, other than "direct".
     """
     if input.ndim < weight.ndim:
-        return fft_forward(input[None], weight, bias, window, geometry, algorithm)[0]
+        return convolve(input[None], weight, bias, window, geometry, algorithm)[0]
     input, weight, bias = apply_autocast(input, weight, bias)
+    if algorithm == "depthwise":
+        return depthwise.depthwise_forward(input, windowed_weight(weight, window), bias, geometry)
     images, kernels, factor = lower_tensors(input, weight, window, geometry)
     stride, padding, dilation, groups = lower_geometry(geometry)
     training, compiling = _needs_backward(images, kernels), torch.compiler.is_compiling()

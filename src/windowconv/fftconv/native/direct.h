@@ -5,36 +5,44 @@
 
 WC_INLINE int taps_of(const wc_depthwise &p) { return p.side[0].taps * p.side[1].taps * p.side[2].taps; }
 
-constexpr int WRITTEN_ROW = 128;  // results that are written at once, in whole rows; longer rows alone
+constexpr long WRITTEN_BYTES = 64 << 10;  // of results that are written together, in whole rows
+constexpr int SUMMED_ROW = 128;           // of rows of gradients that meet a tap together
+constexpr int GRADIENT_PARTS = 64;        // of a kernel's gradient: the same sums for any number of threads
 
-// Tiles' results are the same however many there are; a kernel's gradient is summed in as many parts for any number of
-// threads.
-constexpr int GRADIENT_PARTS = 64;
+WC_INLINE bool channels_together(const wc_volume &volume) { return volume.plane.channel_stride == 1; }
+
+WC_INLINE int rows_together(const Tiling &tiling) {
+    return int(std::max(1L, WRITTEN_BYTES / (tiling.group * tiling.results_of(0).row() * long(sizeof(float)))));
+}
 
 struct GradientParts {
     Tiling tiling;
     int64_t units;  // tiles of images
     int parts;
-    long each;      // floats of one part: taps and the bias
+    long each;      // floats of one block's part: taps and the bias
 
-    explicit GradientParts(const wc_depthwise &p)
-        : tiling(p, false, 0), units(p.images * tiling.count()), each(long(taps_of(p) + 1) * LANES) {
-        int blocks = std::max(1, blocks_of(p.channels));
-        parts = int(std::max<int64_t>(1, std::min<int64_t>(units, (GRADIENT_PARTS + blocks - 1) / blocks)));
+    GradientParts(const wc_depthwise &p, bool together)
+        : tiling(p, false, together, 0), units(p.images * tiling.count_of_tiles()), each(long(taps_of(p) + 1) * LANES) {
+        int groups = std::max(1, tiling.groups);
+        parts = int(std::max<int64_t>(1, std::min<int64_t>(units, (GRADIENT_PARTS + groups - 1) / groups)));
     }
 };
 
-static int64_t direct_scratch(const wc_depthwise &p, int mode) {
+static int64_t direct_scratch(const wc_depthwise &p, int mode, bool together) {
+    int64_t floats;
     if (mode == WC_GRADIENT_KERNEL) {
-        GradientParts parts(p);
-        return int64_t(sizeof(float)) * (parts.tiling.source_floats() + parts.tiling.results_of(0).floats());
+        Tiling tiling = GradientParts(p, together).tiling;
+        floats = tiling.group * (tiling.source_floats() + tiling.results_of(0).floats());
+    } else {
+        Tiling tiling(p, mode == WC_GRADIENT_INPUT, together, 0);
+        floats = tiling.group * tiling.source_floats() +
+                 std::max(long(tiling.group) * tiling.results_of(0).row(), WRITTEN_BYTES / long(sizeof(float)));
     }
-    Tiling tiling(p, mode == WC_GRADIENT_INPUT, 0);
-    return int64_t(sizeof(float)) * (tiling.source_floats() + (WRITTEN_ROW + tiling.tile[2]) * LANES);
+    return floats * int64_t(sizeof(float));
 }
 
-static int64_t direct_shared(const wc_depthwise &p, int mode) {
-    int64_t copies = mode == WC_GRADIENT_KERNEL ? GradientParts(p).parts : 1;
+static int64_t direct_shared(const wc_depthwise &p, int mode, bool together) {
+    int64_t copies = mode == WC_GRADIENT_KERNEL ? GradientParts(p, together).parts : 1;
     return int64_t(sizeof(float)) * copies * blocks_of(p.channels) * (taps_of(p) + 1) * LANES;
 }
 
@@ -85,30 +93,38 @@ static void sum_row(const Tiling &tiling, const Box &box, const TapRow *rows, in
     }
 }
 
-// The tile of one image and block. Rows of results are written together where they follow each other in memory.
+// [block][y][x][LANES] floats to the volume; rows that follow each other in memory as one.
 template <class T>
-static void sum_tile(const Tiling &tiling, int index, const wc_volume &from, const wc_volume &to, Block block,
+static void write_rows(const wc_volume &volume, Group group, int64_t image, int z, Range y, Range x, const float *from) {
+    const wc_tensor &plane = volume.plane;
+    bool joined = plane.height_stride == x.count * plane.width_stride;
+    int runs = joined ? 1 : y.count, samples = joined ? y.count * x.count : x.count;
+    for (int run = 0; run < runs; run++)
+        write_group(plane, from + long(run) * samples * LANES, group, samples,
+                    place_in<T>(volume, group, image, z, y.first + run, x.first), long(y.count) * x.count * LANES);
+}
+
+// One task: rows of results are written together.
+template <class T>
+static void sum_tile(const Tiling &tiling, int index, const wc_volume &from, const wc_volume &to, Group group,
                      int64_t image, const float *taps, float *scratch) {
     const wc_depthwise &p = tiling.problem;
     Box results = tiling.results_of(index), box = tiling.sources_of(index);
-    int size[3] = {tiling.source_size(0), tiling.source_size(1), tiling.source_size(2)};
-    float *out = scratch + tiling.source_floats();
-    read_box<T>(from, block, image, box, size, scratch);
-    const float *bias = taps + taps_of(p) * LANES;
-    const wc_tensor &plane = to.plane;
-    bool joined = results.width.count == tiling.size(2) && plane.height_stride == plane.width_stride * tiling.size(2);
-    int together = joined ? std::max(1, WRITTEN_ROW / results.width.count) : 1;
+    int size[3] = {tiling.source_size(0), tiling.source_size(1), tiling.source_size(2)}, together = rows_together(tiling);
+    long apart = tiling.source_floats(), row = results.row(), each = long(taps_of(p) + 1) * LANES;
+    float *out = scratch + tiling.group * apart;
+    read_box<T>(from, group, image, box, size, scratch, apart);
     TapRow rows[WC_MOST_TAPS * WC_MOST_TAPS];
     for (int z = results.depth.first; z < results.depth.end(); z++)
         for (int y = results.height.first; y < results.height.end(); y += together) {
             int written = std::min(together, results.height.end() - y);
-            for (int i = 0; i < written; i++) {
-                int count = meeting_rows(tiling, box, scratch, taps, z, y + i, rows);
-                sum_row(tiling, box, rows, count, results.width, bias, out + i * results.row());
-            }
-            T *place = element<T>(plane, block, image) + z * to.depth_stride + y * plane.height_stride +
-                       results.width.first * plane.width_stride;
-            write_samples(plane, out, block, written * results.width.count, false, place);
+            for (int block = 0; block < group.blocks; block++)
+                for (int i = 0; i < written; i++) {
+                    const float *own = taps + block * each;
+                    int count = meeting_rows(tiling, box, scratch + block * apart, own, z, y + i, rows);
+                    sum_row(tiling, box, rows, count, results.width, own + each - LANES, out + (block * written + i) * row);
+                }
+            write_rows<T>(to, group, image, z, {y, written}, results.width, out);
         }
 }
 
@@ -116,13 +132,12 @@ template <class T>
 static void sum_all(const wc_depthwise &p, bool transposed, const wc_volume &from, const wc_volume &to,
                     const wc_tensor &weight, const float *bias, float *taps, const wc_run &run) {
     read_taps<T>(p, weight, bias, taps);
-    Tiling tiling(p, transposed, 4 * int64_t(run.threads));
-    int blocks = blocks_of(p.channels), tiles = tiling.count();
+    Tiling tiling(p, transposed, channels_together(from), 4 * int64_t(run.threads));
+    int tiles = tiling.count_of_tiles(), groups = tiling.groups;
     long each = long(taps_of(p) + 1) * LANES;
-    parallel(p.images * blocks * tiles, run, [&](int64_t task, float *scratch) {
-        int block = int(task / tiles % blocks);
-        sum_tile<T>(tiling, int(task % tiles), from, to, block_at(block, p.channels), task / tiles / blocks,
-                    taps + block * each, scratch);
+    parallel(tiling.tasks(), run, [&](int64_t task, float *scratch) {
+        Group group = tiling.group_at(int(task / tiles % groups));
+        sum_tile<T>(tiling, int(task % tiles), from, to, group, task / tiles / groups, taps + group.first * each, scratch);
     });
 }
 
@@ -139,7 +154,7 @@ WC_INLINE Range meeting_results(const wc_side &side, int tap, Range results) {
 static void add_gradients(const wc_depthwise &p, const Box &results, const float *gradient, const Box &box,
                           const float *samples, float *sums) {
     const wc_side &depth = p.side[0], &height = p.side[1], &width = p.side[2];
-    int together = std::max(1, WRITTEN_ROW / results.width.count);
+    int together = std::max(1, SUMMED_ROW / results.width.count);
     for (int z = results.depth.first; z < results.depth.end(); z++)
         for (int y = results.height.first; y < results.height.end(); y += together) {
             Range some = {y, std::min(together, results.height.end() - y)};
@@ -169,32 +184,37 @@ static void add_bias_gradients(const float *gradient, long floats, float *sums) 
 template <class T>
 static void direct_kernel_gradient(const wc_depthwise &p, const wc_volume &output, const wc_volume &input,
                                    const wc_tensor &weight, float *bias, float *sums, const wc_run &run) {
-    GradientParts parts(p);
+    GradientParts parts(p, channels_together(input));
     const Tiling &tiling = parts.tiling;
-    int blocks = blocks_of(p.channels), tiles = tiling.count();
+    int tiles = tiling.count_of_tiles();
     int size[3] = {p.side[0].size, p.side[1].size, p.side[2].size};
     int outputs[3] = {p.side[0].outputs, p.side[1].outputs, p.side[2].outputs};
-    parallel(int64_t(blocks) * parts.parts, run, [&](int64_t task, float *scratch) {
-        int block = int(task % blocks), part = int(task / blocks);
-        float *to = sums + (block * parts.parts + part) * parts.each, *gradient = scratch + tiling.source_floats();
-        memset(to, 0, parts.each * sizeof(float));
+    parallel(int64_t(tiling.groups) * parts.parts, run, [&](int64_t task, float *scratch) {
+        Group group = tiling.group_at(int(task % tiling.groups));
+        int part = int(task / tiling.groups);
+        long apart = tiling.source_floats(), floats = tiling.results_of(0).floats();
+        float *to = sums + (int64_t(part) * tiling.blocks + group.first) * parts.each;
+        float *gradient = scratch + tiling.group * apart;
+        memset(to, 0, group.blocks * parts.each * sizeof(float));
         for (int64_t unit = parts.units * part / parts.parts; unit < parts.units * (part + 1) / parts.parts; unit++) {
             Box results = tiling.results_of(int(unit % tiles)), box = tiling.sources_of(int(unit % tiles));
-            Block at = block_at(block, p.channels);
-            read_box<T>(output, at, unit / tiles, results, outputs, gradient);
-            read_box<T>(input, at, unit / tiles, box, size, scratch);
-            add_gradients(p, results, gradient, box, scratch, to);
-            if (bias) add_bias_gradients(gradient, results.floats(), to + taps_of(p) * LANES);
+            read_box<T>(output, group, unit / tiles, results, outputs, gradient, floats);
+            read_box<T>(input, group, unit / tiles, box, size, scratch, apart);
+            for (int i = 0; i < group.blocks; i++) {
+                float *own = to + i * parts.each;
+                add_gradients(p, results, gradient + i * floats, box, scratch + i * apart, own);
+                if (bias) add_bias_gradients(gradient + i * floats, results.floats(), own + parts.each - LANES);
+            }
         }
     });
-    parallel(blocks, run, [&](int64_t i, float *) {
+    parallel(tiling.blocks, run, [&](int64_t i, float *) {
         Block block = block_at(int(i), p.channels);
-        float *total = sums + i * parts.parts * parts.each;
+        float *total = sums + i * parts.each;
         for (int part = 1; part < parts.parts; part++)
             for (long at = 0; at < parts.each; at += VECTOR)
-                store(total + at, load(total + at) + load(total + part * parts.each + at));
+                store(total + at, load(total + at) + load(total + part * tiling.blocks * parts.each + at));
         write_samples(weight, total, block, taps_of(p), false, element<T>(weight, block, 0));
-        if (bias) memcpy(bias + block.first, total + taps_of(p) * LANES, block.count * sizeof(float));
+        if (bias) memcpy(bias + block.first, total + parts.each - LANES, block.count * sizeof(float));
     });
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ctypes import byref
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,28 +19,47 @@ from windowconv.fftconv.workspace import workspace
 
 MOST_TAPS = 15  # WC_MOST_TAPS of interface.h
 MOST_SCRATCH = 64 << 20  # bytes for each thread; only dilations of dozens of samples need more
+LARGEST = 1 << 24  # samples, as the library counts them
 Shape = tuple[int, ...]
 
 
 class _Described(NamedTuple):
-    """A problem as the library's structure, the output's shape, and bytes by mode: shared, and for each thread."""
+    """A problem as the library's structure, the output's shape, and bytes by mode: shared, and for each thread.
+
+    There are sizes for tensors whose channels are apart in memory, and for those where they are neighbours.
+    """
 
     problem: c.Depthwise
     outputs: Shape
-    shared: tuple[int, int, int]
-    scratch: tuple[int, int, int]
+    shared: tuple[tuple[int, ...], tuple[int, ...]]
+    scratch: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def has_kernel(weight: Shape, groups: int, dtype: torch.dtype) -> bool:
+    """Whether a weight of this shape is (C, 1, *taps), one for each group, of sizes and a dtype that are computed."""
+    channels, each, *taps = weight
+    return each == 1 and channels == groups and 1 < max(taps) <= MOST_TAPS and dtype in TYPES
 
 
 def supports(input: Shape, weight: Shape, geometry: Geometry, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether this module computes the convolution of an input (N, C, *sides) with a weight (C, 1, *taps)."""
-    if device.type != "cpu" or dtype not in TYPES or c.library() is None:
+    if device.type != "cpu" or not has_kernel(weight, geometry.groups, dtype) or c.library() is None:
         return False
-    if weight[1] != 1 or not weight[0] == geometry.groups == input[1] or max(weight[2:]) > MOST_TAPS:
+    if input[1] != weight[0] or min(input) < 1 or min(output_sides(input[2:], weight[2:], geometry)) < 1:
         return False
-    if max(*input, *geometry.stride, *geometry.dilation, *map(sum, geometry.padding)) >= 2**24:
+    if max(*input, *geometry.stride, *geometry.dilation, *map(sum, geometry.padding)) >= LARGEST:
         return False
-    described = _described(input, weight[2:], geometry)
-    return min(*input[1:], *described.outputs[2:]) > 0 and max(described.scratch) <= MOST_SCRATCH
+    return max(map(max, _described(input, weight[2:], geometry).scratch)) <= MOST_SCRATCH
+
+
+def output_sides(sides: Sequence[int], taps: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
+    """The output's sides, as torch counts them."""
+    return tuple(
+        (n + before + after - d * (k - 1) - 1) // s + 1
+        for n, k, s, (before, after), d in zip(
+            sides, taps, geometry.stride, geometry.padding, geometry.dilation, strict=True
+        )
+    )
 
 
 def forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -80,7 +100,8 @@ def _compute(
     described: _Described, mode: int, output: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> None:
     """One of the library's modes; `weight` and `bias` are contiguous, the latter in float32."""
-    threads, scratch = torch.get_num_threads(), described.scratch[mode]
+    together = (output if mode == c.GRADIENT_INPUT else input).stride(1) == 1
+    threads, scratch = torch.get_num_threads(), described.scratch[together][mode]
     each = -(-scratch // 4096) * 4096 + 64
     channels, taps = weight.shape[0], weight[0].numel()
     row = c.Tensor(weight.data_ptr(), 0, 0, taps, taps, 1, 1, 1, channels, TYPES[weight.dtype])
@@ -88,24 +109,24 @@ def _compute(
         run = c.Run(threads, each, take.address(threads * each))
         operands = byref(_volume(output)), byref(_volume(input)), byref(row)
         pointer = None if bias is None else bias.data_ptr()
-        shared = take.address(described.shared[mode])
+        shared = take.address(described.shared[together][mode])
         status = c.library().wc_direct(byref(described.problem), mode, *operands, pointer, shared, byref(run))
     assert status == 0, "the native operator refused its arguments"
 
 
 @lru_cache(maxsize=1024)
 def _described(input: Shape, taps: Shape, geometry: Geometry) -> _Described:
-    sides, outputs = [], []
-    for size, kernel, stride, (before, after), dilation in zip(
-        input[2:], taps, geometry.stride, geometry.padding, geometry.dilation, strict=True
-    ):
-        outputs.append((size + before + after - dilation * (kernel - 1) - 1) // stride + 1)
-        sides.append(c.Side(size, outputs[-1], kernel, stride, dilation, before))
-    missing = [c.Side(1, 1, 1, 1, 1, 0)] * (3 - len(sides))
+    outputs = output_sides(input[2:], taps, geometry)
+    befores = [before for before, _ in geometry.padding]
+    sides = map(c.Side, input[2:], outputs, taps, geometry.stride, geometry.dilation, befores)
+    missing = [c.Side(1, 1, 1, 1, 1, 0)] * (3 - len(taps))
     problem = c.Depthwise((c.Side * 3)(*missing, *sides), input[0], input[1])
-    modes, library = (c.OUTPUT, c.GRADIENT_INPUT, c.GRADIENT_KERNEL), c.library()
-    sizes = [[f(byref(problem), mode) for mode in modes] for f in (library.wc_direct_shared, library.wc_direct_scratch)]
-    return _Described(problem, (*input[:2], *outputs), tuple(sizes[0]), tuple(sizes[1]))
+    modes, opened = (c.OUTPUT, c.GRADIENT_INPUT, c.GRADIENT_KERNEL), c.library()
+    shared, scratch = (
+        tuple(tuple(size(byref(problem), mode, together) for mode in modes) for together in (False, True))
+        for size in (opened.wc_direct_shared, opened.wc_direct_scratch)
+    )
+    return _Described(problem, (*input[:2], *outputs), shared, scratch)
 
 
 def _volume(tensor: Tensor) -> c.Volume:

@@ -122,9 +122,13 @@ int wc_pack(const wc_spectrum *kernel, void *packed, const wc_run *run) {
     return WC_OK;
 }
 
-int64_t wc_direct_shared(const wc_depthwise *problem, int mode) { return kernels().direct_shared(*problem, mode); }
+int64_t wc_direct_shared(const wc_depthwise *problem, int mode, int together) {
+    return kernels().direct_shared(*problem, mode, together != 0);
+}
 
-int64_t wc_direct_scratch(const wc_depthwise *problem, int mode) { return kernels().direct_scratch(*problem, mode); }
+int64_t wc_direct_scratch(const wc_depthwise *problem, int mode, int together) {
+    return kernels().direct_scratch(*problem, mode, together != 0);
+}
 
 int wc_direct(const wc_depthwise *problem, int mode, const wc_volume *output, const wc_volume *input,
               const wc_tensor *weight, float *bias, float *shared, const wc_run *run) {

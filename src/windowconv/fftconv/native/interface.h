@@ -107,8 +107,8 @@ WC_API int wc_pack(const wc_spectrum *kernel, void *packed, const wc_run *run);
 // value a channel, or null) and writes `output`; WC_GRADIENT_INPUT reads `output` and `weight` and writes `input`;
 // WC_GRADIENT_KERNEL reads `output` and `input` and writes `weight` and `bias`. A weight is one row of taps a channel.
 // `shared` holds wc_direct_shared bytes, and wc_direct_scratch are needed for each thread.
-WC_API int64_t wc_direct_shared(const wc_depthwise *problem, int mode);
-WC_API int64_t wc_direct_scratch(const wc_depthwise *problem, int mode);
+WC_API int64_t wc_direct_shared(const wc_depthwise *problem, int mode, int together);
+WC_API int64_t wc_direct_scratch(const wc_depthwise *problem, int mode, int together);
 WC_API int wc_direct(const wc_depthwise *problem, int mode, const wc_volume *output, const wc_volume *input,
                      const wc_tensor *weight, float *bias, float *shared, const wc_run *run);
 

@@ -23,8 +23,8 @@ struct Kernels {
     void (*multiply_depthwise)(const wc_spectrum &, const wc_spectrum &, const wc_spectrum &, int, const wc_run &);
     int64_t (*packed_size)(const wc_spectrum &);
     void (*pack)(const wc_spectrum &, void *, const wc_run &);
-    int64_t (*direct_shared)(const wc_depthwise &, int);
-    int64_t (*direct_scratch)(const wc_depthwise &, int);
+    int64_t (*direct_shared)(const wc_depthwise &, int, bool);
+    int64_t (*direct_scratch)(const wc_depthwise &, int, bool);
     void (*direct)(const wc_depthwise &, int, const wc_volume &, const wc_volume &, const wc_tensor &, float *, float *,
                    const wc_run &);
 };

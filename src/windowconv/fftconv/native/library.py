@@ -119,11 +119,20 @@ _SIGNATURES = {
     "wc_multiply_depthwise": (c_int, [POINTER(Spectrum)] * 3 + [c_int, POINTER(Run)]),
     "wc_packed_size": (c_int64, [POINTER(Spectrum)]),
     "wc_pack": (c_int, [POINTER(Spectrum), c_void_p, POINTER(Run)]),
-    "wc_direct_shared": (c_int64, [POINTER(Depthwise), c_int]),
-    "wc_direct_scratch": (c_int64, [POINTER(Depthwise), c_int]),
+    "wc_direct_shared": (c_int64, [POINTER(Depthwise), c_int, c_int]),
+    "wc_direct_scratch": (c_int64, [POINTER(Depthwise), c_int, c_int]),
     "wc_direct": (
         c_int,
-        [POINTER(Depthwise), c_int, POINTER(Volume), POINTER(Volume), POINTER(Tensor), c_void_p, c_void_p, POINTER(Run)],
+        [
+            POINTER(Depthwise),
+            c_int,
+            POINTER(Volume),
+            POINTER(Volume),
+            POINTER(Tensor),
+            c_void_p,
+            c_void_p,
+            POINTER(Run),
+        ],
     ),
 }
 
