@@ -24,6 +24,8 @@ from windowconv.fftconv.native import library
 
 aten: Any = torch.ops.aten
 FASTER_FROM = 4  # taps of the longest axis; torch's own gradients are fast up to three
+FEWEST = 8  # channels; of a block of 32 lanes the others are lost
+WIDE = 28  # columns from which torch's own forward pass of contiguous images is slower
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
@@ -56,7 +58,7 @@ def expected_faster(weight: Tensor, training: bool) -> bool:
         weight: (C, 1, *taps).
         training: whether a backward pass follows; forward alone, torch's own is as fast.
     """
-    return training and max(weight.shape[2:]) >= FASTER_FROM
+    return training and weight.shape[0] >= FEWEST and max(weight.shape[2:]) >= FASTER_FROM
 
 
 def depthwise_forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -96,6 +98,15 @@ class _Depthwise(Function):
 def _forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     if torch._C._len_torch_dispatch_stack():  # somebody watches the operators
         return depthwise(input, weight, bias, *_flat(geometry))
+    return _fast_forward(input, weight, bias, geometry)
+
+
+def _fast_forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """The native output, or torch's own where that is as fast: for images with channels last, and narrow ones."""
+    memory_format = suggest_memory_format(input)
+    if input.ndim == 4 and (memory_format == torch.channels_last or input.shape[3] < WIDE):
+        with _without_autocast(input):
+            return direct_forward(input, weight, bias, None, geometry).contiguous(memory_format=memory_format)
     return native.forward(input, weight, bias, geometry)
 
 
@@ -158,11 +169,11 @@ def depthwise(
         padding: zeros (before, after) of each axis in turn.
     """
     geometry = _geometry(input, stride, padding, dilation)
-    if not native.supports(tuple(input.shape), tuple(weight.shape), geometry, input.dtype, input.device):
-        with _without_autocast(input):
-            output = direct_forward(input, weight, bias, None, geometry)
-        return output.contiguous(memory_format=suggest_memory_format(input))
-    return native.forward(input, weight, bias, geometry)
+    if native.supports(tuple(input.shape), tuple(weight.shape), geometry, input.dtype, input.device):
+        return _fast_forward(input, weight, bias, geometry)
+    with _without_autocast(input):
+        output = direct_forward(input, weight, bias, None, geometry)
+    return output.contiguous(memory_format=suggest_memory_format(input))
 
 
 @torch.library.custom_op("windowconv::depthwise_backward", mutates_args=())

@@ -435,6 +435,128 @@ private:
     }
 };
 
+// --- one depthwise convolution by its definition, along three axes ----------------------------------------------------
+
+class Direct {
+public:
+    Direct(Random &r, int element)
+        : random(r), type(element), depth(axis(random.maybe() ? 1 : 5)), height(axis(12)), width(axis(30)),
+          batch(random.pick(1, 3)), channels(random.pick(1, 70)), threads(random.pick(1, 3)),
+          x(images(depth.size, height.size, width.size)),
+          grad(images(depth.outputs(), height.outputs(), width.outputs())), weight(kernel()) {
+        x.fill(random), grad.fill(random), weight.fill(random);
+        for (int i = 0; random.maybe() && i < channels; i++) bias.push_back(random.normal());
+        if (int(bias.size()) < channels) bias.clear();
+        for (Axis *a : {&depth, &height, &width}) sides.push_back({a->size, a->outputs(), a->taps, a->stride, a->dilation, a->before});
+        problem = {{sides[0], sides[1], sides[2]}, batch, channels};
+    }
+
+    void run() {
+        sum_directly();
+        Tensor y = images(depth.outputs(), height.outputs(), width.outputs());
+        compute(WC_OUTPUT, y, x, weight, bias.empty() ? nullptr : bias.data());
+        compare("output", y, output);
+        Tensor gx = images(depth.size, height.size, width.size);
+        compute(WC_GRADIENT_INPUT, grad, gx, weight, nullptr);
+        compare("input's gradient", gx, grad_input);
+        Tensor gw = kernel();
+        std::vector<float> gb(size_t(channels), NAN);
+        compute(WC_GRADIENT_KERNEL, grad, x, gw, gb.data());
+        compare("weight's gradient", gw, grad_weight);
+        Tensor flat(random, {1, 1, channels, 1, 1}, WC_FLOAT32);
+        for (int c = 0; c < channels; c++) flat.floats[size_t(flat.place(0, 0, c, 0, 0))] = gb[size_t(c)];
+        compare("bias's gradient", flat, grad_bias);
+    }
+
+private:
+    Random &random;
+    int type;
+    Axis depth, height, width;
+    int batch, channels, threads;
+    Tensor x, grad, weight;  // depths stand where groups do elsewhere
+    std::vector<float> bias;
+    std::vector<wc_side> sides;
+    wc_depthwise problem;
+    Sums output, grad_input, grad_weight, grad_bias;
+
+    Axis axis(int most) {
+        Axis a = {random.pick(1, most), random.pick(1, std::min(15, 2 * most)), random.pick(1, 4), random.pick(1, 3),
+                  random.pick(0, 6), random.pick(0, 6)};
+        a.after += std::max(0, a.reach() - a.size - a.before - a.after);
+        return a;
+    }
+    Tensor images(int z, int y, int w) { return Tensor(random, {batch, z, channels, y, w}, type); }
+    Tensor kernel() { return Tensor(random, {1, 1, channels, 1, depth.taps * height.taps * width.taps}, type); }
+
+    static wc_volume volume(Tensor &t) {
+        wc_tensor plane = t.at();
+        plane.groups = 1;
+        return {plane, t.strides[1]};
+    }
+
+    void compute(int mode, Tensor &outputs, Tensor &inputs, Tensor &taps, float *added) {
+        wc_volume to = volume(outputs), from = volume(inputs);
+        int together = (mode == WC_GRADIENT_INPUT ? to : from).plane.channel_stride == 1;
+        Memory shared(size_t(wc_direct_shared(&problem, mode, together)));
+        Run run(threads, wc_direct_scratch(&problem, mode, together));
+        wc_tensor row = taps.at();
+        if (wc_direct(&problem, mode, &to, &from, &row, added, reinterpret_cast<float *>(shared.data), &run.at) != WC_OK)
+            stop("refused", NAN);
+    }
+
+    void sum_directly() {
+        int taps = depth.taps * height.taps * width.taps;
+        size_t outputs = size_t(depth.outputs()) * height.outputs() * width.outputs();
+        output.clear(outputs * batch * channels), grad_weight.clear(size_t(taps) * channels);
+        grad_input.clear(size_t(batch) * depth.size * channels * height.size * width.size), grad_bias.clear(size_t(channels));
+        size_t i = 0;
+        for (int n = 0; n < batch; n++)
+            for (int oz = 0; oz < depth.outputs(); oz++)
+                for (int c = 0; c < channels; c++)
+                    for (int oy = 0; oy < height.outputs(); oy++)
+                        for (int ox = 0; ox < width.outputs(); ox++, i++) {
+                            double arrived = grad.get(grad.place(n, oz, c, oy, ox));
+                            grad_bias.add(size_t(c), arrived);
+                            if (!bias.empty()) output.add(i, bias[size_t(c)]);
+                            for (int t = 0; t < taps; t++) sum_tap(n, c, oz, oy, ox, t, i, arrived, taps);
+                        }
+    }
+
+    void sum_tap(int n, int c, int oz, int oy, int ox, int t, size_t i, double arrived, int taps) {
+        int w = t % width.taps, h = t / width.taps % height.taps, d = t / width.taps / height.taps;
+        int z = oz * depth.stride + d * depth.dilation - depth.before;
+        int y = oy * height.stride + h * height.dilation - height.before;
+        int column = ox * width.stride + w * width.dilation - width.before;
+        if (z < 0 || z >= depth.size || y < 0 || y >= height.size || column < 0 || column >= width.size) return;
+        double sample = x.get(x.place(n, z, c, y, column)), tap = weight.get(weight.place(0, 0, c, 0, t));
+        size_t place = (((size_t(n) * depth.size + z) * channels + c) * height.size + y) * width.size + column;
+        output.add(i, sample * tap);
+        grad_input.add(place, arrived * tap);
+        grad_weight.add(size_t(c) * taps + t, arrived * sample);
+    }
+
+    void compare(const char *what, const Tensor &got, const Sums &expected) {
+        double error = 0, norm = 0;
+        size_t i = 0;
+        for (int n = 0; n < got.shape[0]; n++)
+            for (int z = 0; z < got.shape[1]; z++)
+                for (int c = 0; c < got.shape[2]; c++)
+                    for (int y = 0; y < got.shape[3]; y++)
+                        for (int w = 0; w < got.shape[4]; w++, i++) {
+                            error += pow(got.get(got.place(n, z, c, y, w)) - expected.values[i], 2);
+                            norm += expected.squares[i];
+                        }
+        double allowed = type == WC_FLOAT32 ? 4e-6 : 2e-2;
+        if (!(sqrt(error) <= allowed * sqrt(norm))) stop(what, sqrt(error / norm));
+    }
+
+    void stop(const char *what, double error) {
+        fprintf(stderr, "depth: %d samples, %d taps, stride %d, dilation %d, padding %d; direct: ", depth.size, depth.taps,
+                depth.stride, depth.dilation, depth.before);
+        fail({height, width, batch, 1, channels, channels, true}, what, error);
+    }
+};
+
 std::atomic<int> done{0};
 
 void convolve_some(int count, unsigned seed) {
@@ -443,6 +565,7 @@ void convolve_some(int count, unsigned seed) {
         Problem problem = random_problem(random);
         int type = random.maybe() ? WC_FLOAT32 : WC_BFLOAT16;
         Convolution(random, problem, type).run();
+        Direct(random, type).run();
         done++;
     }
 }

@@ -145,7 +145,7 @@ static void read_group(const wc_tensor &t, const T *from, Group group, int sampl
         return;
     }
     for (int s = 0; s < samples; s++, from += t.width_stride, to += LANES) {
-        long room = (samples - s) * t.width_stride;  // up to the end of what belongs to this row
+        long room = (samples - 1 - s) * t.width_stride + group.channels;  // to the end of the last sample
         for (int i = 0; i < group.blocks; i++) {
             if (room < (i + 1) * LANES) {
                 read_channels_together(from + i * LANES, group.block(i).count, to + i * apart);
