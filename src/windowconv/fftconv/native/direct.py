@@ -114,8 +114,13 @@ def _compute(
     assert status == 0, "the native operator refused its arguments"
 
 
-@lru_cache(maxsize=1024)
 def _described(input: Shape, taps: Shape, geometry: Geometry) -> _Described:
+    return _described_for(input, taps, geometry, c.library().wc_lanes())
+
+
+@lru_cache(maxsize=1024)
+def _described_for(input: Shape, taps: Shape, geometry: Geometry, lanes: int) -> _Described:
+    """Kept by the lanes of the instruction set in use, on which the sizes depend."""
     outputs = output_sides(input[2:], taps, geometry)
     befores = [before for before, _ in geometry.padding]
     sides = map(c.Side, input[2:], outputs, taps, geometry.stride, geometry.dilation, befores)
