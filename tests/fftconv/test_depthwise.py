@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils.flop_counter import FlopCounterMode
 
 from tolerances import assert_close
@@ -100,6 +102,7 @@ def test_wide_contiguous_images_and_volumes_go_through_the_native_forward(calls)
     pair(3)[0](torch.randn(1, 6, 9, 9, 9))
     assert calls == ["forward"] * 2
     pair(2)[0](torch.randn(1, 6, 9, 40).contiguous(memory_format=torch.channels_last))
+    pair(3)[0](torch.randn(1, 6, 9, 9, 9).contiguous(memory_format=torch.channels_last_3d))
     assert calls == ["forward"] * 2
 
 
@@ -246,8 +249,7 @@ def test_compiled(dynamic, calls):
 @needs_library
 def test_symbolic_sizes_are_torchs():
     geometry = make_geometry((5, 5), 1, 2, 1, 4)
-    mode = torch._subclasses.FakeTensorMode(shape_env=torch.fx.experimental.symbolic_shapes.ShapeEnv())
-    size = mode.from_tensor(torch.randn(3, 4, 9, 9), static_shapes=False).shape
+    size = FakeTensorMode(shape_env=ShapeEnv()).from_tensor(torch.randn(3, 4, 9, 9), static_shapes=False).shape
     weight = torch.randn(4, 1, 5, 5)
     assert not depthwise.computes(size, weight, geometry, torch.float32)
     assert depthwise.computes((3, 4, 9, 9), weight, geometry, torch.float32)

@@ -104,7 +104,7 @@ def _forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geome
 def _fast_forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """The native output, or torch's own where that is as fast: for images with channels last, and narrow ones."""
     memory_format = suggest_memory_format(input)
-    if input.ndim == 4 and (memory_format == torch.channels_last or input.shape[3] < WIDE):
+    if memory_format != torch.contiguous_format or (input.ndim == 4 and input.shape[3] < WIDE):
         with _without_autocast(input):
             return direct_forward(input, weight, bias, None, geometry).contiguous(memory_format=memory_format)
     return native.forward(input, weight, bias, geometry)

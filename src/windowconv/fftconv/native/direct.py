@@ -31,8 +31,8 @@ class _Described(NamedTuple):
 
     problem: c.Depthwise
     outputs: Shape
-    shared: tuple[tuple[int, ...], tuple[int, ...]]
-    scratch: tuple[tuple[int, ...], tuple[int, ...]]
+    shared: tuple[tuple[int, ...], ...]
+    scratch: tuple[tuple[int, ...], ...]
 
 
 def has_kernel(weight: Shape, groups: int, dtype: torch.dtype) -> bool:
