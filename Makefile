@@ -55,6 +55,7 @@ lint: $(DEV)
 bench: $(DEV)
 	$(PYTHON) -m benchmarks.window_cost
 	$(PYTHON) -m benchmarks.fftconv
+	$(PYTHON) -m benchmarks.depthwise
 	$(PYTHON) -m benchmarks.inspection
 	$(PYTHON) -m benchmarks.training
 	$(PYTHON) -m benchmarks.strong
