@@ -160,9 +160,9 @@ def test_autocast():
 @needs_library
 def test_a_choice_for_training_of_wide_kernels(monkeypatch):
     monkeypatch.setattr(choice, "choose", lambda *args: "fft")
-    x = torch.randn(2, 8, 14, 14)
+    x = torch.randn(2, 16, 14, 14)
     net = nn.Sequential(
-        nn.Conv2d(8, 8, 5, padding=2, groups=8), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 8, 5)
+        nn.Conv2d(16, 16, 5, padding=2, groups=16), nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 16, 5)
     )
     set_algorithm(net, "auto")
     report = algorithm_report(net, x, training=True)

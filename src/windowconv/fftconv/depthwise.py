@@ -23,8 +23,8 @@ from windowconv.fftconv.native import direct as native
 from windowconv.fftconv.native import library
 
 aten: Any = torch.ops.aten
-FASTER_FROM = 4  # taps of the longest axis; torch's own gradients are fast up to three
-FEWEST = 8  # channels; of a block of 32 lanes the others are lost
+FASTER = range(4, 15)  # taps of the longest axis: up to 3 torch's own gradients are fast, from 15 "fft" is as fast
+FEWEST = 16  # channels; of a block of 32 lanes the others are lost
 WIDE = 28  # columns from which torch's own forward pass of contiguous images is slower
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
@@ -58,7 +58,7 @@ def expected_faster(weight: Tensor, training: bool) -> bool:
         weight: (C, 1, *taps).
         training: whether a backward pass follows; forward alone, torch's own is as fast.
     """
-    return training and weight.shape[0] >= FEWEST and max(weight.shape[2:]) >= FASTER_FROM
+    return training and weight.shape[0] >= FEWEST and max(weight.shape[2:]) in FASTER
 
 
 def depthwise_forward(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
