@@ -129,7 +129,7 @@ def read(path: Path | None) -> Mapping[str, Factors] | None:
         content = json.loads(path.read_text())
         groups = content["factors"]
         valid = content["key"] == key() and all(_is_positive(f[share]) for f in groups.values() for share in SHARES)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return groups if valid and groups else None
 

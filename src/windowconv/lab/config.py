@@ -163,7 +163,17 @@ class Training:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The settings that a JSON file holds; what it does not name has its default."""
+        """The settings that a JSON file holds; what it does not name has its default.
+
+        Raises:
+            InputError: an unknown setting, a value of another type or out of range.
+        """
+        from windowconv.lab.schema import check_types  # which a table of recipes needs not
+
+        for name in record:
+            if name not in cls.__dataclass_fields__:
+                raise InputError(f"{name!r} is no setting of this version")
+        check_types(dict(record), cls)
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
         return cls(**settings)
 

@@ -13,7 +13,7 @@ import hashlib
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import nn
@@ -66,9 +66,15 @@ class Pretrained:
     algorithms: dict[str, str]
 
 
+class Index(TypedDict):
+    """The file that lists them."""
+
+    networks: list[Pretrained]
+
+
 def list_pretrained() -> dict[str, Pretrained]:
     """What there is, by name."""
-    entries = read_json(FOLDER / INDEX)["networks"]
+    entries = read_json(FOLDER / INDEX, Index, "install windowconv again")["networks"]
     return {e["name"]: Pretrained(**{**e, "image": tuple(e["image"]), "classes": tuple(e["classes"])}) for e in entries}
 
 

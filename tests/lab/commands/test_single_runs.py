@@ -39,9 +39,13 @@ def test_train_says_where_the_run_is_and_by_default_puts_it_below_runs(shell: Sh
     figures = Run.open(folder).evaluation()["figures"]
     assert f"({figures['correct']} of 43). Run: {folder.resolve()}" in out
     assert err.startswith("[1/1] 3x3-seed4: epoch 1/1, loss ")
-    code, _, err = shell(f"train --data gratings --image-size 12 {SMALL} --seed 4")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, again, err = shell(f"train --data gratings --image-size 12 {SMALL} --seed 4 --threads 1")
+    assert (code, again, err) == (0, out, f"{folder} holds this run, finished before: nothing was trained\n")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    code, _, err = shell(f"train --data gratings --image-size 12 {SMALL} --seed 4 --lr 0.01 --out {folder}")
     assert code == 2
-    assert "holds a finished run; choose another --out, or remove that folder" in err
+    assert "holds a finished run of other settings or images; choose another --out, or remove that folder" in err
 
 
 @pytest.mark.filterwarnings("always::windowconv.errors.WindowWarning")

@@ -151,9 +151,11 @@ def test_it_learns_from_there_and_its_command_says_how(
     assert torch.allclose(state["fc.weight"], before["fc.weight"], atol=0.1)
     grown, old = state["layer4.1.conv2.weight"], before["layer4.1.conv2.weight"]
     assert float(grown.std()) == pytest.approx(float(old.std()) * 3 / 7, rel=0.1)  # drawn anew at the old scale
+    code, _, err = shell(f"{WORDS} --no-preserve --normalize none --epochs 2 --seed 3", *more)
+    assert (code, "holds this run, finished before: nothing was trained" in err) == (0, True)
     code, _, err = shell(WORDS, *more)
     assert code == 2
-    assert "holds a finished run; choose another --out" in err
+    assert "holds a finished run of other settings or images; choose another --out" in err
 
 
 def test_a_run_that_was_cut_goes_on(

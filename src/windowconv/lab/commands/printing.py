@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from windowconv.errors import InputError
 from windowconv.lab.training.distributed import is_first_process
 from windowconv.tables import format_table
 
@@ -29,7 +30,11 @@ def print_table(table: Table) -> None:
 def print_run(run: Run) -> None:
     """A run's accuracy and its folder; torchrun's other processes print nothing."""
     if is_first_process():
-        figures = run.evaluation()["figures"]
+        from windowconv.lab.evaluations.registry import ACCURACY, find_evaluation
+
+        figures = find_evaluation(ACCURACY).values(run)
+        if figures is None:
+            raise InputError(f"{run.folder.name} has no evaluations/test.json; windowconv evaluate writes it anew")
         where = run.folder.resolve()
         print(f"test accuracy {figures['accuracy']:.2%} ({figures['correct']} of {figures['n']}). Run: {where}")
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Evaluation, Measurement, Metric
+from windowconv.lab.runs.schemas import Positive
 from windowconv.lab.training.evaluate import evaluate
+
+
+class AccuracyValues(TypedDict):
+    """As `Predictions.metrics` gives them."""
+
+    n: Positive
+    accuracy: float
+    correct: int
+    loss: float
 
 
 class Accuracy(Evaluation):
@@ -14,6 +26,7 @@ class Accuracy(Evaluation):
 
     name = "test"
     metrics = (Metric("accuracy", "test accuracy (%)", "accuracy"),)
+    types = (AccuracyValues,)
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         device = execution.device

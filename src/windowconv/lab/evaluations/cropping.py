@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,12 @@ SIDES = (3, 5)
 """The sides that every network has a number for: kernels that are no larger stay whole."""
 
 
+class CroppingValues(TypedDict):
+    """Accuracies by side, and the side of the largest kernels."""
+
+    largest: int
+
+
 class Cropping(Evaluation):
     """Accuracy on the test images after setting all taps outside a central square to zero, for each smaller size.
 
@@ -32,6 +38,7 @@ class Cropping(Evaluation):
 
     name = "cropping"
     metrics = tuple(Metric(f"cropped-{side}x{side}", f"cropped to {side}x{side} (%)", f"{side}") for side in SIDES)
+    types = (CroppingValues, dict[str, float])
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
         model = network.on(execution.device)
@@ -114,5 +121,5 @@ def _mask(layer: Convolution, side: int) -> Tensor | None:
 
 def _accuracies(values: Mapping[str, Any]) -> dict[int, float]:
     """In percent, by side, up to that of the largest kernels."""
-    sides = {int(key): share for key, share in values.items() if key.isdigit()}
+    sides = {int(key): share for key, share in values.items() if key.isdecimal()}
     return {side: 100 * share for side, share in sides.items() if side <= values["largest"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
@@ -12,6 +12,14 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Evaluation, Measurement, Metric
 from windowconv.lab.training.loading import example_images
 from windowconv.spectra.subsampling import aliasing
+
+
+class AliasingValues(TypedDict):
+    """The mean over layers, and each layer's share."""
+
+    folded: float
+    layers: dict[str, float]
+    images: int
 
 
 class Aliasing(Evaluation):
@@ -22,6 +30,7 @@ class Aliasing(Evaluation):
 
     name = "aliasing"
     metrics = (Metric("folded-energy", "energy that folds (%)", "folded", more_is_better=False),)
+    types = (AliasingValues,)
     settings = MappingProxyType({"images": 500})
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,20 @@ SHARES = {"edge", "own_leakage", "own_disc", "outside_lobe", "lobe_area"} | {key
 CURVES = "The mean over layers with the largest kernels, then over the seeds."
 
 
+class KernelRecord(TypedDict):
+    """A layer: its envelope and its window, tap by tap; and its numbers, see `KernelShape`."""
+
+    profile: list[list[float]]
+    window: list[list[float]] | None
+    central: dict[str, float]
+
+
+class KernelsValues(TypedDict):
+    """Means over layers, see `COLUMNS`, and the layers."""
+
+    layers: dict[str, KernelRecord]
+
+
 class Kernels(Evaluation):
     """Which taps trained kernels use, their envelope, and their leakage beside their own main lobes.
 
@@ -40,6 +54,7 @@ class Kernels(Evaluation):
         Metric("outside-lobe", "outside own lobe (%)", "outside_lobe", more_is_better=False),
     )
     settings = MappingProxyType({"kernels": PAIRS})
+    types = (KernelsValues, TypedDict("Means", dict.fromkeys(COLUMNS, float | None)))
     needs_images = False
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
@@ -13,9 +13,20 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours, Evaluation, Measurement, Metric, Runs
+from windowconv.lab.schema import exactly
 from windowconv.report import Figure, Section
 from windowconv.spectra.curve import RADII
 from windowconv.spectra.network import leakage
+
+LeakageCurve = Annotated[list[float], exactly(len(RADII))]
+
+
+class LeakageValues(TypedDict):
+    """Means over the layers, and each layer's L(1/8) and L(1/4)."""
+
+    radii: LeakageCurve
+    curve: LeakageCurve
+    layers: dict[str, tuple[float, float]]
 
 
 class Leakage(Evaluation):
@@ -30,6 +41,7 @@ class Leakage(Evaluation):
         Metric("leakage-near", "leakage L(1/8) (%)", "1/8", more_is_better=False),
     )
 
+    types = (LeakageValues,)
     needs_images = False
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import Tensor
 
@@ -17,7 +17,9 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.records import made_with, record_path, write_record
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.runs.records import read_json
+from windowconv.lab.runs.records import damaged, read_json
+from windowconv.lab.runs.schemas import EvaluationRecord
+from windowconv.lab.schema import check_types
 from windowconv.report import Section
 from windowconv.spectra.batches import Progress
 
@@ -75,6 +77,8 @@ class Evaluation:
         metrics: the numbers that it gives.
         settings: what its values depend on, JSON-able; a record with other settings is out of date.
         packages: whose versions the record names.
+        types: what the values must hold besides numbers for all metrics, see `check_types`; they are checked when a
+            record is read.
         needs_images: False where the weights suffice; `measure` may then be given None in place of the images.
     """
 
@@ -82,6 +86,7 @@ class Evaluation:
     metrics: tuple[Metric, ...] = ()
     settings: Mapping[str, Any] = NOTHING
     packages: tuple[str, ...] = ()
+    types: tuple[Any, ...] = ()
     needs_images: bool = True
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
@@ -162,14 +167,27 @@ class Evaluation:
         path = self.path(network.run)
         if not path.is_file():
             return False
-        record = read_json(path)
+        record = read_json(path, EvaluationRecord)
         wanted = self.identity(network, images)
         return all(value is None or record.get(key, value) == value for key, value in wanted.items())
 
     def values(self, run: Run) -> dict[str, Any] | None:
-        """What was measured on a run, as `Measurement.values`; None if nothing was."""
+        """What was measured on a run, as `Measurement.values`; None if nothing was.
+
+        Raises:
+            InputError: a damaged record.
+        """
         path = self.path(run)
-        return read_json(path)["figures"] if path.is_file() else None
+        if not path.is_file():
+            return None
+        values: dict[str, Any] = read_json(path, EvaluationRecord)["figures"]
+        numbers = {metric.key: float | None for metric in self.metrics}
+        try:
+            for schema in (TypedDict("Numbers", numbers), *self.types):  # pyright: ignore[reportArgumentType]
+                check_types(values, schema)
+        except InputError as error:
+            raise damaged(path, f"figures: {error}") from error
+        return values
 
     # how it is shown
 

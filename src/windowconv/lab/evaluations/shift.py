@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
@@ -14,11 +14,23 @@ from windowconv.lab.training.loading import example_images
 from windowconv.spectra.shift import shift_consistency
 
 
+class ShiftValues(TypedDict):
+    """As `spectra.shift_consistency` gives them."""
+
+    share: float
+    low: float
+    high: float
+    pairs: int
+    images: int
+    max_shift: int
+
+
 class ShiftConsistency(Evaluation):
     """How often two shifts of a test image are given one class. Source: `spectra.shift_consistency`."""
 
     name = "shift"
     metrics = (Metric("shift-consistency", "shift consistency (%)", "share"),)
+    types = (ShiftValues,)
     settings = MappingProxyType({"images": 2_000})
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:

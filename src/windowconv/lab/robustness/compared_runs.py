@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from windowconv.errors import InputError
 from windowconv.lab.data.sets import Images
@@ -11,6 +12,25 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import STUDY, read_json
 from windowconv.lab.training.loading import data_of, limit_images, read_data
+
+
+class ArmRecord(TypedDict):
+    """An arm of a study."""
+
+    arm: str
+
+
+class VariantsRecord(TypedDict):
+    """The part of a study's design that attacks read."""
+
+    variants: list[ArmRecord]
+
+
+class StudyArms(TypedDict):
+    """The part of study.json that attacks read; earlier versions of `compare` named arms."""
+
+    design: NotRequired[VariantsRecord]
+    arms: NotRequired[list[str]]
 
 
 def open_runs(folders: Sequence[Path]) -> list[Run]:
@@ -46,7 +66,7 @@ def _runs_of_study(folder: Path) -> list[Run]:
     finished = [run for run in found if run.is_finished]
     if not finished:
         raise InputError(f"RUN={str(folder)!r} is a study without a finished run")
-    record = read_json(folder / STUDY)
+    record = read_json(folder / STUDY, StudyArms)
     variants = record.get("design", {}).get("variants", [])
     arms = [*record.get("arms", []), *(v["arm"] for v in variants), *(run.config.arm for run in finished)]
     return sorted(finished, key=lambda run: arms.index(run.config.arm))

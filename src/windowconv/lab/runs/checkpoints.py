@@ -17,6 +17,8 @@ from torch import Tensor
 from windowconv.errors import InputError, require
 from windowconv.files import replace_file
 from windowconv.lab.runs.log import LogMark, check_log
+from windowconv.lab.runs.schemas import CheckpointRecord
+from windowconv.lab.schema import check_types, parse_json
 
 FOLDER = "checkpoints"
 STATE = "state.json"
@@ -82,19 +84,20 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     return target
 
 
-def load_checkpoint(run: Path, at_most: int | None = None) -> Checkpoint | None:
+def load_checkpoint(run: Path, at_most: int | None = None, schema: Any = dict) -> Checkpoint | None:
     """The newest checkpoint of a run that is whole; None if there is none. A damaged one is passed over, with a line.
 
     Args:
         run: the run folder.
         at_most: the latest step that is wanted.
+        schema: what the state must hold, see `check_types`.
     """
     for folder in _newest_first(run):
         if at_most is not None and _step(folder) > at_most:
             continue
         try:
-            return _read(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return _read(folder, schema)
+        except (OSError, ValueError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             print(
                 f"windowconv: {run.name}: {folder.name} is damaged ({reason}); trying the one before", file=sys.stderr
@@ -118,23 +121,36 @@ def remove_checkpoints(run: Path) -> None:
     shutil.rmtree(run / FOLDER, ignore_errors=True)
 
 
-def _read(folder: Path) -> Checkpoint:
-    load = require("safetensors.torch", "lab").load
-    record = json.loads((folder / STATE).read_bytes())
-    if record["schema_version"] != SCHEMA_VERSION:
-        version = record["schema_version"]
-        raise ValueError(f"schema version {version!r}, this version of windowconv reads {SCHEMA_VERSION}")
+def _read(folder: Path, schema: Any) -> Checkpoint:
+    record = _record(folder, schema)
     state = json.dumps(record["state"], allow_nan=False).encode()
     if record.get("state_sha256", "") not in ("", hashlib.sha256(state).hexdigest()):  # earlier versions kept none
         raise ValueError(f"{STATE} differs from what was written")
-    tensors = {}
+    there = {path.stem for path in folder.glob("*.safetensors")}
+    if there != record["sha256"].keys():
+        differing = ", ".join(sorted(there ^ record["sha256"].keys()))
+        raise ValueError(f"{STATE} names other files than there are: {differing}")
+    load, tensors = require("safetensors.torch", "lab").load, {}
     for name, digest in record["sha256"].items():
-        content = (folder / f"{Path(name).name}.safetensors").read_bytes()
+        content = (folder / f"{name}.safetensors").read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{name}.safetensors differs from what was written")
         tensors[name] = load(content)
     check_log(folder.parent.parent, log_mark(record["state"]))
-    return Checkpoint(int(record["step"]), tensors, record["state"])
+    return Checkpoint(record["step"], tensors, record["state"])
+
+
+def _record(folder: Path, schema: Any) -> dict[str, Any]:
+    """state.json, its types checked; a `ValueError` where they are others."""
+    record = parse_json((folder / STATE).read_bytes())
+    check_types(record, CheckpointRecord)
+    if record["schema_version"] != SCHEMA_VERSION:
+        version = record["schema_version"]
+        raise ValueError(f"schema version {version!r}, this version of windowconv reads {SCHEMA_VERSION}")
+    if record["step"] != _step(folder):
+        raise ValueError(f"{STATE} is of step {record['step']}")
+    check_types(record["state"], schema)
+    return record
 
 
 def _newest_first(run: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from windowconv.finite import check_finite
 from windowconv.lab.config import RunConfig
 from windowconv.lab.models.algorithm_choice import restore_algorithms
 from windowconv.lab.models.build import from_header
+from windowconv.lab.runs.log import read_log
 from windowconv.lab.runs.records import read_json
+from windowconv.lab.runs.schemas import EvaluationRecord, RunRecord
 
 WEIGHTS = "model.safetensors"
 
@@ -33,14 +35,7 @@ class Run:
         """The run in `folder`; an `InputError` if there is none, or of another schema version."""
         if not (folder / "run.json").is_file():
             raise InputError(f"run={str(folder)!r} is not a run folder (it has no run.json)")
-        record = read_json(folder / "run.json")
-        kinds = {"status": str, "config": dict, "config_hash": str, "data": dict}
-        for key, kind in kinds.items():
-            if not isinstance(record.get(key), kind):
-                raise InputError(
-                    f"{folder / 'run.json'} is damaged ({key!r} is missing); remove {folder} and train again"
-                )
-        return cls(folder, record)
+        return cls(folder, read_run_record(folder))
 
     @property
     def is_finished(self) -> bool:
@@ -53,7 +48,7 @@ class Run:
         given = self.record["config"]
         try:
             return RunConfig.from_record(given)
-        except (TypeError, KeyError, InputError) as error:
+        except InputError as error:
             raise InputError(f"{self.folder.name}: run.json has another version's config: {error}") from error
 
     @property
@@ -82,25 +77,34 @@ class Run:
         return model.to(**layout).eval()
 
     def metrics(self, kind: str) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl of one kind: step, epoch or final."""
-        try:
-            lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-            return [line for line in map(json.loads, lines) if line["kind"] == kind]
-        except OSError as error:
-            raise InputError(f"{self.folder.name}: metrics.jsonl cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.folder.name}: metrics.jsonl is damaged: {error}; train the run again") from error
+        """The lines of metrics.jsonl of one kind: step, epoch, leakage or final."""
+        return read_log(self.folder, (kind,))
 
     def final(self) -> dict[str, Any]:
-        """The last line of metrics.jsonl, which a run that was trained to the end has."""
+        """The last line of metrics.jsonl, which a run that was trained to the end has; with the accuracies that its
+        settings ask for."""
         lines = self.metrics("final")
         if not lines:
             raise InputError(f"{self.folder.name} was not trained to the end (metrics.jsonl has no final line)")
+        config = self.config
+        measured = ["val"] if config.val_fraction else []
+        measured += ["test"] if config.purpose == "result" or not config.val_fraction else []
+        for key in (f"{name}_{metric}" for name in measured for metric in ("loss", "accuracy")):
+            if key not in lines[-1]:
+                raise InputError(
+                    f"{self.folder.name}: metrics.jsonl is damaged ({key!r} is missing in its final line); "
+                    "train the run again"
+                )
         return lines[-1]
 
     def evaluation(self, name: str = "test") -> dict[str, Any]:
         """What `evaluate` measured under this name."""
-        return read_json(self.folder / "evaluations" / f"{name}.json")
+        return read_json(self.folder / "evaluations" / f"{name}.json", EvaluationRecord)
+
+
+def read_run_record(folder: Path) -> dict[str, Any]:
+    """run.json of a folder; an `InputError` if it cannot be used."""
+    return read_json(folder / "run.json", RunRecord, f"remove {folder} and train again")
 
 
 def finished_run(folder: Path) -> Run | None:
@@ -111,7 +115,21 @@ def finished_run(folder: Path) -> Run | None:
     return run if run.is_finished else None
 
 
-def refuse_finished(folder: Path) -> None:
-    """An `InputError` for a folder that holds a finished run."""
-    if finished_run(folder) is not None:
-        raise InputError(f"out={str(folder)!r} holds a finished run; choose another --out, or remove that folder")
+def finished_before(folder: Path, config: RunConfig, data: Mapping[str, Any]) -> Run | None:
+    """The run in a folder, if it is finished and has these settings and images; None where none is finished.
+
+    Args:
+        folder: the run folder.
+        config: the settings.
+        data: the images, as run.json describes them.
+
+    Raises:
+        InputError: a finished run of other settings or images.
+    """
+    found = finished_run(folder)
+    if found is not None and (found.record["config_hash"], found.record["data"]) != (config.config_hash, dict(data)):
+        raise InputError(
+            f"out={str(folder)!r} holds a finished run of other settings or images; choose another --out, or remove "
+            "that folder"
+        )
+    return found

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from windowconv.errors import InputError
 from windowconv.inspection.subject import Subject
-from windowconv.lab.runs.folder import Run
 
 
 def run_folder(text: str) -> Subject | None:
@@ -15,6 +14,8 @@ def run_folder(text: str) -> Subject | None:
     folder = Path(text)
     if not (folder / "run.json").is_file():
         return None
+    from windowconv.lab.runs.folder import Run  # which needs more than `inspect` does for other networks
+
     run = Run.open(folder)
     known = run.record["data"]
     facts = {"run": run.folder.name, "arm": run.config.arm, "data": str(known["source"])}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.lab.runs.schemas import LINES, LogLine
+from windowconv.lab.schema import check_types, parse_json
 
 LOG = "metrics.jsonl"
 
@@ -68,6 +71,24 @@ class RunLog:
 
     def _failed(self, error: OSError) -> InputError:
         return InputError(f"{self._name}: {LOG} cannot be written: {error.strerror}")
+
+
+def read_log(folder: Path, kinds: Container[str]) -> list[dict[str, Any]]:
+    """The lines of a run's log that are of some kinds; an `InputError` if it cannot be read, or is damaged."""
+    try:
+        lines = (folder / LOG).read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{folder.name}: {LOG} cannot be read: {error.strerror}") from error
+    found = []
+    try:
+        for line in map(parse_json, lines):
+            check_types(line, LogLine)
+            if line["kind"] in kinds:
+                check_types(line, LINES.get(line["kind"], LogLine))
+                found.append(line)
+    except InputError as error:
+        raise InputError(f"{folder.name}: {LOG} is damaged: {error}; train the run again") from error
+    return found
 
 
 def check_log(folder: Path, mark: LogMark) -> None:

@@ -18,8 +18,9 @@ from windowconv.lab.models.algorithm_choice import NUMERICS
 from windowconv.lab.models.matching import NetworkSpec
 from windowconv.lab.runs.checkpoints import remove_checkpoints
 from windowconv.lab.runs.environment import environment, git_commit, load_average
+from windowconv.lab.runs.folder import read_run_record
 from windowconv.lab.runs.log import LogMark, RunLog
-from windowconv.lab.runs.records import read_json, write_json
+from windowconv.lab.runs.records import write_json
 from windowconv.lab.runs.tensorboard import TensorBoardWriter
 from windowconv.phases import phase
 
@@ -86,7 +87,7 @@ class RunWriter:
         self.folder = folder
         self._tensorboard = TensorBoardWriter(folder, resume[0] if resume else 0) if tensorboard else None
         if resume:
-            self.record = read_json(folder / "run.json")
+            self.record = read_run_record(folder)
             del self.record["schema_version"]
             self.record.update(status="running", reason=None)
             environment = record["environment"]

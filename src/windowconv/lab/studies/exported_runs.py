@@ -9,17 +9,20 @@ from typing import Any
 
 from windowconv.files import replace_file
 from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.log import read_log
 from windowconv.lab.runs.records import read_json
 
 KEPT_KINDS = ("epoch", "leakage", "final")
 """The kinds of lines in metrics.jsonl that are exported; those of single steps are many, and nothing needs them."""
 
+RESULTS = ("figures", "conditions")
+"""Where the records of evaluations have what was measured."""
+
 
 def export_run(source: Path, target: Path) -> None:
     """Copy a run's run.json, metrics.jsonl without its steps, and evaluations/*.json. run.json comes last, so that a
     copy that was cut short is no run."""
-    lines = (source / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if json.loads(line)["kind"] in KEPT_KINDS]
+    kept = [json.dumps(line) for line in read_log(source, KEPT_KINDS)]
     replace_file(target / "metrics.jsonl", ("\n".join(kept) + "\n").encode())
     for path in [*sorted((source / "evaluations").glob("*.json")), source / "run.json"]:
         replace_file(target / path.relative_to(source), path.read_bytes())
@@ -43,4 +46,4 @@ def disagreement(run: Run, exported: Run) -> str:
 
 def _differ(own: Mapping[str, Any], exported: Mapping[str, Any]) -> bool:
     """Whether an evaluation has other results with the same settings; with others, it was measured anew since."""
-    return own.get("settings") == exported.get("settings") and own["figures"] != exported["figures"]
+    return own.get("settings") == exported.get("settings") and any(own.get(key) != exported.get(key) for key in RESULTS)

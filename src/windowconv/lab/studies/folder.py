@@ -11,14 +11,15 @@ from windowconv.errors import InputError
 from windowconv.lab.config import Training
 from windowconv.lab.evaluations.registry import metric_value
 from windowconv.lab.runs.folder import Run, finished_run
-from windowconv.lab.runs.records import STUDY, read_json, write_json
+from windowconv.lab.runs.records import STUDY, damaged, read_json, write_json
+from windowconv.lab.schema import check_types
 from windowconv.lab.studies.design.comparison import comparison
 from windowconv.lab.studies.design.design import Design, Variant
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.design.record import changed_fields, design_from_record, design_record
+from windowconv.lab.studies.design.schemas import EarlierStudyRecord, StudyRecord
 
-REQUIRED = ("design", "scale", "seeds", "training", "data", "networks", "status")
-"""What study.json always has."""
+WAY_OUT = "remove that file and run the study's command again, which keeps the finished runs"
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class StudyFolder:
         record = read_json(folder / STUDY)
         try:
             record = upgraded(record)
-            missing = [key for key in REQUIRED if key not in record]
-            if missing:
-                raise KeyError(missing[0])
-            return cls(folder, design_from_record(record["design"]), record)
-        except KeyError as error:
-            raise InputError(f"{folder / STUDY} is damaged ({error} is missing); it is no study's record") from error
-        except (AttributeError, InputError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{folder / STUDY} is damaged or of another version ({reason})") from error
+            check_types(record, StudyRecord)
+            Training.from_record(record["training"])
+            design = design_from_record(record["design"])
+            if record.get("registered"):
+                design_from_record(record["registered"]["design"])
+            _check_complete(record, design)
+        except InputError as error:
+            raise damaged(folder / STUDY, f"or of another version: {error}", WAY_OUT) from error
+        return cls(folder, design, record)
 
     @property
     def seeds(self) -> int:
@@ -109,11 +110,27 @@ def upgraded(record: dict[str, Any]) -> dict[str, Any]:
     a design, and learning rates in that of tuned values. Others are given back as they are."""
     if "design" in record or "arms" not in record:
         return record
+    check_types(record, EarlierStudyRecord)
     rates, search = record.get("rates") or {}, record.get("search") or {}
     tried: dict[str, dict[str, float]] = search.get("validation_accuracy", {})
     values = {arm: tuple(map(float, tried.get(arm, {f"{rate:g}": 0}))) for arm, rate in rates.items()}
     new = {"design": design_record(comparison(record["arms"], values)), "scale": ""}
     return {**record, **new, "tuned": rates, "searched": tried, "reused": [], "failures": {}}
+
+
+def _check_complete(record: Mapping[str, Any], design: Design) -> None:
+    """An `InputError` where a part of study.json lacks an entry that another part asks for."""
+    wanted = [("networks", record["networks"], [variant.name for variant in design.variants])]
+    wanted.append(("tuned", record["tuned"], list(record["searched"])))
+    for setting, found in record.get("tuning", {}).items():
+        values = [f"{value:g}" for value in found["grid"]]
+        tried, part = found["validation_accuracy"], f"tuning.{setting}"
+        wanted.append((f"{part}.chosen", found["chosen"], list(tried)))
+        wanted += [(f"{part}.validation_accuracy", each, values) for each in tried.values()]
+    for part, there, names in wanted:
+        for name in names:
+            if name not in there:
+                raise InputError(f"{f'{part}.{name}'!r} is missing")
 
 
 def refuse_another(folder: Path, record: Mapping[str, Any], option: str = "out") -> None:

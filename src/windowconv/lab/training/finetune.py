@@ -20,11 +20,12 @@ from windowconv.lab.models.arms import Arm, parse_arm
 from windowconv.lab.models.build import PreprocessedNetwork, build
 from windowconv.lab.models.matching import BASELINE, NetworkSpec, network_spec
 from windowconv.lab.progress import show_progress
-from windowconv.lab.runs.folder import Run, refuse_finished
+from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.distributed import configure, is_first_process
 from windowconv.lab.training.evaluate import evaluate
 from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.lab.training.original import Original, find_head, load_original, read_weights
+from windowconv.lab.training.single_run import trained_before
 from windowconv.lab.training.train import train
 from windowconv.phases import phase
 
@@ -59,7 +60,7 @@ def finetune(
 
     Raises:
         InputError: as `check_request`, `find_head`, `read_weights`, `load_original`, `check_preserved` and `train`;
-            images that are not there, or a finished run in the folder.
+            images that are not there, or another finished run in the folder.
     """
     execution = execution or Execution()
     parsed = parse_arm(arm)
@@ -71,8 +72,9 @@ def finetune(
     config = RunConfig(**asdict(training), **task, start=digest, preserve=preserve)
     configure(execution)
     folder = out or Path("runs") / f"finetune-{config.run_name}"
-    refuse_finished(folder)
     images = limit_images(read_data(data, root, training), training)
+    if (found := trained_before(folder, config, images)) is not None:
+        return found
     shape = (images.channels, *images.image_size)
     spec = network_spec(config, parsed.name, config.seed, len(images.classes), shape)
     original = load_original(training, images.channels * channel_repeats(spec), head, state, weights.name)

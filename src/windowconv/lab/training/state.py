@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from windowconv.lab.models.replicas import Replicas
 from windowconv.lab.runs.checkpoints import Checkpoint, load_checkpoint
+from windowconv.lab.runs.schemas import TrainingState
 from windowconv.lab.training.optimizer import averaged
 
 MOMENTUM = "momentum_buffer"
@@ -76,10 +77,13 @@ def all_finite(networks: Sequence[nn.Module]) -> bool:
 
 def common_checkpoints(folders: list[Path]) -> list[Checkpoint] | None:
     """The newest checkpoints that all runs have of one step; None if there are none."""
-    found = [load_checkpoint(folder) for folder in folders]
+    found = [load_checkpoint(folder, schema=TrainingState) for folder in folders]
     if any(checkpoint is None for checkpoint in found):
         return None
     step = min(checkpoint.step for checkpoint in found if checkpoint)
-    found = [c if c and c.step == step else load_checkpoint(f, step) for c, f in zip(found, folders, strict=True)]
+    found = [
+        checkpoint if checkpoint and checkpoint.step == step else load_checkpoint(folder, step, TrainingState)
+        for checkpoint, folder in zip(found, folders, strict=True)
+    ]
     chosen = [checkpoint for checkpoint in found if checkpoint and checkpoint.step == step]
     return chosen if len(chosen) == len(folders) else None

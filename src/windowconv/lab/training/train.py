@@ -20,9 +20,8 @@ from windowconv.lab.models.build import build, to_header
 from windowconv.lab.models.matching import NetworkSpec, network_spec
 from windowconv.lab.progress import Progress
 from windowconv.lab.runs.checkpoints import Checkpoint, log_mark, remove_checkpoints
-from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.folder import Run, read_run_record
 from windowconv.lab.runs.lock import only_one
-from windowconv.lab.runs.records import read_json
 from windowconv.lab.runs.writer import RunWriter, describe_data, recording, run_record
 from windowconv.lab.training.distributed import Ranks
 from windowconv.lab.training.evaluate import save_evaluation
@@ -172,7 +171,7 @@ def _unfinished(config: RunConfig, data: ImageData, folder: Path) -> dict[str, A
     """The record of a run in the folder that can resume; an `InputError` if there is one of other settings."""
     if not (folder / "run.json").is_file():
         return None
-    record = read_json(folder / "run.json")
+    record = read_run_record(folder)
     if record["status"] == "finished":
         return None
     if record["config_hash"] != config.config_hash or record["data"] != describe_data(data):

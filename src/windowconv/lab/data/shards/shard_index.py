@@ -122,7 +122,7 @@ def _label_in_record(path: Path, file: BinaryIO, key: str, part: _Part) -> int:
     file.seek(part.offset)
     try:
         record = json.loads(file.read(min(part.size, LARGEST_RECORD)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} sample {key}: its .{RECORD} can't be read ({error}): make the shard anew") from error
     found = [record[name] for name in NUMBERS if name in record] if isinstance(record, dict) else []
     if not found or isinstance(found[0], bool) or not isinstance(found[0], int) or abs(found[0]) >= 10**6:

@@ -13,6 +13,7 @@ from windowconv.errors import InputError
 from windowconv.lab.evaluations.records import read_tensors, write_record
 from windowconv.lab.robustness.attacks.catalogue import find_attack
 from windowconv.lab.robustness.attacks.norms import UNITS, Unit
+from windowconv.lab.robustness.attacks.schemas import AttackRecord
 from windowconv.lab.runs.records import read_json
 
 EXAMPLES = 6
@@ -131,8 +132,9 @@ def load(folder: Path, label: str, images: int) -> AttackResult:
     path = path_of(folder, label, images)
     if not path.is_file():
         raise InputError(f"{folder.name} has no result of the attack {label!r}; run windowconv attack on it")
-    record = read_json(path)
+    record = read_json(path, AttackRecord)
     del record["schema_version"]
+    find_attack(record["attack"])
     tensors = read_tensors(path)
     if missing := [name for name in TENSORS if name not in tensors and name != "distance"]:
         raise InputError(

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.evaluations.records import read_tensors, record_path
+from windowconv.lab.robustness.conditions.schemas import ConditionsRecord, HeatMapRecord, ShiftsRecord
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json
 
 CONDITIONS, SHIFTS, HEAT_MAP = "conditions", "shifts", "heat-map"
+RECORDS = {CONDITIONS: ConditionsRecord, SHIFTS: ShiftsRecord, HEAT_MAP: HeatMapRecord}
 
 
 def path_of(run: Run, name: str, n: int) -> Path:
@@ -24,7 +26,7 @@ def path_of(run: Run, name: str, n: int) -> Path:
 
 def read_measurement(run: Run, name: str, n: int) -> dict[str, Any]:
     """The record of "conditions", "shifts" or "heat-map" on n images."""
-    return read_json(path_of(run, name, n))
+    return read_json(path_of(run, name, n), RECORDS[name])
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Answers:
     def read(cls, run: Run, n: int) -> Answers:
         """The answers on n images; an `InputError` if they are missing, or incomplete."""
         path = path_of(run, CONDITIONS, n)
-        record, correct = read_json(path), read_tensors(path)
+        record, correct = read_json(path, ConditionsRecord), read_tensors(path)
         missing = [name for name in record["conditions"] if name not in correct]
         if missing:
             raise InputError(

@@ -21,6 +21,7 @@ from windowconv.lab.evaluations.records import made_with, read_tensors, write_re
 from windowconv.lab.robustness.conditions.bands import Spectrum, energy, spectrum
 from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition, conditions
 from windowconv.lab.robustness.conditions.record import CONDITIONS, Answers
+from windowconv.lab.robustness.conditions.schemas import ConditionsRecord
 from windowconv.lab.robustness.evaluations.sampled import SampledEvaluation, check_count
 from windowconv.lab.robustness.reports.conditions_report import conditions_section
 from windowconv.lab.robustness.sample import Sample
@@ -96,7 +97,7 @@ class Conditions(SampledEvaluation):
         path = self.path(run)
         if not path.is_file():
             return None
-        found = read_json(path)["conditions"]
+        found = read_json(path, ConditionsRecord)["conditions"]
         corrupted = [each["figures"]["accuracy"] for each in found.values() if each["family"] == "corruption"]
         return {"conditions": found, "corruptions": sum(corrupted) / len(corrupted) if corrupted else None}
 
@@ -151,7 +152,7 @@ class _Partial:
             "conditions": {},
         }
         if SampledEvaluation.is_current(evaluation, network, images):
-            self.record, self.correct = read_json(self.path), read_tensors(self.path)
+            self.record, self.correct = read_json(self.path, ConditionsRecord), read_tensors(self.path)
             del self.record["schema_version"]  # write_json puts it in front
 
     def has(self, condition: Condition) -> bool:

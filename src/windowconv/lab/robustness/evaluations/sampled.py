@@ -16,6 +16,7 @@ from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Evaluation, Runs
 from windowconv.lab.robustness.conditions.catalogue import as_bytes, as_floats
 from windowconv.lab.robustness.conditions.record import path_of
+from windowconv.lab.robustness.conditions.schemas import SampledRecord
 from windowconv.lab.robustness.sample import Sample, draw
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import read_json
@@ -84,7 +85,7 @@ class SampledEvaluation(Evaluation):
         path = self.path(network.run)
         if not path.is_file():
             return False
-        record, identity = read_json(path), self.identity(network, images)
+        record, identity = read_json(path, SampledRecord), self.identity(network, images)
         if identity["weights"] not in (None, record.get("weights")):
             return False
         for key in identity.keys() - {"weights"}:

@@ -13,6 +13,7 @@ from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours, Measurement, Runs
 from windowconv.lab.robustness.conditions.record import HEAT_MAP, SHIFTS
+from windowconv.lab.robustness.conditions.schemas import HeatMapValues, ShiftsValues
 from windowconv.lab.robustness.evaluations.sampled import SampledEvaluation, check_count
 from windowconv.lab.robustness.reports.sensitivity_report import heat_map_section, shifts_section
 from windowconv.lab.runs.folder import Run
@@ -32,6 +33,7 @@ class Shifts(SampledEvaluation):
     """
 
     name = SHIFTS
+    types = (ShiftsValues,)
 
     def __init__(self, count: int | None = IMAGES, seed: int = 0) -> None:
         super().__init__(count, seed)
@@ -59,6 +61,7 @@ class HeatMap(SampledEvaluation):
     """
 
     name = HEAT_MAP
+    types = (HeatMapValues,)
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
@@ -18,7 +18,20 @@ from windowconv.lab.robustness.attacks.suites import Trial
 from windowconv.lab.robustness.attacks.target import Target
 from windowconv.lab.robustness.attacks.worst_case import worst_case
 from windowconv.lab.robustness.sample import draw
+from windowconv.lab.schema import at_least
 from windowconv.report import Figure, Section
+
+
+class WorstCaseValues(TypedDict):
+    """Accuracies without an attack, at the budget that counts, and at all budgets."""
+
+    accuracy: float
+    clean: float
+    images: int
+    budget: float
+    budgets: Annotated[list[float], at_least(1)]
+    curve: list[float]
+    attacks: list[str]
 
 
 class WorstCaseAccuracy(Evaluation):
@@ -33,6 +46,8 @@ class WorstCaseAccuracy(Evaluation):
         metrics: their keys are "accuracy", or "withstood": of the images that are classified right without an attack.
         unit: of the attacks' budgets.
     """
+
+    types = (WorstCaseValues,)
 
     def __init__(
         self, name: str, trials: tuple[Trial, ...], budget: float, *metrics: Metric, unit: Unit = LINF

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict, get_type_hints
 
+from windowconv.errors import InputError
+from windowconv.lab.config import Training
+from windowconv.lab.schema import check_types
 from windowconv.lab.studies.design.design import Association, Contrast, Design, Variant
+from windowconv.lab.studies.design.schemas import DesignRecord
 from windowconv.lab.studies.design.tuning import Tuning
+
+SETTINGS = TypedDict("SETTINGS", get_type_hints(Training), total=False)  # pyright: ignore[reportArgumentType]
+"""Some of a training's settings."""
 
 FREE = ("name", "measures", "limits", "least", "recipe", "data")
 """What a design may change without touching what it tests; settings of runs and images are compared elsewhere."""
@@ -32,8 +39,21 @@ def design_record(design: Design) -> dict[str, Any]:
 
 
 def design_from_record(record: Mapping[str, Any]) -> Design:
-    """The design that `design_record` wrote."""
-    given = _tuples(dict(record))
+    """The design that `design_record` wrote.
+
+    Raises:
+        InputError: a key that is missing or unknown, a value of another type, what a design cannot be.
+    """
+    check_types(dict(record), DesignRecord)
+    for changes in (record["changes"], *(variant.get("changes", ()) for variant in record["variants"])):
+        check_types(dict(changes), SETTINGS)
+    try:
+        return _design(_tuples(dict(record)))
+    except TypeError as error:  # keys that are unknown, or missing in a contrast
+        raise InputError(" ".join(str(error).split())) from error
+
+
+def _design(given: dict[str, Any]) -> Design:
     if given["primary"] is not None:
         primary = dict(given["primary"])
         kind: Any = {"association": Association, "contrast": Contrast}[primary.pop("kind")]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from windowconv import plots
+from windowconv.lab.evaluations.registry import find_evaluation
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.statistics.paired import spread
 from windowconv.lab.studies.folder import StudyFolder
@@ -51,7 +52,7 @@ def _is_measured(run: Run) -> bool:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    return run.evaluation("leakage")["figures"]
+    return find_evaluation("leakage").values(run) or {}
 
 
 def _by_layer(runs: list[Run]) -> np.ndarray | None:

@@ -38,9 +38,7 @@ def curves_section(study: StudyFolder, colours: Colours) -> Section:
 
 def _watched(run: Run) -> tuple[str, str]:
     """The accuracy that a run measured after each epoch: its key in metrics.jsonl, and of which images."""
-    if "val_accuracy" in run.metrics("epoch")[-1]:
-        return "val_accuracy", "validation"
-    return "test_accuracy", "test"
+    return ("val_accuracy", "validation") if run.config.val_fraction else ("test_accuracy", "test")
 
 
 def _curve(run: Run, key: str, scale: float) -> tuple[list[int], list[float]]:
