@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from windowconv.errors import InputError
 from windowconv.fftconv.arguments import DTYPES, Algorithm
-from windowconv.fftconv.autocast import autocast_dtype
+from windowconv.fftconv.autocast import apply_autocast, autocast_dtype
 from windowconv.fftconv.convolution import choose_algorithm, convolve, problem_of
+from windowconv.fftconv.direct import HALVES, direct_forward, gradient_misreads
 from windowconv.fftconv.prepared import PreparedKernel
 from windowconv.fftconv.problem import Problem
 from windowconv.tracing import is_recorded
@@ -33,6 +34,8 @@ def convolve_layer(layer: WindowedMixin, input: Tensor) -> Tensor:
         return output
     algorithm = layer_algorithm(layer, input)
     if algorithm == "direct":
+        if _misread(layer, input):
+            return direct_forward(*apply_autocast(input, layer.effective_weight, layer.bias), None, layer.geometry())
         return layer._conv_forward(input, layer.effective_weight, layer.bias)  # pyright: ignore[reportCallIssue]
     weight, window = layer.weight_and_window()
     return convolve(layer.padded(input), weight, layer.bias, window, layer.geometry(), algorithm)
@@ -82,6 +85,14 @@ def _prepared_forward(layer: WindowedMixin, kernel: PreparedKernel, input: Any) 
     output = kernel.forward(batch if axes == 2 else batch.unsqueeze(2), layer.bias)
     output = output if axes == 2 else output.squeeze(2)
     return output if padded.ndim == axes + 2 else output[0]
+
+
+def _misread(layer: WindowedMixin, input: Any) -> bool:
+    """Whether torch's own convolution cannot be trusted with this call's gradient, see `gradient_misreads`."""
+    if layer.transposed or layer.padding_mode != "zeros" or not _is_plain(input):
+        return False
+    dtype = autocast_dtype(input)
+    return dtype in HALVES and _fits(layer, input) and gradient_misreads(input, dtype, layer.geometry())
 
 
 def _padded_shape(layer: WindowedMixin, input: Tensor) -> tuple[int, ...]:

@@ -45,7 +45,10 @@ def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
     """
     if factor is None:
         return weight
-    product = weight * factor
+    if isinstance(factor, Tensor) and factor.requires_grad and factor.dtype in (torch.bfloat16, torch.float16):
+        product = weight.float() * factor.float()  # so that the factor's gradient, a sum that cancels, is rounded once
+    else:
+        product = weight * factor
     if (
         isinstance(weight, Tensor) and product.dtype == weight.dtype
     ):  # `to` costs as much as the product of a small layer

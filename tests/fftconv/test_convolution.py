@@ -1,8 +1,12 @@
 """`fft_conv1d/2d/3d` against torch's own: values, gradients, options, errors, and what torch does with functions."""
 
+import os
 import re
+import subprocess
+import sys
 import weakref
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -463,3 +467,68 @@ def test_same_padding_is_torchs(kernel, dilation):
     padding = make_geometry(kernel, 1, "same", dilation).padding
     layer = torch.nn.Conv2d(1, 1, kernel, padding="same", dilation=dilation)
     assert [side for pair in reversed(padding) for side in pair] == layer._reversed_padding_repeated_twice
+
+
+def weight_gradient(
+    form: str, dtype: torch.dtype, width: int, taps: int, stride: int, layout: torch.memory_format
+) -> Tensor:
+    """The gradient of a weight of (4, 3, 12, taps), by the function or by a layer, for an input (2, 3, 1, width)."""
+    generator = torch.Generator().manual_seed(1)
+    input = (
+        torch.randn(2, 3, 1, width, generator=generator).to(torch.bfloat16).to(dtype).contiguous(memory_format=layout)
+    )
+    options: Any = {"stride": (2, stride), "padding": (6, 1)}
+    layer: Any = windowconv.WindowedConv2d(3, 4, (12, taps), **options, bias=False, window=None, algorithm="direct")
+    weight = (
+        torch.randn(4, 3, 12, taps, generator=generator).to(torch.bfloat16).to(dtype).contiguous(memory_format=layout)
+    )
+    layer.weight = torch.nn.Parameter(weight)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=form == "autocast")
+    with autocast:
+        output = fft_conv2d(input, layer.weight, **options, algorithm="direct") if form == "function" else layer(input)
+    shares = torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view_as(output).to(torch.bfloat16)
+    output.backward(shares.to(output.dtype))
+    return layer.weight.grad.double()
+
+
+FOREIGN = """
+import torch
+from test_convolution import weight_gradient
+for width, taps, stride in ((1, 2, 2), (2, 2, 3), (2, 4, 3), (3, 3, 4)):
+    for layout in (torch.contiguous_format, torch.channels_last):
+        expected = weight_gradient("function", torch.float64, width, taps, stride, layout)
+        for form in ("function", "layer", "autocast"):
+            dtype = torch.float32 if form == "autocast" else torch.bfloat16
+            found = weight_gradient(form, dtype, width, taps, stride, layout)
+            error = float((found - expected).abs().max() / expected.abs().max())
+            assert error < 0.02, (form, width, taps, stride, layout, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc fills memory that nobody wrote")
+def test_padded_rows_shorter_than_their_stride_have_their_own_gradient() -> None:
+    """In bfloat16 torch 2.15 reads memory there that nobody wrote; glibc is told to fill it with huge numbers."""
+    environment = {**os.environ, "MALLOC_PERTURB_": "128", "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run(
+        [sys.executable, "-c", FOREIGN], env=environment, cwd=Path(__file__).parent, capture_output=True
+    )
+    assert found.returncode == 0, found.stderr.decode()[-500:]
+
+
+@pytest.mark.parametrize("algorithm", ["fft", "direct"])
+def test_a_windows_gradient_in_half_precision_is_rounded_once(algorithm: Any) -> None:
+    """It is a sum that cancels: of the weight's gradient, as it is, times the weight."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        input, weight = (torch.randn(shape, generator=generator).bfloat16() for shape in ((2, 8, 5, 5), (8, 2, 1, 1)))
+        one = torch.ones(1, 1, dtype=torch.bfloat16, requires_grad=True)
+        output = fft_conv2d(input, weight, groups=4, window=one, algorithm=algorithm)
+        effective = weight.clone().requires_grad_()
+        again = fft_conv2d(input, effective, groups=4, algorithm=algorithm)
+        shares = torch.randn(output.shape, generator=generator).bfloat16()
+        output.backward(shares)
+        again.backward(shares)
+        assert one.grad is not None
+        assert effective.grad is not None
+        expected = (effective.grad.double() * weight.double()).sum()
+        assert abs(one.grad.item() - expected.item()) <= 2**-8 * abs(expected.item())

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 from windowconv.fftconv.arguments import Geometry
 from windowconv.functional import windowed_weight
+from windowconv.tracing import is_recorded
 
 aten: Any = torch.ops.aten
+HALVES = (torch.bfloat16, torch.float16)
 TORCH: Any = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
@@ -67,9 +69,25 @@ def direct_backward(
     return grad_input, windowed_weight(grad_weight, window) if needs[1] else None
 
 
+def gradient_misreads(input: Tensor, dtype: torch.dtype, geometry: Geometry) -> bool:
+    """Whether torch's gradient of the weight would read memory that nobody wrote, as torch 2.15 does on CPUs.
+
+    It does for rows that are padded and shorter than the stride, in bfloat16: the gradient has any values, NaN among
+    them. Rows that hold their padding are read rightly.
+
+    Args:
+        input: (N, C, *sides) or (C, *sides).
+        dtype: in which it is convolved.
+    """
+    if dtype not in HALVES or input.device.type != "cpu" or is_recorded() or torch.compiler.is_compiling():
+        return False
+    return input.shape[-1] < geometry.stride[-1] and max(geometry.padding[-1]) > 0
+
+
 def _pad_unevenly(input: Tensor, geometry: Geometry) -> tuple[Tensor, list[int]]:
-    """The input and the zeros at both ends of each axis; where the two ends differ, the zeros join the input."""
+    """The input and the zeros at both ends of each axis; where the two ends differ, the zeros join the input, and so
+    they do where torch's gradient would go wrong."""
     padding = geometry.padding
-    if all(before == after for before, after in padding):
+    if all(before == after for before, after in padding) and not gradient_misreads(input, input.dtype, geometry):
         return input, [before for before, _ in padding]
     return F.pad(input, [end for pair in reversed(padding) for end in pair]), [0] * len(padding)
