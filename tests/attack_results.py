@@ -29,12 +29,16 @@ def result(
     trial = Trial(attack, n, tuple(budgets), settings or {}, check)
     record = {
         "name": trial.label, "attack": attack, "unit": entry.unit.name, "budgets": list(budgets), "check": check,
-        "settings": trial.all_settings, "created": trial.label, "status": "finished", "shown": None, "time_s": 1.0,
+        "settings": trial.all_settings, "created": "2026-11-26T12:00:00+00:00", "seed": 0,
+        "done": n, "status": "finished", "shown": None, "time_s": 1.0,
         "source": entry.source, "libraries": {"adversarial-robustness-toolbox": "1"},
-        "environment": {"device": "none", "threads": 1, "windowconv": "0", "torch": "2"},
+        "environment": {
+            "device": "none", "threads": 1, "windowconv": "0", "torch": "2", "numpy": "2", "python": "3",
+            "system": "Linux",
+        },
         "identity": {
             "test_hash": "0" * 64, "indices": str(n), "budgets": list(budgets), "settings": trial.all_settings,
-            "weights": "0" * 16,
+            "weights": "0" * 16, "attack": attack, "seed": 0, "algorithm": {},
         },
     }  # fmt: skip
     nothing = torch.zeros(0, 1, 4, 4)

@@ -26,13 +26,15 @@ from windowconv.windows import Window
 State = OrderedDict[str, Tensor]
 Windows = dict[str, Window | LearnableWindow]  # by layer name
 INNER = ("state_dict", "model_state_dict", "model")  # entries of training frameworks' files that are the state dict
+METADATA = "__metadata__"  # the safetensors header's entry for strings
 HEADER = "windowconv"  # the safetensors header's entry: JSON of layer name -> window
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str, str] | None = None) -> None:
     """Write a model's weights as safetensors, its windows in the header.
 
-    The write is atomic. Shared weights are written under each of their names.
+    The write is atomic, and equal weights give equal files, so that a checksum identifies them. Shared weights are
+    written under each of their names.
 
     Args:
         model: any module.
@@ -46,14 +48,30 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], extra: dict[str
     target = Path(path)
     if target.suffix != ".safetensors":
         raise InputError(f"path={target.name!r}; allowed: a name that ends in .safetensors")
-    save = require("safetensors.torch", "lab").save
+    require("safetensors.torch", "lab")
     state = model.state_dict()
     for key, value in state.items():
         if (reason := absence(value)) is not None:
             raise InputError(f"{key!r} {reason}")
     tensors = {key: value.detach().clone().contiguous() for key, value in state.items()}
     header = {HEADER: json.dumps(windows_of(model), sort_keys=True), **(extra or {})}
-    replace_file(target, save(tensors, metadata=header))
+    replace_file(target, to_safetensors(tensors, header))
+
+
+def to_safetensors(tensors: dict[str, Tensor], header: dict[str, str]) -> bytes:
+    """Tensors as safetensors, with the header's strings in the order of their names: safetensors has them in any.
+
+    Args:
+        tensors: contiguous, by name.
+        header: strings by name, one at least.
+    """
+    content = require("safetensors.torch", "lab").save(tensors, metadata=header)
+    end = 8 + int.from_bytes(content[:8], "little")
+    entries = json.loads(content[8:end])
+    entries[METADATA] = dict(sorted(entries[METADATA].items()))
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of eight bytes
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(content)[end:]])
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
@@ -139,7 +157,7 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
         windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
         if not isinstance(windows, dict) or not all(isinstance(text, str) for text in windows.values()):
             raise TypeError("no JSON of layer name -> window")
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name}: header entry {HEADER!r} cannot be read: {error}") from None
     try:
         state = OrderedDict(require("safetensors.torch", "lab").load_file(path))

@@ -113,7 +113,9 @@ class LearnableWindow:
         try:
             given: dict[str, Any] = json.loads(text)["learnable"]
             return cls(**{**given, "start": tuple(given["start"])})
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"window specification {text!r} cannot be read: {error}") from None
 
     def __str__(self) -> str:

@@ -81,7 +81,9 @@ class Window:
         """The window that `to_json` wrote; an `InputError` for other text."""
         try:
             return _from_dict(json.loads(text))
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"window specification {text!r} cannot be read: {error}") from None
 
     def __str__(self) -> str:

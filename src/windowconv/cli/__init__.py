@@ -68,10 +68,21 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         print(f"windowconv: {reason}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a disk or a folder that gave way, and no bug; what had been written whole is kept
+        print(f"windowconv: {_os_reason(error)}; finished work is kept", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as stop:
         reason = str(stop) or "interrupted"
         print(f"windowconv: {reason}; finished work is kept; run the same command to continue", file=sys.stderr)
         return getattr(stop, "code", 130)
+
+
+def _os_reason(error: OSError) -> str:
+    """In a line, with the file's name where it is known."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def _entries() -> EntryPoints:

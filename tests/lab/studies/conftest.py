@@ -95,12 +95,14 @@ def written(tmp_path: Path, design: Design) -> Callable[..., StudyFolder]:
     ) -> StudyFolder:
         folder = tmp_path / name
         seeds = max(map(len, figures.values()))
-        known = {"train": 60_000, "test": 10_000, "train_hash": "a" * 64, "test_hash": "b" * 64}
+        known: dict[str, Any] = {"train": 60_000, "test": 10_000, "train_hash": "a" * 64, "test_hash": "b" * 64}
+        known |= {"source": data, "classes": ["a", "b"], "channels": 1, "image_size": [12, 12]}
         machine = {
             "windowconv": "0.1.0",
             "torch": "2.15.0",
             "numpy": "2.4",
             "python": "3.11",
+            "system": "Linux",
             "device": "a CPU",
             "threads": 2,
         }
@@ -123,7 +125,7 @@ def written(tmp_path: Path, design: Design) -> Callable[..., StudyFolder]:
             "scale": scale,
             "seeds": seeds,
             "training": asdict(Plan.of(design, scale).shared),
-            "data": {"name": data, "source": data, **known},
+            "data": {"name": data, **known},
             "networks": {v.name: {"parameters": 1000, "macs": 2_000_000} for v in design.variants},
             "algorithms": {v.name: {"0": "direct"} for v in design.variants},
             "tuned": {},
@@ -154,26 +156,38 @@ def _write_run(
     place = folder / run_folder(variant, seed)
     config = RunConfig(**asdict(Plan.of(design, scale).shared), arm=variant.arm, seed=seed)
     record = {
+        "name": place.name,
         "status": "finished",
+        "reason": None,
         "created": f"2026-11-26T12:00:{seed:02}+00:00",
         "config": asdict(config),
         "config_hash": config.config_hash,
         "data": known,
         "seed": seed,
-        "numerics": {"algorithm": {"0": "direct"}},
+        "network": {"builder": "small", "parameters": 1000, "macs": 2_000_000},
+        "numerics": {
+            "version": 1,
+            "precision": config.precision,
+            "algorithm": {"0": "direct"},
+            "memory_format": "channels_last",
+            "compiled": False,
+            "processes": 1,
+            "deterministic": True,
+        },
         "environment": machine,
         "git": CLEAN,
         "command": config.command,
+        "resumed": [],
     }
     write_json(place / "run.json", record)
-    lines: list[dict[str, Any]] = [{"kind": "step", "step": 20, "loss": 1.0}]
+    lines: list[dict[str, Any]] = [{"kind": "step", "step": 20, "epoch": 1, "time_s": 1.0, "loss": 1.0, "lr": 0.1}]
     for epoch in (1, 2):
         figures = {"train_loss": 1 / epoch, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": accuracy / 100}
         lines.append({"kind": "epoch", "epoch": epoch, "step": 100 * epoch, "time_s": 9.0 * epoch, **figures})
     lines.append({**lines[-1], "kind": "final"})
     (place / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    test = {"name": "test", "figures": {"n": 10_000, "accuracy": accuracy / 100}}
-    write_json(place / "evaluations/test.json", test)
+    values = {"n": 10_000, "accuracy": accuracy / 100, "correct": round(100 * accuracy), "loss": 1.0}
+    write_json(place / "evaluations/test.json", {"name": "test", "figures": values})
     curve = [1 - r for r in RADII]
     leak = {"1/8": leakage / 50, "1/4": leakage / 100, "radii": list(RADII), "curve": curve, "layers": {}}
     write_json(place / "evaluations/leakage.json", {"name": "leakage", "figures": leak})

@@ -198,9 +198,12 @@ def test_another_study_is_never_touched(tmp_path: Path, trained: RunNames, monke
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"schema_version": 1, "arms": ["3x3"], "status": "finished"}', "is damaged ('seeds' is missing)"),
-        ('{"schema_version": 1, "arms": 3}', "is damaged or of another version"),
-        ('{"schema_version": 1, "arms": ["3x3"], "rates": [1]}', "is damaged or of another version"),
+        (
+            '{"schema_version": 1, "arms": ["3x3"], "status": "finished"}',
+            "is damaged (or of another version: 'name' is missing)",
+        ),
+        ('{"schema_version": 1, "arms": 3}', "'arms': expected a list, got int); remove that file and run the study"),
+        ('{"schema_version": 1, "arms": ["3x3"], "rates": [1]}', "'rates': expected an object"),
     ],
 )
 def test_a_damaged_record_of_an_earlier_version_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from windowconv.checkpoint import load_weights
+from windowconv.checkpoint import load_weights, to_safetensors
 from windowconv.errors import InputError, require
 from windowconv.lab.models.build import PreprocessedNetwork
 
@@ -127,9 +127,8 @@ def _read_program(path: Path, _: nn.Module) -> Network:
 
 
 def _write_weights(network: nn.Module, _: Tensor, facts: Facts, opset: int) -> bytes:
-    save = require("safetensors.torch", "lab").save
     tensors = {key: value.detach().clone().contiguous() for key, value in _bare(network).state_dict().items()}
-    return save(tensors, metadata={"format": "pt", **facts})
+    return to_safetensors(tensors, {"format": "pt", **facts})
 
 
 def _read_weights(path: Path, fresh: nn.Module) -> Network:

@@ -189,6 +189,6 @@ def from_header(header: dict[str, str]) -> nn.Module:
         return build(given["name"], given["arguments"])
     except InputError as error:
         raise InputError(f"the weights' header names a network that cannot be built: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the weights' header names no network of this laboratory: {reason}") from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.lab.config import Training
-from windowconv.lab.evaluations.registry import metric_value
+from windowconv.lab.evaluations.registry import evaluations, metric_value
 from windowconv.lab.runs.folder import Run, finished_run
 from windowconv.lab.runs.records import STUDY, damaged, read_json, write_json
 from windowconv.lab.schema import check_types
@@ -79,6 +80,10 @@ class StudyFolder:
         found = {seed: finished_run(self.folder / run_folder(variant, seed)) for seed in range(self.seeds)}
         return {seed: run for seed, run in found.items() if run is not None}
 
+    def run_folders(self) -> list[str]:
+        """The folders of all its own runs, finished or not."""
+        return [run_folder(variant, seed) for variant in self.design.variants for seed in range(self.seeds)]
+
     def values(self, variant: Variant, metric: str) -> dict[int, float]:
         """A metric of a variant's finished runs by seed, in its unit; runs without it are left out."""
         found = {seed: metric_value(run, metric) for seed, run in self.runs(variant).items()}
@@ -98,6 +103,40 @@ class StudyFolder:
     def wanted(self) -> int:
         """How many runs of its own it has when it is done."""
         return self.seeds * len(self.design.variants)
+
+
+def refuse_damaged(folder: Path, runs: Iterable[str]) -> None:
+    """An `InputError` that names all finished runs that are damaged, as two processes leave them that wrote at once.
+
+    Args:
+        folder: the study's.
+        runs: their folders in it; one that holds no finished run is none.
+    """
+    found = {name: damage for name in runs if (damage := _damage(folder / name))}
+    if found:
+        name, damage = next(iter(found.items()))
+        raise InputError(
+            f"{folder}: {len(found)} of its finished runs {'is' if len(found) == 1 else 'are'} damaged, such as {name} "
+            f"({damage}); remove {', '.join(found)}, and the study's command trains them again"
+        )
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a finished run, in words; empty if nothing is, or if there is none."""
+    try:
+        run = finished_run(folder)
+        if run is None:
+            return ""
+        run.final()
+        epochs = [line["epoch"] for line in run.metrics("epoch")]
+        if len(run.metrics("final")) > 1 or epochs != sorted(set(epochs)):
+            return "metrics.jsonl has the lines of two runs"
+        for evaluation in evaluations().values():
+            if evaluation.path(run).is_file():
+                evaluation.values(run)
+    except InputError as error:
+        return str(error).partition(";")[0].removeprefix(f"{folder.name}: ").replace(f"{folder}{os.sep}", "")
+    return ""
 
 
 def write_study(folder: Path, record: Mapping[str, Any]) -> None:

@@ -160,7 +160,7 @@ class _Process:
             answer = worker.stdout.readline()
         except OSError:
             answer = ""
-        if not answer:
+        if not answer.endswith("\n"):  # it may have been killed while it wrote
             return Outcome(job, f"its process died ({_exit_reason(worker.wait())})")
         return Outcome(job, **json.loads(answer))
 

@@ -17,6 +17,7 @@ from windowconv.lab.studies.design.design import Design
 from windowconv.lab.studies.design.plan import START, PlannedRun
 from windowconv.lab.studies.execution.reuse import RunIndex, RunKey, link_run
 from windowconv.lab.studies.exported_runs import disagreement
+from windowconv.lab.studies.folder import refuse_damaged
 
 
 class FinishedRuns:
@@ -48,8 +49,9 @@ class FinishedRuns:
         """Refuse what is finished in the folder or the export but is another run; nothing is written.
 
         Raises:
-            InputError: such a run; one that differs between folder and export.
+            InputError: such a run; one that differs between folder and export; all that are damaged.
         """
+        refuse_damaged(self._folder, [run.folder for run in planned])
         for run in planned:
             own, exported = self.own(run), self._exported(run)
             if own and exported and (what := disagreement(own, exported)):

@@ -13,7 +13,7 @@ from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.lab.evaluations.registry import find_metric
 from windowconv.lab.statistics.paired import spread
-from windowconv.lab.studies.folder import StudyFolder
+from windowconv.lab.studies.folder import StudyFolder, refuse_damaged
 from windowconv.lab.studies.reports.analysis import Analysis, analyse
 from windowconv.lab.studies.reports.claim_section import claim_section
 from windowconv.lab.studies.reports.evaluation_sections import evaluation_sections
@@ -60,6 +60,7 @@ def write_report(study: StudyFolder, figures: Sequence[plots.FigureFormat] = ())
     Raises:
         InputError: no run is finished yet; a folder that cannot be written.
     """
+    refuse_damaged(study.folder, study.run_folders())
     if not study.finished:
         raise InputError(f"study={str(study.folder)!r}: none of its {study.wanted} runs is finished yet")
     with phase("drawing the report"), plots.figure_files(study.folder / FIGURES, figures) as write_figures:
