@@ -98,6 +98,17 @@ def test_the_header_holds_the_windows_and_further_strings(tmp_path):
     assert {name: Window.from_json(text) for name, text in windows.items()} == {"0": hamming, "2.0": hamming}
 
 
+def test_equal_weights_are_equal_files(tmp_path):
+    model, extra = convert(net()), {name: f"{name} é" for name in "edcba"}
+    files = {
+        save_weights(model, tmp_path / f"{i}.safetensors", extra) or (tmp_path / f"{i}.safetensors").read_bytes()
+        for i in range(8)
+    }
+    assert len(files) == 1  # safetensors itself orders the header at random
+    load_weights(model, tmp_path / "0.safetensors")
+    assert {name: read_header(tmp_path / "0.safetensors")[name] for name in extra} == extra
+
+
 def test_shared_and_channels_last_weights_are_written(tmp_path):
     model = nn.Sequential(WindowedConv2d(4, 4, 5), WindowedConv2d(4, 4, 5)).to(memory_format=torch.channels_last)
     model[1].weight = model[0].weight
@@ -239,6 +250,31 @@ def test_a_damaged_entry_in_the_header(tmp_path, text):
     save_file(net().state_dict(), path, metadata={HEADER: text})
     with pytest.raises(InputError, match="cannot be read"):
         load_weights(convert(net()), path)
+
+
+@pytest.mark.parametrize("window", [Window("kaiser", (6.0,)), LearnableWindow("kaiser", start=(6.0,))], ids=str)
+def test_a_damaged_window_in_the_header_is_refused(window):
+    whole = json.loads(window.to_json())
+    inner = whole.get("learnable", whole)
+    texts = ["[" * 10**5, "3", "[1]", '"x"', "null"]
+    for key, held in list(inner.items()):
+        for other in (None, "x", -1, 0.5, [], {}, ["x"], [{}]):
+            if type(other) is not type(held) or other == ["x"]:
+                inner[key] = other
+                texts.append(json.dumps(whole))
+        inner[key] = held
+        del inner[key]
+        texts.append(json.dumps(whole))
+        inner[key] = held
+    for text in texts:
+        try:
+            found = type(window).from_json(text)
+        except InputError as error:
+            said = str(error)
+        else:
+            type(window).from_json(found.to_json())
+            continue
+        assert "\n" not in said
 
 
 def test_nothing_is_unpickled_but_tensors(tmp_path):

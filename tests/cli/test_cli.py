@@ -220,3 +220,21 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_otherwise(
         os.environ[variable] = value
     assert shell("--version")[0] == 0
     assert os.environ.get("GOMP_SPINCOUNT") == {"GOMP_SPINCOUNT": "7", "OMP_WAIT_POLICY": None, "": "10000"}[variable]
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "message"),
+    [
+        (errno.EACCES, "runs/a", "runs/a: Permission denied"),
+        (errno.ENOSPC, None, "No space left on device"),
+        (errno.EROFS, "runs", "runs: Read-only file system"),
+    ],
+)
+def test_a_disk_that_gives_way_is_one_line(
+    number: int, file: str | None, message: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Any) -> None:
+        raise OSError(number, os.strerror(number), file) if file else OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Compare, "run", gone)
+    assert shell("compare") == (2, "", f"windowconv: {message}; finished work is kept\n")

@@ -505,6 +505,7 @@ for width, taps, stride in ((1, 2, 2), (2, 2, 3), (2, 4, 3), (3, 3, 4)):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc fills memory that nobody wrote")
 def test_padded_rows_shorter_than_their_stride_have_their_own_gradient() -> None:
     """In bfloat16 torch 2.15 reads memory there that nobody wrote; glibc is told to fill it with huge numbers."""

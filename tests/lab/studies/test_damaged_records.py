@@ -31,7 +31,9 @@ from windowconv.lab.studies.reports.analysis import analyse
 from windowconv.lab.studies.reports.export import export_study
 from windowconv.lab.studies.reports.provenance import provenance
 from windowconv.lab.studies.reports.report import write_report
+from windowconv.lab.studies.reports.run_sections import failures_section, settings_section
 from windowconv.lab.studies.reports.tables import all_tables
+from windowconv.lab.studies.reports.tuning_tables import tuned_table, tuning_tables
 from windowconv.lab.studies.standing import standing
 from windowconv.lab.training.state import common_checkpoints
 
@@ -99,15 +101,9 @@ def study(written: Callable[..., StudyFolder]) -> Path:
 
 
 def test_the_records_of_a_study(study: Path) -> None:
-    def numbers() -> None:
-        opened = StudyFolder.open(study)
-        all_tables(opened, analyse(opened))
-        provenance(opened)
-        standing(opened)
-
-    def others() -> None:
-        earlier_record(study, None)
-        RunIndex([study])
+    def opened_study() -> None:
+        StudyFolder.open(study)
+        RunIndex([study / "3x3-seed0"])
 
     def run() -> None:
         opened = Run.open(study / "3x3-seed0")
@@ -117,12 +113,12 @@ def test_the_records_of_a_study(study: Path) -> None:
         for evaluation in evaluations().values():
             evaluation.values(opened)
 
-    damage(study / "study.json", numbers, others)
-    damage(study / "3x3-seed0/run.json", numbers, others, run)
+    damage(study / "study.json", opened_study)
+    damage(study / "3x3-seed0/run.json", opened_study, run)
     for record in sorted((study / "3x3-seed0/evaluations").glob("*.json")):
-        damage(record, numbers, run)
+        damage(record, run)
     for line in (0, 1, -1):
-        damage(study / "3x3-seed0/metrics.jsonl", numbers, run, line=line)
+        damage(study / "3x3-seed0/metrics.jsonl", run, line=line)
 
 
 def test_the_state_of_a_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,18 +134,38 @@ def test_the_state_of_a_training(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.count("windowconv: ") == sum(each is None for each in found)
 
 
-@pytest.mark.slow
-def test_the_pages_of_a_study(study: Path, tmp_path: Path) -> None:
-    def page() -> None:
+def test_a_study_that_two_processes_wrote_names_all_its_damaged_runs(study: Path) -> None:
+    log = study / "3x3-seed0/metrics.jsonl"
+    log.write_text(log.read_text() * 2)
+    (study / "5x5-seed0/metrics.jsonl").write_bytes(bytes(100))
+    said = r"2 of its finished runs are damaged, such as 3x3-seed0 \(metrics.jsonl has the lines of two runs\); "
+    with pytest.raises(
+        InputError, match=said + "remove 3x3-seed0, 5x5-seed0, and the study's command trains them again"
+    ):
         write_report(StudyFolder.open(study))
+
+
+@pytest.mark.slow
+def test_what_is_made_of_a_study(study: Path, tmp_path: Path) -> None:
+    def numbers() -> None:
+        opened = StudyFolder.open(study)
+        all_tables(opened, analyse(opened))
+        provenance(opened)
+        standing(opened)
+        settings_section(opened)
+        failures_section(opened)
+        tuning_tables(opened)
+        tuned_table(opened)
 
     def export() -> None:
         export_study(StudyFolder.open(study), tmp_path / "export")
 
-    damage(study / "study.json", page, export)
-    damage(study / "3x3-seed0/run.json", page)
+    damage(study / "study.json", numbers, lambda: earlier_record(study, None))
+    damage(study / "3x3-seed0/run.json", numbers, export)
     for record in sorted((study / "3x3-seed0/evaluations").glob("*.json")):
-        damage(record, page)
+        damage(record, numbers, export)
+    for line in (0, 1, -1):
+        damage(study / "3x3-seed0/metrics.jsonl", numbers, export, line=line)
 
 
 @pytest.mark.slow

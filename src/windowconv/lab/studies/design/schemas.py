@@ -1,8 +1,9 @@
 """What study.json must hold. Keys that came later are not required: earlier studies lack them."""
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from windowconv.lab.runs.schemas import DataRecord, EnvironmentRecord, GitRecord, Moment, NetworkRecord, Positive
+from windowconv.lab.schema import at_least
 
 Setting = tuple[str, Any]
 
@@ -17,13 +18,16 @@ class VariantRecord(TypedDict):
     label: NotRequired[str]
 
 
+Names = Annotated[list[str], at_least(1)]
+
+
 class ContrastRecord(TypedDict, total=False):
     """A `Contrast`, or an `Association`, which has `of` and `variants`. Earlier versions called the metric a figure."""
 
-    better: list[str]
-    worse: list[str]
+    better: Names
+    worse: Names
     of: str
-    variants: list[str]
+    variants: Names
     metric: str
     figure: str
 
