@@ -11,13 +11,14 @@ msgspec = require("msgspec", "lab")
 
 MISSING = re.compile(r"Object missing required field `(.+?)`(?: - at `\$\.?(.*)`)?$", re.DOTALL)
 MISFIT = re.compile(r"(.+) - at `\$\.?(.*)`$", re.DOTALL)
+KINDS = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 WORDS = {
-    "`object`": "an object",
-    "`array`": "a list",
-    "`str`": "text",
-    "`int`": "a whole number",
-    "`float`": "a number",
-    "`bool`": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
 }
 
 
@@ -52,7 +53,7 @@ def check_types(content: Any, schema: Any) -> None:
             is a number too; a boolean is neither.
 
     Raises:
-        InputError: the message is the reason alone, the key first: "'data.channels': expected a whole number, got str".
+        InputError: the message is the reason alone, the key first: "'data.train': expected a whole number, got text".
     """
     try:
         msgspec.convert(content, schema)  # which copies: the value itself stays as it is, 1 is no 1.0
@@ -64,8 +65,7 @@ def _reason(message: str) -> str:
     """A message of msgspec's in the form of all others."""
     if found := MISSING.match(message):
         return f"{'.'.join(filter(None, (found[2], found[1])))!r} is missing"
-    for theirs, ours in WORDS.items():
-        message = message.replace(theirs, ours)
+    message = KINDS.sub(lambda kinds: " or ".join(WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), message)
     found = MISFIT.match(message)
     if not found:
         return message[0].lower() + message[1:]

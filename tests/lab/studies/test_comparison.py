@@ -202,8 +202,11 @@ def test_another_study_is_never_touched(tmp_path: Path, trained: RunNames, monke
             '{"schema_version": 1, "arms": ["3x3"], "status": "finished"}',
             "is damaged (or of another version: 'name' is missing)",
         ),
-        ('{"schema_version": 1, "arms": 3}', "'arms': expected a list, got int); remove that file and run the study"),
-        ('{"schema_version": 1, "arms": ["3x3"], "rates": [1]}', "'rates': expected an object"),
+        (
+            '{"schema_version": 1, "arms": 3}',
+            "'arms': expected a list, got a whole number); remove that file and run the study",
+        ),
+        ('{"schema_version": 1, "arms": ["3x3"], "rates": [1]}', "'rates': expected an object or null, got a list"),
     ],
 )
 def test_a_damaged_record_of_an_earlier_version_is_refused(text: str, message: str, tmp_path: Path) -> None:
