@@ -22,6 +22,10 @@ WORDS = {
 }
 
 
+class Grid:
+    """In schemas: lists of numbers, all of one length."""
+
+
 def exactly(n: int) -> Any:
     """For `Annotated`: a list or text of this length."""
     return msgspec.Meta(min_length=n, max_length=n)
@@ -56,9 +60,18 @@ def check_types(content: Any, schema: Any) -> None:
         InputError: the message is the reason alone, the key first: "'data.train': expected a whole number, got text".
     """
     try:
-        msgspec.convert(content, schema)  # which copies: the value itself stays as it is, 1 is no 1.0
+        msgspec.convert(content, schema, dec_hook=_grid)  # which copies: the value itself stays as it is, 1 is no 1.0
     except (ValueError, RecursionError) as error:
         raise InputError(_reason(str(error))) from error
+
+
+def _grid(kind: type, value: Any) -> Any:
+    """`Grid`, which msgspec does not know."""
+    if kind is not Grid:
+        raise NotImplementedError
+    if len({len(row) for row in msgspec.convert(value, list[list[float]])}) > 1:
+        raise ValueError("expected lists of one length")
+    return value
 
 
 def _reason(message: str) -> str:

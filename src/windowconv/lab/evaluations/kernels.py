@@ -14,6 +14,7 @@ from windowconv.lab.config import Execution
 from windowconv.lab.data.sets import Images
 from windowconv.lab.evaluations.network import Network
 from windowconv.lab.evaluations.protocol import Colours, Evaluation, Measurement, Metric, Runs
+from windowconv.lab.schema import Grid
 from windowconv.report import Cell, Column, Figure, Section, Table
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.layer_shape import KernelShape, kernel_shape
@@ -27,8 +28,8 @@ CURVES = "The mean over layers with the largest kernels, then over the seeds."
 class KernelRecord(TypedDict):
     """A layer: its envelope and its window, tap by tap; and its numbers, see `KernelShape`."""
 
-    profile: list[list[float]]
-    window: list[list[float]] | None
+    profile: Grid
+    window: Grid | None
     central: dict[str, float]
 
 

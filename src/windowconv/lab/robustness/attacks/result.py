@@ -140,6 +140,11 @@ def load(folder: Path, label: str, images: int) -> AttackResult:
         raise InputError(
             f"{folder.name}: {path.stem}.safetensors lacks {missing[0]!r}; remove {path.name} and attack again"
         )
+    images = len(tensors["indices"])
+    if tensors["broken"].shape != (len(record["budgets"]), images) or tensors["clean"].shape != (images,):
+        raise InputError(
+            f"{folder.name}: {path.stem}.safetensors is of other budgets or images; remove {path.name} and attack again"
+        )
     return AttackResult(record, **{name: tensors.get(name) for name in TENSORS})  # pyright: ignore[reportArgumentType]
 
 

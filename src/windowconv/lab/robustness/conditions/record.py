@@ -13,7 +13,7 @@ from windowconv.errors import InputError
 from windowconv.lab.evaluations.records import read_tensors, record_path
 from windowconv.lab.robustness.conditions.schemas import ConditionsRecord, HeatMapRecord, ShiftsRecord
 from windowconv.lab.runs.folder import Run
-from windowconv.lab.runs.records import read_json
+from windowconv.lab.runs.records import damaged, read_json
 
 CONDITIONS, SHIFTS, HEAT_MAP = "conditions", "shifts", "heat-map"
 RECORDS = {CONDITIONS: ConditionsRecord, SHIFTS: ShiftsRecord, HEAT_MAP: HeatMapRecord}
@@ -26,7 +26,14 @@ def path_of(run: Run, name: str, n: int) -> Path:
 
 def read_measurement(run: Run, name: str, n: int) -> dict[str, Any]:
     """The record of "conditions", "shifts" or "heat-map" on n images."""
-    return read_json(path_of(run, name, n), RECORDS[name])
+    path = path_of(run, name, n)
+    record = read_json(path, RECORDS[name])
+    figures = record["figures"]
+    if name == SHIFTS and len(figures["shifts"]) != len(record["reaches"]):
+        raise damaged(path, "'figures.shifts' has other entries than 'reaches'")
+    if name == HEAT_MAP and [len(row) for row in figures["error"]] != [len(figures["columns"])] * len(figures["rows"]):
+        raise damaged(path, "'figures.error' has other rows or columns than its frequencies")
+    return record
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Answers:
         """The answers on n images; an `InputError` if they are missing, or incomplete."""
         path = path_of(run, CONDITIONS, n)
         record, correct = read_json(path, ConditionsRecord), read_tensors(path)
-        missing = [name for name in record["conditions"] if name not in correct]
+        missing = [name for name in record["conditions"] if name not in correct or len(correct[name]) != record["n"]]
         if missing:
             raise InputError(
                 f"{run.folder.name}: evaluations/{path.stem}.safetensors lacks {missing[0]!r}; remove {path.name} and "

@@ -5,9 +5,7 @@ from typing import Annotated, TypedDict
 from windowconv.lab.robustness.conditions.bands import Band
 from windowconv.lab.robustness.conditions.catalogue import Family
 from windowconv.lab.runs.schemas import Count, EnvironmentRecord, Positive
-from windowconv.lab.schema import at_least
-
-Map = list[list[float]]
+from windowconv.lab.schema import Grid, at_least
 
 
 class MadeWith(EnvironmentRecord):
@@ -52,7 +50,7 @@ class ConditionRecord(TypedDict):
     series: str
     parameter: float
     band: Band | None
-    zoom: bool | None
+    zoom: float | None
     figures: ConditionFigures
     change: ChangeRecord
 
@@ -90,7 +88,7 @@ class HeatMapValues(TypedDict):
     clean_error: float
     rows: list[float]
     columns: list[float]
-    error: Map
+    error: Grid
 
 
 class HeatMapRecord(SampledRecord):

@@ -18,6 +18,8 @@ from windowconv.lab.robustness.attacks.suites import Trial
 from windowconv.lab.robustness.attacks.target import Target
 from windowconv.lab.robustness.attacks.worst_case import worst_case
 from windowconv.lab.robustness.sample import draw
+from windowconv.lab.runs.folder import Run
+from windowconv.lab.runs.records import damaged
 from windowconv.lab.schema import at_least
 from windowconv.report import Figure, Section
 
@@ -76,6 +78,12 @@ class WorstCaseAccuracy(Evaluation):
                 "attacks": list(worst.attacks),
             }
         )
+
+    def values(self, run: Run) -> dict[str, Any] | None:
+        values = super().values(run)
+        if values is not None and len(values["curve"]) != len(values["budgets"]):
+            raise damaged(self.path(run), "'figures.curve' has other entries than 'figures.budgets'")
+        return values
 
     def sections(self, runs: Runs, colours: Colours = None, images: Images | None = None) -> list[Section]:
         found = {name: [self.values(run) or {} for run in held] for name, held in runs.items()}
