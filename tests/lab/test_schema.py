@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pytest
 
 from windowconv.errors import InputError
-from windowconv.lab.schema import check_types, parse_json
+from windowconv.lab.schema import Grid, check_types, parse_json
 
 
 class Inner(TypedDict):
@@ -17,6 +17,11 @@ class Outer(TypedDict):
     inner: Inner
     names: list[str]
     sizes: dict[str, dict[str, float]]
+
+
+class Grids(TypedDict):
+    a: Grid
+    b: Grid | None
 
 
 GOOD: dict[str, Any] = {"inner": {"n": 1}, "names": ["a"], "sizes": {"a": {"b": 1}}, "later": [1]}
@@ -57,3 +62,10 @@ def test_what_is_no_json_is_refused_in_a_line(text: str) -> None:
         parse_json(text.encode("latin-1"))
     assert str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], [1.0], [["x"]], None, {}])
+def test_a_grid_has_rows_of_numbers_and_of_one_length(value: Any) -> None:
+    check_types({"a": [[1, 2.5], [3.0, 4]], "b": None}, Grids)
+    with pytest.raises(InputError, match=r"^'a'.*: expected "):
+        check_types({"a": value, "b": []}, Grids)

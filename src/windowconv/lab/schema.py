@@ -69,9 +69,13 @@ def _grid(kind: type, value: Any) -> Any:
     """`Grid`, which msgspec does not know."""
     if kind is not Grid:
         raise NotImplementedError
-    if len({len(row) for row in msgspec.convert(value, list[list[float]])}) > 1:
-        raise ValueError("expected lists of one length")
-    return value
+    try:
+        rows = msgspec.convert(value, list[list[float]])
+    except msgspec.ValidationError:
+        rows = None
+    if rows is None or len({len(row) for row in rows}) > 1:
+        raise ValueError("expected lists of numbers, all of one length")
+    return kind()  # what it becomes is not looked at
 
 
 def _reason(message: str) -> str:

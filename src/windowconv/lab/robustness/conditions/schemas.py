@@ -7,11 +7,14 @@ from windowconv.lab.robustness.conditions.catalogue import Family
 from windowconv.lab.runs.schemas import Count, EnvironmentRecord, Positive
 from windowconv.lab.schema import Grid, at_least
 
+Libraries = TypedDict("Libraries", {"imagecorruptions-imaug": str | None})
+"""Versions of packages that change images; this one's is shown."""
+
 
 class MadeWith(EnvironmentRecord):
     """Versions and hardware, and the versions of packages that change images."""
 
-    libraries: dict[str, str | None]
+    libraries: Libraries
 
 
 class SampledRecord(TypedDict):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from windowconv.errors import InputError
+from windowconv.errors import InputError, unknown
 from windowconv.lab.evaluations.protocol import Runs
 from windowconv.lab.robustness.conditions.bands import BANDS
 from windowconv.lab.robustness.conditions.catalogue import CLEAN, Condition
@@ -180,6 +180,8 @@ def _by(conditions: Sequence[Condition], key: Callable[[Condition], Any]) -> dic
 
 
 def _condition(name: str, known: Mapping[str, Any]) -> Condition:
+    if known["family"] == "corruption" and known["series"] not in CORRUPTIONS:
+        raise unknown("corruption", known["series"], CORRUPTIONS)
     return Condition(name, known["title"], known["family"], known["series"], known["parameter"], known["band"])
 
 
