@@ -64,8 +64,8 @@ def test_what_is_no_json_is_refused_in_a_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], [1.0], [["x"]], None, {}])
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], [1.0], [["x"]], None, {}, [], [[]]])
 def test_a_grid_has_rows_of_numbers_and_of_one_length(value: Any) -> None:
     check_types({"a": [[1, 2.5], [3.0, 4]], "b": None}, Grids)
     with pytest.raises(InputError, match=r"^'a'.*: expected "):
-        check_types({"a": value, "b": []}, Grids)
+        check_types({"a": value, "b": None}, Grids)

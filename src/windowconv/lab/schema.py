@@ -23,7 +23,7 @@ WORDS = {
 
 
 class Grid:
-    """In schemas: lists of numbers, all of one length."""
+    """In schemas: lists of numbers, all of one length, and one number at least."""
 
 
 def exactly(n: int) -> Any:
@@ -72,8 +72,8 @@ def _grid(kind: type, value: Any) -> Any:
     try:
         rows = msgspec.convert(value, list[list[float]])
     except msgspec.ValidationError:
-        rows = None
-    if rows is None or len({len(row) for row in rows}) > 1:
+        rows = []
+    if not rows or not rows[0] or len({len(row) for row in rows}) > 1:
         raise ValueError("expected lists of numbers, all of one length")
     return kind()  # what it becomes is not looked at
 
