@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from windowconv.errors import InputError
 from windowconv.windows import WindowLike, get_window
 
+HALVES = (torch.bfloat16, torch.float16)
 Ints = int | tuple[int, ...]
 
 
@@ -45,7 +46,7 @@ def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
     """
     if factor is None:
         return weight
-    if isinstance(factor, Tensor) and factor.requires_grad and factor.dtype in (torch.bfloat16, torch.float16):
+    if isinstance(factor, Tensor) and factor.dtype in HALVES and _is_trained(factor):
         product = weight.float() * factor.float()  # so that the factor's gradient, a sum that cancels, is rounded once
     else:
         product = weight * factor
@@ -54,6 +55,11 @@ def windowed_weight(weight: Tensor, factor: Tensor | None) -> Tensor:
     ):  # `to` costs as much as the product of a small layer
         return product
     return product.to(weight.dtype)
+
+
+def _is_trained(factor: Tensor) -> bool:
+    """Whether a gradient is wanted of it; an exported graph has none, and torch.export cannot ask."""
+    return not torch.compiler.is_exporting() and factor.requires_grad
 
 
 def window_factor(weight: Tensor, window: WindowLike = "hamming", axes: int | None = None) -> Tensor:

@@ -488,6 +488,7 @@ def weight_gradient(
         output = fft_conv2d(input, layer.weight, **options, algorithm="direct") if form == "function" else layer(input)
     shares = torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view_as(output).to(torch.bfloat16)
     output.backward(shares.to(output.dtype))
+    assert layer.weight.grad is not None
     return layer.weight.grad.double()
 
 

@@ -55,7 +55,7 @@ class Kernels(Evaluation):
         Metric("outside-lobe", "outside own lobe (%)", "outside_lobe", more_is_better=False),
     )
     settings = MappingProxyType({"kernels": PAIRS})
-    types = (KernelsValues, TypedDict("Means", dict.fromkeys(COLUMNS, float | None)))
+    types = (KernelsValues, TypedDict("Means", dict.fromkeys(COLUMNS, float | None)))  # pyright: ignore[reportArgumentType]
     needs_images = False
 
     def measure(self, network: Network, images: Images, execution: Execution) -> Measurement:
