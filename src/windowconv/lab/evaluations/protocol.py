@@ -183,7 +183,7 @@ class Evaluation:
         values: dict[str, Any] = read_json(path, EvaluationRecord)["figures"]
         numbers = {metric.key: float | None for metric in self.metrics}
         try:
-            for schema in (TypedDict("Numbers", numbers), *self.types):  # pyright: ignore[reportArgumentType]
+            for schema in (TypedDict("Numbers", numbers, total=False), *self.types):  # pyright: ignore[reportArgumentType]
                 check_types(values, schema)
         except InputError as error:
             raise damaged(path, f"figures: {error}") from error

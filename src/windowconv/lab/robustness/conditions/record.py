@@ -11,6 +11,7 @@ from torch import Tensor
 
 from windowconv.errors import InputError
 from windowconv.lab.evaluations.records import read_tensors, record_path
+from windowconv.lab.robustness.conditions.catalogue import CLEAN
 from windowconv.lab.robustness.conditions.schemas import ConditionsRecord, HeatMapRecord, ShiftsRecord
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.runs.records import damaged, read_json
@@ -53,6 +54,8 @@ class Answers:
         """The answers on n images; an `InputError` if they are missing, or incomplete."""
         path = path_of(run, CONDITIONS, n)
         record, correct = read_json(path, ConditionsRecord), read_tensors(path)
+        if CLEAN.name not in record["conditions"]:
+            raise damaged(path, f"'conditions.{CLEAN.name}' is missing")
         missing = [name for name in record["conditions"] if name not in correct or len(correct[name]) != record["n"]]
         if missing:
             raise InputError(
