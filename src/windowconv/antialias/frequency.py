@@ -71,6 +71,15 @@ def _kept(spectrum: Tensor, dim: int, size: int, window: WindowLike | None) -> T
     return kept * torch.as_tensor(values, dtype=kept.real.dtype, device=kept.device).view(shape)
 
 
+def _spread(spectrum: Tensor, dim: int, size: int) -> Tensor:
+    """An axis' frequencies, zero first, with zeros between the highest and the lowest: `size` of them."""
+    positive = (spectrum.shape[dim] + 1) // 2
+    low, high = spectrum.split([positive, spectrum.shape[dim] - positive], dim)
+    shape = list(spectrum.shape)
+    shape[dim] = size - spectrum.shape[dim]
+    return torch.cat([low, spectrum.new_zeros(shape), high], dim)
+
+
 class FrequencyLowPassPool(nn.Module):
     """Pooling that cuts off the spectrum, see `frequency_low_pass`.
 
@@ -92,6 +101,16 @@ class FrequencyLowPassPool(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """The pooled input, (N, C, *sides) -> (N, C, *ceil(sides / stride))."""
         return frequency_low_pass(input, self.stride, self.window)
+
+    def before_subsampling(self, input: Tensor) -> Tensor:
+        """The same spectrum on as many samples as the input has: nothing is left that could fold."""
+        pooled = self(input)
+        axes, count = tuple(range(2, input.ndim)), pooled[0, 0].numel()
+        spectrum = torch.fft.fftn(pooled.to(COMPUTED_IN.get(input.dtype, input.dtype)), dim=axes)
+        for axis in axes:
+            spectrum = _spread(spectrum, axis, input.shape[axis])
+        dense = torch.fft.ifftn(spectrum, dim=axes).real
+        return (dense * (input[0, 0].numel() / count)).to(input.dtype)
 
     def extra_repr(self) -> str:
         return f"stride={self.stride}, window={self.window}"

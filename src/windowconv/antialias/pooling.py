@@ -44,6 +44,10 @@ class _BlurPool(nn.Module):
         """Blurred and subsampled: (N, C, *sides) -> (N, C, *ceil(sides / stride)), or without N."""
         return blur(input, self.taps, self.stride, self.padding_mode)
 
+    def before_subsampling(self, input: Tensor) -> Tensor:
+        """What is subsampled: (N, C, *sides), of which the output is every stride-th sample."""
+        return blur(input, self.taps, (1,) * self.axes, self.padding_mode)
+
     def extra_repr(self) -> str:
         stride = self.stride[0] if len(set(self.stride)) == 1 else self.stride
         cutoff = "" if self.cutoff is None else f", cutoff={self.cutoff:g}"
@@ -114,6 +118,10 @@ class _MaxBlurPool(_BlurPool):
     def forward(self, input: Tensor) -> Tensor:
         """The largest value around every sample, blurred and subsampled; shapes as torch's max pooling."""
         return super().forward(MAX_POOL[self.axes](input, self.kernel_size, 1, self.padding))
+
+    def before_subsampling(self, input: Tensor) -> Tensor:
+        """The largest value around every sample, blurred."""
+        return super().before_subsampling(MAX_POOL[self.axes](input, self.kernel_size, 1, self.padding))
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, padding={self.padding}, {super().extra_repr()}"

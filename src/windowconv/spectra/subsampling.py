@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +74,10 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
     Nyquist frequency itself does not count. Maps are not tapered: the jump between opposite edges adds a little to
     every share, so compare networks on the same images.
 
-    Covers convolution, max pooling and average pooling modules with stride above 1; windowed layers use their
-    effective weight. Subsampling by slicing, `interpolate` or adaptive pooling is not covered. Max pooling creates
+    Covers convolution, max pooling and average pooling modules with stride above 1, and those of
+    `windowconv.antialias`, whose low pass goes before what is measured; windowed layers use their
+    effective weight. Other modules are covered that have a `stride` and a method `before_subsampling`, as these have.
+    Subsampling by slicing, `interpolate` or adaptive pooling is not covered. Max pooling creates
     frequencies before it subsamples, and these count. Not a measure of accuracy: aliased energy can still be useful.
 
     Args:
@@ -107,10 +109,10 @@ def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batc
     rows: dict[tuple[str, tuple[int, ...]], list[Tensor]] = {}
 
     def record(name: str, layer: nn.Module, given: Any) -> None:
-        axes = len(_stride(layer))
-        batched = given if given.ndim == axes + 2 else given[None]
+        stride = _stride(layer, given.ndim - 2)
+        batched = given if given.ndim == len(stride) + 2 else given[None]
         dense = _at_stride_one(layer, batched)
-        rows.setdefault((name, tuple(dense.shape[2:])), []).append(_energies(dense, _stride(layer)))
+        rows.setdefault((name, tuple(dense.shape[2:])), []).append(_energies(dense, stride))
 
     runner = _Runner(model)
     for batch, _ in image_batches(images, batch_size, limit, axes=(1, 2, 3)):
@@ -138,21 +140,37 @@ def subsampling(model: nn.Module) -> dict[str, nn.Module]:
     found = convolutions(model)
     kept = {}
     for name, module in model.named_modules():
-        subsamples = name in found and not isinstance(module, _ConvTransposeNd)
-        if (subsamples or isinstance(module, POOLS)) and max(_stride(module)) > 1:
+        convolves = name in found and not isinstance(module, _ConvTransposeNd)
+        if (convolves or isinstance(module, (*POOLS, Subsampling))) and max(_stride(module, 1)) > 1:
             kept[name] = module
     return kept
 
 
-def _stride(layer: Any) -> tuple[int, ...]:
+@runtime_checkable
+class Subsampling(Protocol):
+    """A module that filters and subsamples at once."""
+
+    stride: int | tuple[int, ...]
+
+    def before_subsampling(self, input: Tensor) -> Tensor:
+        """What is subsampled, (N, C, *size); the output is every stride-th value of this, or of the same content."""
+        ...
+
+
+def _stride(layer: Any, axes: int) -> tuple[int, ...]:
+    """The stride of a layer along each axis; `axes` of them for layers of any number."""
     given = layer.stride
-    return tuple(given) if isinstance(given, tuple | list) else (given,) * int(type(layer).__name__[-2])
+    if isinstance(given, tuple | list):
+        return tuple(given)
+    return (given,) * (axes if isinstance(layer, Subsampling) else int(type(layer).__name__[-2]))
 
 
 def _at_stride_one(layer: nn.Module, given: Tensor) -> Tensor:
     """The layer's output without subsampling, (N, C, *size); its own output is every stride-th value of this."""
+    if isinstance(layer, Subsampling):
+        return layer.before_subsampling(given)
     twin = shallow_twin(layer)
-    twin.stride = (1,) * len(_stride(layer))
+    twin.stride = (1,) * len(_stride(layer, given.ndim - 2))
     twin.return_indices = False
     if isinstance(twin, WindowedMixin):
         twin.prepared = None  # made for the layer's own stride
@@ -189,4 +207,4 @@ def _row(name: str, layer: nn.Module, size: tuple[int, ...], energies: Tensor) -
     figures: list[Any] = []
     for share in shares:
         figures += [share.mean().item(), share.std().item() if len(share) > 1 else None]
-    return LayerAliasing(name, type(layer).__name__, _stride(layer), size, len(energies), *figures)
+    return LayerAliasing(name, type(layer).__name__, _stride(layer, len(size)), size, len(energies), *figures)

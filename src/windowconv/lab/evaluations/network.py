@@ -10,6 +10,7 @@ from torch import nn
 
 from windowconv.errors import InputError
 from windowconv.lab.data.sets import Images
+from windowconv.lab.models.relatives.merging import merge
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.evaluate import check_fits
 
@@ -29,8 +30,8 @@ class Network:
     @cached_property
     def model(self) -> nn.Module:
         """The network, in evaluation mode, on whichever device it was used last; takes images (N, C, H, W) in [0, 1]
-        and puts out scores (N, classes)."""
-        return self.run.model()
+        and puts out scores (N, classes); kernels that were trained in parts are one."""
+        return merge(self.run.model())
 
     def on(self, device: torch.device | str) -> nn.Module:
         """The network, moved to a device."""

@@ -21,6 +21,7 @@ from windowconv.lab.data.read import read_images
 from windowconv.lab.data.sources import IMAGENET
 from windowconv.lab.export.formats import FORMATS, OPSET, OPSETS, Facts, Network
 from windowconv.lab.models.build import PreprocessedNetwork, from_header
+from windowconv.lab.models.relatives.merging import merge
 from windowconv.lab.runs.folder import Run
 from windowconv.lab.training.loading import example_images, limit_images, read_data
 from windowconv.phases import phase
@@ -133,7 +134,7 @@ def folded(network: nn.Module) -> nn.Module:
     """A copy with torch's own layers only, in torch's own memory format, in evaluation mode."""
     windowed = any(isinstance(module, WindowedMixin) for module in network.modules())
     layout: Any = {"memory_format": torch.contiguous_format}
-    return (fold(network) if windowed else deepcopy(network)).to(**layout).eval()
+    return merge((fold(network) if windowed else deepcopy(network)).eval()).to(**layout)
 
 
 def _logits(network: Network, images: Tensor) -> Tensor:

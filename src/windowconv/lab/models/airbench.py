@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from windowconv.errors import InputError
-from windowconv.lab.models.arm_layers import put_windows
+from windowconv.lab.models.arm_layers import put_arm
 from windowconv.lab.models.arms import Arm, parse_arm
-from windowconv.plan import start_values
-from windowconv.windowed import WindowedMixin
+from windowconv.lab.models.identity_start import start_as_identity
 
 SMALLEST = 9
 """Pixels that an image needs on each side: 9 -> 8 -> 4 -> 2 -> 1."""
@@ -94,7 +92,7 @@ def airbench(
     norms is fixed at 1. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.
 
     Args:
-        arm: kernel size and window, as in `parse_arm`; the whitening layer has neither.
+        arm: as in `parse_arm`; the whitening layer has no part in it.
         classes: of the output.
         channels: of the images.
         widths: channels of the three groups.
@@ -120,34 +118,14 @@ def airbench(
         inputs = width
     head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(inputs, classes, bias=False), Scale(1 / 9)]
     network = nn.Sequential(*layers, *head)
-    put_windows(network, parsed, seed)
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            start_as_identity(layer)
+    put_arm(network, parsed, seed)
+    start_as_identity(network)
     return network
-
-
-@torch.no_grad()
-def start_as_identity(layer: nn.Conv2d) -> None:
-    """Let the first min(in, out) channels of a convolution's output be those of its input, whatever its window.
-
-    The raw weight's middle tap is 1 over the window's. Source: the Dirac initialisation of S. Zagoruyko &
-    N. Komodakis, "DiracNets", 2017, without its residual weight.
-    """
-    size = tuple(layer.kernel_size)
-    middle = tuple(taps // 2 for taps in size)
-    window = layer.window if isinstance(layer, WindowedMixin) else None
-    value = 1.0 if window is None else float(start_values(window, size)[middle])
-    if value == 0:
-        raise InputError(f"window={window}: zero at the kernel's middle tap; allowed: one that passes on an identity")
-    channels = min(layer.in_channels, layer.out_channels)
-    layer.weight[:channels] = 0
-    layer.weight[range(channels), range(channels), middle[0], middle[1]] = 1 / value
 
 
 def _convolutions(inputs: int, outputs: int, arm: Arm) -> list[nn.Module]:
     """The convolution of an arm; or 3x3 ones of the same receptive field, with batch norm and GELU in between."""
-    if arm.form == "dense":
+    if arm.form != "stack":
         return [_convolution(inputs, outputs, arm.kernel_size)]
     layers: list[nn.Module] = [_convolution(inputs, outputs, 3)]
     for _ in range((arm.kernel_size - 1) // 2 - 1):

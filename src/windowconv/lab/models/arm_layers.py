@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from windowconv.conversion import convert
 from windowconv.errors import InputError
 from windowconv.folding import fold
-from windowconv.lab.models.arms import Arm
+from windowconv.lab.models.arm import Arm
+from windowconv.lab.models.arm_kernels import put_kernels, unwindowed
+from windowconv.lab.models.arm_subsampling import put_subsampling
 from windowconv.lab.models.window_places import layers_at
 from windowconv.plan import plan_conversion
 from windowconv.windowed import WindowedMixin
@@ -42,23 +44,30 @@ def grow_to_arm(network: nn.Module, arm: Arm, seed: int, preserve: bool = False)
         preserve: keep the function that the network computes, see `windowconv.convert`.
 
     Raises:
-        InputError: with `preserve`, a control, or a window that cannot be divided by.
+        InputError: with `preserve`, a control or another axis, or a window that cannot be divided by.
     """
-    if arm.form != "dense":
+    if arm.form == "stack":
         raise InputError(
             f"arm={arm.name!r}: no kernel is grown into a -{arm.form}; allowed: in the network airbench only"
         )
     sizes = grown_sizes(arm.kernel_size)
-    changed = next(
-        (value for value in (arm.control, arm.power, arm.ends, arm.place) if value not in ("none", "all")), None
-    )
+    controls = [value for value in (arm.control, arm.power, arm.ends, arm.place) if value not in ("none", "all")]
+    changed = next(iter([*controls, *arm.axes]), None)
     if preserve and changed:
-        raise InputError(f"arm={arm.name!r}: the control -{changed} keeps no function; allowed: preserve=False")
+        kind = "the control " if changed in controls else ""
+        raise InputError(f"arm={arm.name!r}: {kind}-{changed} keeps no function; allowed: preserve=False")
     if not changed and arm.window is not None:  # in one step, which knows the old taps and what is frozen
         window = arm.layer_window()
         return convert(network, window=window, kernel_size=sizes or None, preserve=preserve, inplace=True)
     if sizes:
         fold(convert(network, window=None, kernel_size=sizes, preserve=preserve, inplace=True), inplace=True)
+    return put_arm(network, arm, seed)
+
+
+def put_arm(network: Network, arm: Arm, seed: int) -> Network:
+    """All that an arm changes in a network whose kernels have the arm's sizes already, in place."""
+    put_subsampling(network, arm)  # first, so that no kernel has a stride
+    put_kernels(network, arm)
     return put_windows(network, arm, seed)
 
 
@@ -66,13 +75,14 @@ def put_windows(network: Network, arm: Arm, seed: int) -> Network:
     """The arm's windows in a network whose kernels have the arm's sizes already, in place."""
     if arm.window is None or arm.control == "rates":
         return network
+    exclude = unwindowed(arm)
     if arm.has_own_values:
-        convert(network, window=None, inplace=True)
+        convert(network, window=None, exclude=exclude, inplace=True)
         for layer in network.modules():
             if isinstance(layer, WindowedMixin):
                 layer.set_window(arm.layer_window(layer.kernel_size, seed), name=layer.name_in_model, quiet=True)
     else:
-        convert(network, window=arm.layer_window(), inplace=True)
+        convert(network, window=arm.layer_window(), exclude=exclude, inplace=True)
     if arm.place != "all":
         chosen = layers_at(network, arm.place)
         for name, layer in network.named_modules():
@@ -102,7 +112,7 @@ def gradient_factors(network: nn.Module, arm: Arm) -> dict[str, Tensor]:
     assert isinstance(window, Window)
     parameters = dict(network.named_parameters())
     factors = {}
-    for layer in plan_conversion(network, window=window).layers:
+    for layer in plan_conversion(network, window=window, exclude=unwindowed(arm)).layers:
         if layer.action == "window":
             weight = parameters[f"{layer.name}.weight" if layer.name else "weight"]
             values = get_window(window, layer.size, dtype=weight.dtype, device=weight.device)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from windowconv.errors import InputError, require, unknown
 from windowconv.inspection.subject import IMAGENET
 from windowconv.lab.models.airbench import airbench
-from windowconv.lab.models.arm_layers import grow_to_arm, put_windows
+from windowconv.lab.models.arm_layers import grow_to_arm, put_arm
 from windowconv.lab.models.arms import parse_arm
 from windowconv.lab.models.resnet import NARROWEST, ResNet18
 from windowconv.lab.models.vgg import vgg11_bn
@@ -38,7 +38,7 @@ def small_network(
     has 14.50 M parameters, with 3x3 2.69 M.
 
     Args:
-        arm: kernel size and window, as in `parse_arm`.
+        arm: as in `parse_arm`.
         classes: of the output.
         channels: of the images.
         depth: convolutions, at least 2.
@@ -48,7 +48,7 @@ def small_network(
         dropout: share of the features before the last layer that is dropped in training.
     """
     parsed = parse_arm(arm)
-    if parsed.form != "dense":
+    if parsed.form == "stack":
         raise InputError(f"arm={arm!r}: the small network has no -{parsed.form}; allowed: in the network airbench only")
     outputs = list(widths) if widths else [width, *[2 * width] * (depth - 1)]
     layers: list[nn.Module] = []
@@ -58,7 +58,7 @@ def small_network(
         layers += [convolution, nn.BatchNorm2d(output), nn.ReLU()]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *([nn.Dropout(dropout)] if dropout else [])]
     network = nn.Sequential(*layers, *head, nn.Linear(outputs[-1], classes))
-    put_windows(network, parsed, seed)
+    put_arm(network, parsed, seed)
     return network
 
 

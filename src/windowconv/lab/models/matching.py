@@ -138,8 +138,7 @@ def _match(
 
 def _without_window(arm: Arm) -> str:
     """The arm that is counted in an arm's place: windows are next to nothing, and slow to make."""
-    size = f"{arm.kernel_size}x{arm.kernel_size}"
-    return size if arm.form == "dense" else f"{size}-{arm.form}"
+    return "-".join([f"{arm.kernel_size}x{arm.kernel_size}", *arm.axes])
 
 
 def _scaled(start: Sequence[int], gap: Callable[[tuple[int, ...]], float], least: int) -> tuple[int, ...]:

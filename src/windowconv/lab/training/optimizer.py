@@ -22,8 +22,8 @@ Factors = list[tuple[Tensor, Tensor]]
 
 
 def is_weight(name: str, parameter: Tensor) -> bool:
-    """Whether a parameter is a kernel or a matrix (two dimensions or more): no norm, bias or window."""
-    return parameter.ndim > 1 and ".learnable_window." not in f".{name}"
+    """Whether a parameter is a kernel or a matrix (two dimensions or more): no norm, bias, window or position."""
+    return parameter.ndim > 1 and ".learnable_window." not in f".{name}" and not name.endswith("positions")
 
 
 def make_optimizer(replicas: Replicas, config: Training) -> torch.optim.SGD:
@@ -31,16 +31,18 @@ def make_optimizer(replicas: Replicas, config: Training) -> torch.optim.SGD:
     decay="unwindowed" all but the raw weights under a window.
 
     Each group has "lr_factor", its learning rate over the others'; a decoupled decay is divided by its peak rate.
+    Layers with `without_decay` (names of parameters) and `learning_rates` (names and factors) have it so.
     """
-    single = dict(replicas.networks[0].named_parameters())
-    biases = norm_biases(replicas.networks[0])
-    windowed = windowed_weights(replicas.networks[0])
+    network = replicas.networks[0]
+    single = dict(network.named_parameters())
+    windowed, constant = windowed_weights(network), without_decay(network)
+    factors = dict.fromkeys(norm_biases(network), config.bias_lr) | learning_rates(network)
     groups: dict[tuple[bool, float], list[Tensor]] = defaultdict(list)
     for name, part in replicas.parts(0):
         decays = {"all": True, "weights": is_weight(name, single[name]), "unwindowed": name not in windowed}[
             config.decay
         ]
-        groups[decays, config.bias_lr if name in biases else 1.0].append(part.whole)
+        groups[decays and name not in constant, factors.get(name, 1.0)].append(part.whole)
     chosen = []
     for (decays, factor), parameters in sorted(groups.items(), key=lambda group: not group[0][0]):
         decay = config.weight_decay * decays
@@ -55,6 +57,18 @@ def windowed_weights(network: nn.Module) -> set[str]:
     """The names of the raw weights of layers that have a window."""
     layers = (item for item in network.named_modules() if isinstance(item[1], WindowedMixin))
     return {f"{name}.weight" if name else "weight" for name, layer in layers if layer.window != Window("boxcar")}
+
+
+def without_decay(network: nn.Module) -> set[str]:
+    """The names of the parameters that never decay, as their layers say."""
+    layers = network.named_modules()
+    return {f"{name}.{own}" for name, layer in layers for own in getattr(layer, "without_decay", ())}
+
+
+def learning_rates(network: nn.Module) -> dict[str, float]:
+    """Learning rates over the network's, by parameter, as their layers say."""
+    layers = network.named_modules()
+    return {f"{name}.{own}": factor for name, layer in layers for own, factor in getattr(layer, "learning_rates", ())}
 
 
 def norm_biases(network: nn.Module) -> set[str]:
