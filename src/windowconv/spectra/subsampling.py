@@ -141,7 +141,7 @@ def subsampling(model: nn.Module) -> dict[str, nn.Module]:
     kept = {}
     for name, module in model.named_modules():
         convolves = name in found and not isinstance(module, _ConvTransposeNd)
-        if (convolves or isinstance(module, (*POOLS, Subsampling))) and max(_stride(module, 1)) > 1:
+        if (convolves or isinstance(module, (*POOLS, Subsampling))) and max(_stride(module)) > 1:
             kept[name] = module
     return kept
 
@@ -157,7 +157,7 @@ class Subsampling(Protocol):
         ...
 
 
-def _stride(layer: Any, axes: int) -> tuple[int, ...]:
+def _stride(layer: Any, axes: int = 1) -> tuple[int, ...]:
     """The stride of a layer along each axis; `axes` of them for layers of any number."""
     given = layer.stride
     if isinstance(given, tuple | list):

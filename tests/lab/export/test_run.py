@@ -64,6 +64,7 @@ def network_of(run: Run, path: Path, images: Tensor) -> Tensor:
         ("safetensors", "7x7-hamming", "fft"),
         ("safetensors", "5x5-learnable-kaiser", "direct"),
         ("safetensors", "3x3", "direct"),
+        ("safetensors", "5x5-flex", "direct"),
     ],
 )
 def test_the_file_computes_what_the_network_does(

@@ -141,3 +141,29 @@ def test_a_stack_starts_as_an_identity_too() -> None:
     for layer in model:
         if isinstance(layer, nn.Conv2d):
             torch.testing.assert_close(layer(x), x)
+
+
+@pytest.mark.parametrize(
+    "arm", ["5x5-depthwise", "5x5-hamming-depthwise", "5x5-depthwise-dcls", "5x5-dcls", "5x5-flex"]
+)
+def test_relatives_start_as_an_identity_at_each_convolution(arm: str) -> None:
+    """Six places, where dense arms have a convolution each; those of other forms are tested by themselves."""
+    model = network(arm, (24, 24, 24))
+    assert isinstance(model, nn.Sequential)
+    places = [layer for layer in model if isinstance(layer, nn.Conv2d | nn.Sequential)]
+    assert len(places) == 6
+    x = torch.rand(1, 24, 8, 8)
+    for layer in places:
+        torch.testing.assert_close(layer(x), x, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("arm", ["7x7-flc", "7x7-asap", "7x7-aps", "7x7-blur"])
+def test_its_sizes_are_the_same_however_it_subsamples(arm: str) -> None:
+    model = network(arm).eval()
+    assert isinstance(model, nn.Sequential)
+    pool = next(layer for layer in model if isinstance(layer, nn.AdaptiveMaxPool2d))
+    seen: list[int] = []
+    pool.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0].shape[-1]))
+    for pixels in (32, 24, 28, 9):
+        assert model(torch.rand(2, 3, pixels, pixels)).isfinite().all()
+    assert seen == [3, 2, 3, 1]

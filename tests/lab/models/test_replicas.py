@@ -27,6 +27,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "shuffled": {"arm": "5x5-shuffled"},
     "rates": {"arm": "5x5-hamming-rates"},
     "learnable": {"arm": "5x5-learnable-kaiser"},
+    "relatives": {"arm": "5x5-depthwise-dcls-aps", "width": 4, "epochs": 1},
+    "parallel kernels": {"arm": "5x5-hamming-replk-blur", "width": 4, "epochs": 1},
     "modern": {"ema": 0.8, "nesterov": True, "label_smoothing": 0.1, "schedule": "one-cycle", "decay": "weights"},
     "parts": {"accumulate": 2, "val_fraction": 0.2},
     "bf16": {"precision": "bf16"},

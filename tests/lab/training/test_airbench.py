@@ -52,6 +52,19 @@ def test_groups_have_their_rates_and_a_decay_that_does_not_depend_on_them() -> N
     assert "0.bias" in others
 
 
+def test_layers_say_which_of_their_parameters_do_not_decay_and_which_learn_faster() -> None:
+    for arm, own, factor in (("5x5-dcls", "positions", 5), ("5x5-flex", "sigma", 1)):
+        network = build("airbench", {"arm": arm, "classes": 4, "channels": 1, "widths": [2, 3, 3]})
+        names = {id(p): name for name, p in network.named_parameters()}
+        for decay in ("all", "weights"):
+            optimizer = make_optimizer(Alone(network), replace(STRONG, weight_decay=0.02, decay=decay))
+            groups = {names[id(p)]: g for g in optimizer.param_groups for p in g["params"]}
+            chosen = {name: group for name, group in groups.items() if name.endswith(own)}
+            assert len(chosen) == 6
+            assert {(group["weight_decay"], group["lr_factor"]) for group in chosen.values()} == {(0.0, factor)}
+            assert groups["2.weight"]["weight_decay"] > 0
+
+
 def by_hand(config: RunConfig, network: nn.Module, data: ImageData, steps: int) -> dict[str, torch.Tensor]:
     """The published training, written out: SGD with Nesterov's momentum on summed losses, and lookahead."""
     assert isinstance(data.train, ImageSet)

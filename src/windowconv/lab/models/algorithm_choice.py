@@ -13,6 +13,7 @@ from windowconv.lab.config import Execution, Training
 from windowconv.lab.data import ImageData
 from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import NetworkSpec
+from windowconv.lab.models.relatives.constructed_kernel import ConstructedKernel
 from windowconv.phases import phase
 
 Pins = dict[str, str]
@@ -43,7 +44,8 @@ def pin_algorithms(model: nn.Module, algorithm: str, batch: tuple[int, ...]) -> 
     Returns:
         "fft" or "direct" by layer name, as run.json has it.
     """
-    set_algorithm(model, algorithm)  # pyright: ignore[reportArgumentType]
+    exclude = None if algorithm == "fft" else _constructed(model)
+    set_algorithm(model, algorithm, exclude=exclude)  # pyright: ignore[reportArgumentType]
     device = next(model.parameters()).device
     images = torch.zeros(batch, device=device).contiguous(memory_format=torch.channels_last)
     pins = algorithm_report(model, images, training=True).pins
@@ -53,5 +55,10 @@ def pin_algorithms(model: nn.Module, algorithm: str, batch: tuple[int, ...]) -> 
 def restore_algorithms(model: nn.Module, pins: Mapping[str, Any]) -> Pins:
     """Let a model compute with the algorithms that a run was trained with."""
     if pins:
-        set_algorithm(model, dict(pins))
+        set_algorithm(model, dict(pins), exclude=_constructed(model))
     return dict(pins)
+
+
+def _constructed(model: nn.Module) -> list[str] | None:
+    """The names of layers that make their kernels themselves: they compute directly, about which nobody is warned."""
+    return [name for name, layer in model.named_modules() if isinstance(layer, ConstructedKernel)] or None

@@ -40,6 +40,7 @@ NAMES = [
     "withstanding",
     "adversarial",
     "hunt",
+    "relatives",
     "imagenette",
 ]
 COMPARISONS = ("adversarial", "hunt")

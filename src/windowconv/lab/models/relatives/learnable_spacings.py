@@ -62,7 +62,10 @@ class SpacedConv2d(ConstructedKernel):
         # the gradient passes where a position has run beyond the end, so that it can come back
         inside = positions + (positions.clamp(-end, end) - positions).detach()
         places = torch.arange(taps, device=positions.device, dtype=positions.dtype) - end
-        return (1 - (places - inside[..., None]).abs()).relu()
+        below = inside.detach().floor()
+        share = (inside - below)[..., None]  # of the tap above: its derivative is 1 on a tap, too, as in the paper
+        below = below[..., None]
+        return (places == below) * (1 - share) + (places == below + 1) * share
 
     @torch.no_grad()
     def start_as_identity(self) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from windowconv.errors import unknown
-from windowconv.lab.studies.design import imagenette, small_networks, strong_networks, strong_questions
+from windowconv.lab.studies.design import imagenette, relatives, small_networks, strong_networks, strong_questions
 from windowconv.lab.studies.design.design import Design
 
-_MODULES = (small_networks, strong_networks, strong_questions, imagenette)
+_MODULES = (small_networks, strong_networks, strong_questions, relatives, imagenette)
 
 STUDIES: dict[str, Design] = {design.name: design for module in _MODULES for design in module.DESIGNS}
 
