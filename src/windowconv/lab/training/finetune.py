@@ -107,6 +107,8 @@ def check_request(training: Training, arm: Arm, preserve: bool, data: str) -> No
         )
     if preserve and arm.control != "none":
         raise InputError(f"arm={arm.name!r}: the control -{arm.control} keeps no function; pass --no-preserve with it")
+    if preserve and arm.axes:
+        raise InputError(f"arm={arm.name!r}: -{arm.axes[0]} keeps no function; pass --no-preserve with it")
     arm.layer_window()
     if training.stream and data in NAMES and data != IMAGENET:
         raise InputError(f"data={data!r} is held in memory; pass --no-stream and --augment flip-crop or none with it")

@@ -23,15 +23,15 @@ class ConvNextBlock(nn.Module):
         y = x + gamma W2 GELU(W1 LN(D x))
 
     D is one filter a channel with a bias, LN a layer norm over channels, W1 expands them four times, and gamma starts
-    at 1e-6 for each channel, so that the block starts as an identity. With other output channels than input channels,
-    x is cut off or gets channels of zeros; at a stride above 1 there is neither x nor gamma. Dropped paths are left
-    out.
+    at 1e-6 for each channel, so that the block starts as an identity. With fewer output channels x is cut off; further
+    ones have no x, and a gamma that starts at 1. At a stride above 1 there is neither x nor gamma. Dropped paths are
+    left out.
 
     Args:
         convolution: whose place it takes.
 
-    Source: Liu, Mao, Wu, Feichtenhofer, Darrell & Xie, "A ConvNet for the 2020s", CVPR 2022; the padded shortcut of
-    He et al., "Deep residual learning", CVPR 2016, option A.
+    Source: Liu, Mao, Wu, Feichtenhofer, Darrell & Xie, "A ConvNet for the 2020s", CVPR 2022. There blocks keep their
+    number of channels; how it changes here is not from the paper.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -43,7 +43,8 @@ class ConvNextBlock(nn.Module):
         self.expand = nn.Linear(inputs, EXPANSION * inputs, **where)
         self.project = nn.Linear(EXPANSION * inputs, outputs, **where)
         adds = max(convolution.stride) == 1
-        self.gamma = nn.Parameter(torch.full((outputs,), LAYER_SCALE, **where)) if adds else None
+        start = torch.where(torch.arange(outputs, device=weight.device) < inputs, LAYER_SCALE, 1.0).to(weight.dtype)
+        self.gamma = nn.Parameter(start) if adds else None
         for layer in (self.expand, self.project):
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
@@ -58,4 +59,4 @@ class ConvNextBlock(nn.Module):
         return F.pad(input, (0, 0, 0, 0, 0, missing)) + (self.gamma * x).permute(0, 3, 1, 2)
 
     def start_as_identity(self) -> None:
-        """It does already, but for `LAYER_SCALE`."""
+        """Its first channels do already, but for `LAYER_SCALE`."""

@@ -14,15 +14,18 @@ from windowconv.lab.studies.design.strong_questions import DATA, TUNING
 
 SHIFT = "shift-consistency"
 WINDOW, BLUR, BOTH = "7x7-hamming", "7x7-blur", "7x7-hamming-blur"
-SUBSAMPLINGS = ("7x7-flc", "7x7-asap", "7x7-aps")
-KERNELS = ("7x7-flex", "7x7-dcls", "7x7-dilated", "7x7-depthwise", "7x7-replk", "7x7-convnext")
+SAME_SIZE = ("7x7-flc", "7x7-asap", "7x7-aps", "7x7-flex", "7x7-dcls", "7x7-dilated")
+"""Relatives on dense kernels, beside `WINDOW`."""
+MATCHED = ("7x7-depthwise-params", "7x7-replk-params", "7x7-convnext-params")
+"""Those that need other widths to be as large as 3x3, beside `WINDOW` with as many parameters."""
+MATCHED_WINDOW = "7x7-hamming-params"
 
 _RELATIVES = Design(
     name="relatives",
     claim="A Hamming window on 7x7 kernels does more than BlurPool does, and the two add up: networks classify better "
     "and more consistently under shifts with the window than with BlurPool, and with both than with either.",
     recipe=DATA,
-    variants=arms("3x3", "3x3-blur", "7x7", WINDOW, "7x7-hamming-params", BLUR, BOTH, *SUBSAMPLINGS, *KERNELS),
+    variants=arms("3x3", "3x3-blur", "7x7", WINDOW, BLUR, BOTH, MATCHED_WINDOW, *SAME_SIZE, *MATCHED),
     primary=minus(WINDOW, BLUR),
     co_primary=(
         minus(WINDOW, BLUR, SHIFT),
@@ -32,10 +35,8 @@ _RELATIVES = Design(
         minus(BOTH, BLUR, SHIFT),
     ),
     secondary=(
-        *(minus(WINDOW, arm) for arm in (*SUBSAMPLINGS, *KERNELS)),
-        *(minus(WINDOW, arm, SHIFT) for arm in (*SUBSAMPLINGS, *KERNELS)),
-        minus("7x7-hamming-params", "3x3-blur"),
-        minus("7x7-hamming-params", "3x3-blur", SHIFT),
+        *(minus(WINDOW, arm, metric) for metric in ("accuracy", SHIFT) for arm in SAME_SIZE),
+        *(minus(MATCHED_WINDOW, arm, metric) for metric in ("accuracy", SHIFT) for arm in ("3x3-blur", *MATCHED)),
     ),
     smallest=0.3,
     measures=(*MEASURES, "conditions", "apgd"),
