@@ -58,4 +58,6 @@ def test_it_starts_as_an_identity_and_small_kernels_and_stems_stay() -> None:
     torch.testing.assert_close(block(x), x, rtol=1e-4, atol=1e-5)
     for layer in (nn.Conv2d(4, 4, 3), nn.Conv2d(3, 4, 7)):
         assert parallel_kernels(layer) is layer
-    assert parallel_kernels(nn.Conv2d(4, 4, 13)).small.kernel_size == (5, 5)
+    larger = parallel_kernels(nn.Conv2d(4, 4, 13))
+    assert isinstance(larger, ParallelKernels)
+    assert larger.small.kernel_size == (5, 5)

@@ -43,8 +43,8 @@ class PolyphaseSampling(nn.Module):
         parts = input.unflatten(3, (-1, s)).unflatten(2, (-1, s))  # N, C, H / s, a, W / s, b
         parts = parts.permute(0, 3, 5, 1, 2, 4).flatten(1, 2)
         energies = parts.detach().float().square().sum((2, 3, 4))
-        chosen = energies.argmax(1).view(-1, 1, 1, 1, 1)
-        return torch.take_along_dim(parts, chosen, 1).squeeze(1)
+        chosen = energies.argmax(1)[:, None, None, None, None]
+        return parts.gather(1, chosen.expand(-1, 1, *parts.shape[2:])).squeeze(1)
 
     def before_subsampling(self, input: Tensor) -> Tensor:
         """What is sampled, for `windowconv.spectra.aliasing`: the maps themselves."""
