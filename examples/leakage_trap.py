@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from windowconv import WindowWarning, get_window, plots
-from windowconv.plots.style import GREY, PALETTE, styled
+from windowconv.plots.colours import PALETTE
+from windowconv.plots.style import GREY, styled
 from windowconv.spectra import leakage_curve, window_figures
 
 KERNELS = {

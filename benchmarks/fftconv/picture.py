@@ -9,7 +9,8 @@ from benchmarks.fftconv.layers import IN_PICTURE
 from benchmarks.fftconv.ratios import against_same, against_small
 from benchmarks.record import Record, Row
 from windowconv.plots import png
-from windowconv.plots.style import GREY, PALETTE, legend_above, panels, styled
+from windowconv.plots.colours import PALETTE
+from windowconv.plots.style import GREY, legend_above, panels, styled
 
 LINES = {"direct": "torch's own, same k", "pure": "fft, pure PyTorch", "fft": "fft, native"}
 

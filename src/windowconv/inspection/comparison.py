@@ -8,6 +8,7 @@ import numpy as np
 
 from windowconv import plots
 from windowconv.inspection.measure import Inspection
+from windowconv.inspection.network_colours import network_colours
 from windowconv.inspection.summary_text import pair_curves
 from windowconv.report import Column, Figure, Section, Table, Text
 from windowconv.spectra.curve import sign_changes
@@ -38,6 +39,7 @@ def comparison(inspection: Inspection, other: Inspection) -> Section:
     figure = plots.curves_by_size(
         {each.subject.name: pair_curves(each.leakage.layers) for each in (inspection, other)},
         inspection.leakage.radii,
+        colours=network_colours((inspection, other)),
     )
     blocks.append(
         Figure(plots.svg(figure), "Leakage curves of both networks, layer by layer.", "Leakage curves of both networks")

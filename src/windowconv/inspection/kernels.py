@@ -10,7 +10,7 @@ from windowconv import plots
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.summary_text import by_size
 from windowconv.report import Column, Figure, Section, Table
-from windowconv.spectra.shape_table import COLUMNS, LEGEND
+from windowconv.spectra.shape_table import COLUMNS, DETAILS, LEGEND
 from windowconv.tables import by_sign
 
 MOST_SIZES = 7  # of kernels in one picture: one colour each
@@ -24,7 +24,7 @@ def inside_the_kernels(both: Sequence[Inspection]) -> Section:
 
 def _table(inspection: Inspection) -> Table:
     columns: list[str | Column] = ["layer", "kernel", "window"]
-    columns += [Column(title, form, numeric=True) for title, form in COLUMNS.values()]
+    columns += [Column(title, form, True, detail=key in DETAILS) for key, (title, form) in COLUMNS.items()]
     rows = []
     for layer in inspection.leakage.layers:
         figures = layer.shape.figures()

@@ -15,6 +15,7 @@ from windowconv.inspection.comparison import comparison
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import Inspection
+from windowconv.inspection.network_colours import network_colours
 from windowconv.inspection.summary_text import by_size, pair_curves, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.curve import leakage_curve
@@ -85,9 +86,9 @@ def _suggestions(inspection: Inspection) -> list[Text]:
 def _layers(inspection: Inspection) -> Table:
     index = inspection.leakage.radii.index(1 / 4)
     columns: list[str | Column] = ["layer", "kernel", "stride", "window", "filters"]
-    numbers = ["L(1/8)", "L(1/4)", "random L(1/4)", "filter L(1/8)", "filter L(1/4)"]
-    numbers += ["peak", "bandwidth", "flatness", "aliased", "support"]
-    columns += [Column(name, ".3f", numeric=True) for name in numbers]
+    numbers = {"L(1/8)": False, "L(1/4)": False, "random L(1/4)": False, "filter L(1/8)": True, "filter L(1/4)": True}
+    numbers |= {"peak": False, "bandwidth": True, "flatness": True, "aliased": False, "support": True}
+    columns += [Column(name, ".3f", numeric=True, detail=detail) for name, detail in numbers.items()]
     rows = []
     for layer in inspection.leakage.layers:
         noise = layer.noise(inspection.leakage.grid)[index]
@@ -130,7 +131,9 @@ def _curves(both: Sequence[Inspection]) -> Section:
             each.subject.name: [la.pair_curve[index] for la in each.leakage.layers if la.pair_curve is not None]
             for each in both
         }
-        figure = plots.leakage_by_depth({name: held for name, held in values.items() if held}, at)
+        figure = plots.leakage_by_depth(
+            {name: held for name, held in values.items() if held}, at, network_colours(both)
+        )
         blocks.append(
             Figure(plots.svg(figure), f"Leakage beyond {r} cycles/pixel against depth.", f"Leakage at {r} by depth")
         )
@@ -141,8 +144,8 @@ def _curves(both: Sequence[Inspection]) -> Section:
 def _window_effects(inspection: Inspection) -> Table | Text:
     columns: list[str | Column] = ["layer", "kernel", "windowed size"]
     columns += [Column(name, ".3f", numeric=True) for name in ("L(1/8)", "windowed", "L(1/4)", "windowed")]
-    columns += [Column("change of L(1/4)", "+.3f", numeric=True), Column("energy kept", ".1%", numeric=True)]
-    columns += [Column("window alone, L(1/4)", ".3f", numeric=True)]
+    columns += [Column("change of L(1/4)", "+.3f", numeric=True), Column("energy kept", ".1%", True, detail=True)]
+    columns += [Column("window alone, L(1/4)", ".3f", True, detail=True)]
     rows = []
     for effect in inspection.effects:
         after = effect.after or (None, None)

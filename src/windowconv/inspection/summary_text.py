@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -65,7 +66,8 @@ def _extremes(inspection: Inspection) -> str:
         return ""
     most, least = max(held, key=_quarter), min(held, key=_quarter)
     text = (
-        f"Leakage is highest in {most.name} ({_quarter(most):.1%}) and lowest in {least.name} ({_quarter(least):.1%})."
+        f"Leakage is highest in layer {most.name} ({_quarter(most):.1%}) and lowest in layer {least.name} "
+        f"({_quarter(least):.1%})."
     )
     dead = sum(layer.dead for layer in inspection.leakage.layers)
     return text + (f" {_count(dead, 'filter')} {'is' if dead == 1 else 'are'} entirely zero." if dead else "")
@@ -83,8 +85,8 @@ def _window(inspection: Inspection) -> str:
         parts.append(
             "A Hamming window on the present kernels would lower leakage beyond 1/4 cycles/pixel by at least "
             f"{100 * WORTH:.0f} points in {_count(better, 'layer')} of {len(fits)} large enough. "
-            f"The largest change is in {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. Leakage beyond "
-            f"1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens the band "
+            f"The largest change is in layer {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. "
+            f"Leakage beyond 1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens the band "
             "around the peak."
         )
         if better:
@@ -106,8 +108,8 @@ def _strides(inspection: Inspection) -> str:
     if inspection.aliasing is not None and inspection.aliasing.layers:
         worst = max(inspection.aliasing.layers, key=lambda layer: layer.folded if layer.folded == layer.folded else -1)
         return (
-            f"On {worst.images} images, aliasing is strongest in {worst.name}: {worst.folded:.1%} of its output's "
-            "energy, without the mean, lies above the new Nyquist frequency."
+            f"On {worst.images} images, aliasing is strongest in layer {worst.name}: {worst.folded:.1%} of its "
+            "output's energy, without the mean, lies above the new Nyquist frequency."
         )
     strided = [layer for layer in inspection.leakage.layers if max(layer.stride) > 1]
     folded = [(mean, layer) for layer in strided if (mean := layer.means()["aliased"]) is not None]
@@ -115,8 +117,8 @@ def _strides(inspection: Inspection) -> str:
         return ""
     most, layer = max(folded, key=lambda pair: pair[0])
     return (
-        f"For white noise, {layer.name} (stride {by_sign(layer.stride)}) would alias {most:.1%} of its output's "
-        "energy; an all-pass filter aliases 75 % at stride 2x2."
+        f"For white noise, layer {layer.name} (stride {by_sign(layer.stride)}) would alias {most:.1%} of its output's "
+        f"energy; an all-pass filter, {1 - 1 / math.prod(layer.stride):.0%}."
     )
 
 

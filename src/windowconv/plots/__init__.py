@@ -13,6 +13,7 @@ from .attacks import (
     perturbation_spectra,
     robust_accuracy,
 )
+from .colours import arm_colours
 from .export import pdf, png, svg
 from .figure_files import FigureFormat, figure_files
 from .filters import kernels
@@ -21,7 +22,6 @@ from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_b
 from .maps import heat_map, heat_map_difference, receptive_field
 from .profiles import accuracy_by_kernel_size, kernel_profiles
 from .robustness import error_curves, picture_sheet
-from .style import arm_colours
 from .windows import window_figure, windows_figure
 
 __all__ = [

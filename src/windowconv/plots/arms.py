@@ -15,7 +15,8 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite, nonempty, shares
-from .style import GREY, SMALLEST, arm_colours, legend_above, panels, styled
+from .colours import arm_colours
+from .style import GREY, SMALLEST, legend_above, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from windowconv.errors import InputError
 
 from .checks import Numbers, finite, nonempty
-from .style import GREY, PALETTE, panels, styled
+from .style import GREY, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIRST, OTHERS = PALETTE[0], "#3a3d42"
+FIRST, OTHERS = "#000000", GREY  # no arm's colour
 
 
 @styled()
@@ -25,7 +25,7 @@ def contrasts(
 ) -> Figure:
     """A row for each difference: a dot for each seed, a diamond for the mean, a line for the interval.
 
-    The first one, which decides, has a colour of its own.
+    The first one, which decides, is black, the others are grey.
 
     Args:
         differences: by name, one per seed (seeds,).

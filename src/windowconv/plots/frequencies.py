@@ -11,8 +11,9 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite, nonempty
+from .colours import PALETTE, arm_colours
 from .maps import edges
-from .style import GREY, PALETTE, SMALLEST, arm_colours, legend_above, panels, styled
+from .style import GREY, SMALLEST, legend_above, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

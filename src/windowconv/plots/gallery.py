@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Numbers, finite, nonempty, shares
+from .colours import COLOURS, arm_colours
 from .filters import show_response
-from .style import GREY, PALETTE, SMALLEST, arm_colours, legend_above, panels, styled
+from .style import GREY, SMALLEST, legend_above, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,7 +104,12 @@ def leakage_by_epoch(
 
 
 @styled()
-def curves_by_size(curves: Mapping[str, Numbers], radii: Numbers, noise: Mapping[str, Numbers] | None = None) -> Figure:
+def curves_by_size(
+    curves: Mapping[str, Numbers],
+    radii: Numbers,
+    noise: Mapping[str, Numbers] | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
     """The leakage curve of each group of layers (by kernel size, say), thin lines for layers, thick for their mean.
 
     `curves` holds, for each label, shares (layers, R) or (R,) within [0, 1] at `radii` (R,) in cycles/pixel;
@@ -110,10 +117,12 @@ def curves_by_size(curves: Mapping[str, Numbers], radii: Numbers, noise: Mapping
     lies below it, training or a window has achieved.
     """
     r = finite(radii, "radii", None)
-    palette = arm_colours(nonempty(curves, "curves")) if len(curves) <= len(PALETTE) else {}
+    palette = dict(zip(curves, cycle(COLOURS), strict=False))
+    if len(nonempty(curves, "curves")) <= len(COLOURS):
+        palette = arm_colours(curves) | dict(colours or {})
     figure, ((axes,),) = panels(6.4, 3.8)
-    for number, (label, given) in enumerate(curves.items()):
-        colour = palette.get(label, PALETTE[number % len(PALETTE)])
+    for label, given in curves.items():
+        colour = palette[label]
         layers = shares(given, f"curves[{label!r}]", len(r))
         for layer in layers[:60] if len(layers) > 1 else ():
             axes.plot(r, layer, color=colour, linewidth=0.6, alpha=0.35)

@@ -11,7 +11,8 @@ from windowconv.errors import InputError
 
 from .arms import each_arm
 from .checks import Array, Numbers, finite, nonempty
-from .style import arm_colours, legend_above, panels, styled
+from .colours import arm_colours
+from .style import legend_above, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,14 +1,14 @@
-"""The look that all figures share: sizes, fonts, and one colour for each arm."""
+"""The look that all figures share: sizes and fonts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from windowconv.errors import InputError, require
+from windowconv.errors import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     Panels = np.ndarray[tuple[int, int], np.dtype[np.object_]]
 
-# Okabe & Ito's colours for all kinds of colour vision (https://jfly.uni-koeln.de/color/), less the yellow,
-# which is too pale for lines on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-PAPER_ARMS = {"3x3": "#0072B2", "7x7": "#D55E00", "7x7-hamming": "#009E73"}
 GREY = "#6b6b6b"
 SMALLEST = 8  # points
 
@@ -66,28 +62,3 @@ def legend_above(figure: Figure, axes: Axes, title: str) -> None:
     characters = figure.get_figwidth() * 13  # of the legend's font, about, on one line
     columns = int(characters // (max(map(len, labels)) + 6))
     figure.legend(handles, labels, loc="outside upper center", ncols=max(1, columns), title=title)
-
-
-def arm_colours(names: Iterable[str]) -> dict[str, str]:
-    """One colour for each arm's name, the same whatever the order of `names`.
-
-    The paper's arms ("3x3", "7x7", "7x7-hamming") have the same colours always, and other names take what is
-    left in alphabetical order: figures that show different arms of one study share their colours by taking
-    `colours=arm_colours(all the names)`. After the seven colours come darker ones; an `InputError` says when
-    these are used up too.
-
-    >>> arm_colours(["7x7", "3x3"])
-    {'3x3': '#0072B2', '7x7': '#D55E00'}
-    """
-    wanted = sorted(set(names))
-    fixed = {name: PAPER_ARMS[name] for name in wanted if name in PAPER_ARMS}
-    spare = [colour for colour in (*PALETTE, *map(_darker, PALETTE[:-1])) if colour not in fixed.values()]
-    others = [name for name in wanted if name not in fixed]
-    if len(others) > len(spare):
-        raise InputError(f"{len(wanted)} arms; allowed: {len(fixed) + len(spare)} or fewer, to tell apart by colour")
-    found = fixed | dict(zip(others, spare, strict=False))
-    return {name: found[name] for name in wanted}
-
-
-def _darker(colour: str) -> str:
-    return "#" + "".join(f"{int(colour[i : i + 2], 16) * 11 // 20:02X}" for i in (1, 3, 5))

@@ -10,8 +10,9 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite, nonempty
+from .colours import PALETTE
 from .filters import decibels
-from .style import GREY, PALETTE, panels, styled
+from .style import GREY, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

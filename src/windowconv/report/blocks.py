@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import TypeAlias
 
@@ -42,12 +42,14 @@ class Column:
 
     `format` is a format specification for the numbers in it (".2f", ".1%", "+.2f"); without one, whole
     numbers are grouped in thousands and others have four digits. `numeric` is whether cells are aligned at
-    the right and sorted by value; by default, where at least one cell is a number and none a string.
+    the right and sorted by value; by default, where at least one cell is a number and none a string. A column of
+    `detail` is hidden on a page until the reader asks for all.
     """
 
     title: str
     format: str = ""
     numeric: bool | None = None
+    detail: bool = False
 
     def text(self, cell: Cell) -> str:
         """`cell` as the reader sees it; None is a dash."""
@@ -86,9 +88,7 @@ class Table:
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         cells = [[row[i] for row in self.rows if row[i] is not None] for i in range(len(columns))]
         return [
-            column
-            if column.numeric is not None
-            else Column(column.title, column.format, bool(held) and all(map(_is_number, held)))
+            column if column.numeric is not None else replace(column, numeric=bool(held) and all(map(_is_number, held)))
             for column, held in zip(columns, cells, strict=True)
         ]
 
@@ -119,6 +119,15 @@ class Figure:
             raise InputError(f"alt='' of the figure {self.caption!r}; allowed: a description of what it shows")
         if not re.fullmatch(r"[\w.:-]*", self.anchor):
             raise InputError(f"anchor={self.anchor!r}; allowed: letters, digits and -_.:")
+
+    @property
+    def least_width(self) -> int:
+        """The width in CSS pixels below which it is scrolled rather than shrunk: 3/4 of its own; 0 if unknown.
+
+        Its letters of 8 points have 8 pixels there.
+        """
+        own = re.match(r'<svg[^>]*\bwidth="([\d.]+)pt"', self.svg)
+        return round(float(own[1])) if own else 0  # a point is 4/3 pixels
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ for (const button of document.querySelectorAll("table.sortable thead button")) {
     const key = (row) => {
       const cell = row.cells[heading.cellIndex];
       const number = parseFloat(cell.dataset.value ?? cell.textContent.replace("−", "-"));
-      return heading.className === "number" ? number : cell.textContent;
+      return heading.classList.contains("number") ? number : cell.textContent;
     };
     // What is not a number goes to the end, whichever way the others are sorted.
     const order = (a, b) => {
@@ -17,4 +17,15 @@ for (const button of document.querySelectorAll("table.sortable thead button")) {
     heading.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
     body.append(...[...body.rows].sort((a, b) => order(key(a), key(b))));
   });
+}
+
+// What can be scrolled says so at the edge beyond which it goes on.
+for (const box of document.querySelectorAll(".scroll")) {
+  const mark = () => {
+    box.classList.toggle("more-left", box.scrollLeft > 1);
+    box.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  };
+  const watch = new ResizeObserver(mark);
+  for (const each of [box, ...box.children]) watch.observe(each);
+  box.addEventListener("scroll", mark, { passive: true });
 }

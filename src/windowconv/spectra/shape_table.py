@@ -22,6 +22,8 @@ COLUMNS = {
     "noise_outside_lobe": ("noise outside", ".3f"),
 }
 """By the attribute of `KernelShape`: the column's title, and how its numbers are written."""
+DETAILS = {"own_disc", "lobe_area", *(key for key in COLUMNS if key.startswith("noise"))}
+"""Columns that pages show on demand."""
 
 LEGEND = (
     "Side: of the smallest central square with 95 % of the layer's energy, in taps. Taps: how many the energy takes "

@@ -19,7 +19,7 @@ from windowconv.report import Cell, Column, Figure, Section, Table
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.layer_shape import KernelShape, kernel_shape
 from windowconv.spectra.network import PAIRS
-from windowconv.spectra.shape_table import COLUMNS, LEGEND
+from windowconv.spectra.shape_table import COLUMNS, DETAILS, LEGEND
 
 SHARES = {"edge", "own_leakage", "own_disc", "outside_lobe", "lobe_area"} | {key for key in COLUMNS if "noise" in key}
 CURVES = "The mean over layers with the largest kernels, then over the seeds."
@@ -132,9 +132,8 @@ def _table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """The means over layers and seeds, a row for each variant."""
     columns: list[str | Column] = ["variant", "seeds"]
     for key, (title, form) in COLUMNS.items():
-        columns.append(
-            Column(f"{title} (%)" if key in SHARES else title, ".1f" if key in SHARES else form, numeric=True)
-        )
+        name, written = (f"{title} (%)", ".1f") if key in SHARES else (title, form)
+        columns.append(Column(name, written, numeric=True, detail=key in DETAILS))
     rows: list[list[Cell]] = []
     for name, runs in found.items():
         means = {key: _mean([values[key] for values in runs]) for key in COLUMNS}

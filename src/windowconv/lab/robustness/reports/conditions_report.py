@@ -75,8 +75,8 @@ def kinds_table(found: ConditionsComparison) -> Table:
         Column("sd", ".2f", numeric=True),
         Column(_minus(found), numeric=True),
         Column(f"relative to {found.baseline} (%)", ".1f", numeric=True),
-        Column("added to clean error (points)", ".2f", numeric=True),
-        Column(f"added, {_minus(found)}", numeric=True),
+        Column("added to clean error (points)", ".2f", numeric=True, detail=True),
+        Column(f"added, {_minus(found)}", numeric=True, detail=True),
     ]
     note = (
         f"{_provenance(found)} The relative error of corruptions is the mean corruption error, with "
@@ -102,7 +102,8 @@ def corruptions_table(found: ConditionsComparison) -> Table:
     columns: list[str | Column] = ["corruption", "group", "band", Column(f"{found.baseline} error (%)", ".2f")]
     for arm in others:
         columns += [Column(f"{arm} error (%)", ".2f"), Column(f"minus {found.baseline}", numeric=True)]
-    columns += [Column("change (rms)", ".3f"), *(Column(f"{band} (%)", ".0f") for band in BANDS)]
+    columns.append(Column("change (rms)", ".3f", detail=True))
+    columns += [Column(f"{band} (%)", ".0f", detail=True) for band in BANDS]
     note = (
         f"{_provenance(found)} Means over severities. The last columns say what the corruption changes in these "
         "images: the root mean square, of values in [0, 1], and the shares of its energy in the three bands."

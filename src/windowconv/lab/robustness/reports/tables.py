@@ -119,7 +119,7 @@ def budget_table(title: str, unit: Unit, budgets: Sequence[float], curves: Curve
         *(Column(f"{arm} (%)", ".1f") for arm in arms),
         *(Column(f"{arm} minus {arms[0]}", numeric=True) for arm in arms[1:]),
         *(
-            Column(f"{arm} minus {arms[0]}, all correct", numeric=True)
+            Column(f"{arm} minus {arms[0]}, all correct", numeric=True, detail=len(arms) > 2)
             for arm in (arms[1:] if common is not None else [])
         ),
     ]

@@ -33,10 +33,10 @@ def _kernel_section(study: StudyFolder, variant: Variant) -> list[Section]:
     windowed = parse_arm(variant.arm).window is not None
     response = "Raw kernel, kernel times window, and their frequency responses." if windowed else "Kernel and response."
     figures = []
-    for i, (_, layer, _) in enumerate(list(convolutions(run.model()))[:LAYERS], 1):
-        drawn = plots.kernels(layer.weight.detach(), _window_of(layer), title=f"{variant.name}, convolution {i}")
+    for name, layer, _ in list(convolutions(run.model()))[:LAYERS]:
+        drawn = plots.kernels(layer.weight.detach(), _window_of(layer), title=f"{variant.name}, layer {name}")
         caption = (
-            f"Convolution {i} of {run.folder.name}: the filters whose raw kernels have the most energy, each with its "
+            f"Layer {name} of {run.folder.name}: the filters whose raw kernels have the most energy, each with its "
             f"strongest input channel. {response}"
         )
         figures.append(Figure(plots.svg(drawn), caption, f"Kernels of {variant.name} and their frequency responses"))

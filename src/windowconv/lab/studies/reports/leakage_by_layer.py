@@ -17,6 +17,8 @@ from windowconv.spectra.curve import RADII, sign_changes
 from windowconv.spectra.network import SCALARS
 
 Colours = dict[str, str]
+ByLayer = dict[str, np.ndarray]
+"""By a layer's name, its leakage at `SCALARS`, (seeds, 2)."""
 INTRO = (
     "A filter passes a band around its peak frequencies +f and −f. L(r) is the share of its spectral energy farther "
     "than r (in cycles/pixel) from the nearer of the two, on one frequency grid for all kernel sizes; here of single "
@@ -34,8 +36,7 @@ def leakage_by_layer_section(study: StudyFolder, colours: Colours) -> list[Secti
     """
     runs = {variant.name: list(study.runs(variant).values()) for variant in study.design.variants}
     runs = {name: held for name, held in runs.items() if held and all(map(_is_measured, held))}
-    layers = {name: _by_layer(held) for name, held in runs.items()}
-    layers = {name: values for name, values in layers.items() if values is not None}
+    layers = {name: values for name, held in runs.items() if (values := _by_layer(held))}
     if not layers:
         return []
     blocks: list[Block] = [
@@ -55,23 +56,23 @@ def _record(run: Run) -> dict[str, Any]:
     return find_evaluation("leakage").values(run) or {}
 
 
-def _by_layer(runs: list[Run]) -> np.ndarray | None:
-    """A variant's leakage at `SCALARS`, (seeds, layers, 2); None where a layer of some run is dead throughout."""
+def _by_layer(runs: list[Run]) -> ByLayer:
+    """A variant's leakage; empty where a layer of some run is dead throughout."""
     layers = [_record(run)["layers"] for run in runs]
-    if not layers[0] or any(list(each) != list(layers[0]) for each in layers):
-        return None
-    return np.array([list(each.values()) for each in layers])
+    if any(list(each) != list(layers[0]) for each in layers):
+        return {}
+    return {name: np.array([each[name] for each in layers]) for name in layers[0]}
 
 
-def _layer_figures(layers: dict[str, np.ndarray], colours: Colours) -> list[Figure]:
-    """One for each of `SCALARS`; none where networks differ in depth."""
-    depths = {values.shape[1] for values in layers.values()}
-    if len(depths) > 1:
+def _layer_figures(variants: dict[str, ByLayer], colours: Colours) -> list[Figure]:
+    """One for each of `SCALARS`; none where networks differ in their layers."""
+    names, *others = (list(layers) for layers in variants.values())
+    if any(each != names for each in others):
         return []
-    names = [f"conv{i + 1}" for i in range(depths.pop())]
+    values = {variant: np.stack(list(layers.values()), 1) for variant, layers in variants.items()}
     return [
         Figure(
-            plots.svg(plots.leakage_by_layer({n: v[:, :, i] for n, v in layers.items()}, names, r, colours)),
+            plots.svg(plots.leakage_by_layer({n: v[:, :, i] for n, v in values.items()}, names, r, colours)),
             f"Leakage at r = {r:g} cycles/pixel by layer, mean over kernels; bands span the seeds.",
             f"Leakage at radius {r:g} against depth for each variant",
         )
@@ -120,13 +121,13 @@ def _crossings(runs: dict[str, list[Run]]) -> Table:
     return Table("Differences in leakage", columns, rows, note)
 
 
-def _layer_table(layers: dict[str, np.ndarray]) -> Table:
+def _layer_table(variants: dict[str, ByLayer]) -> Table:
     rows: list[list[Cell]] = []
-    for name, values in layers.items():
-        for layer in range(values.shape[1]):
-            cells: list[Cell] = [name, f"conv{layer + 1}"]
+    for variant, layers in variants.items():
+        for layer, values in layers.items():
+            cells: list[Cell] = [variant, layer]
             for i in range(len(SCALARS)):
-                over_seeds = spread(values[:, layer, i].tolist())
+                over_seeds = spread(values[:, i].tolist())
                 cells += [over_seeds.mean, over_seeds.sd]
             rows.append([*cells, len(values)])
     columns: list[str | Column] = ["variant", "layer"]

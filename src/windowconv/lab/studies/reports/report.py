@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from windowconv.lab.studies.reports.tables import all_tables, further_table, pai
 from windowconv.lab.studies.reports.tuning_tables import tuned_table
 from windowconv.lab.studies.reports.verdict_text import verdict_text
 from windowconv.phases import phase
+from windowconv.plots.colours import COLOURS
 from windowconv.report import (
     Block,
     Figure,
@@ -44,8 +46,6 @@ from windowconv.report import (
 
 REPORT = "report.html"
 FIGURES = "figures"
-COLOURS = 13
-"""More variants than these cannot be told apart by colour."""
 FEW_SEEDS = 5
 Colours = dict[str, str]
 
@@ -113,10 +113,9 @@ def title(study: StudyFolder) -> str:
 
 def _colours(names: list[str]) -> Colours:
     """A colour for each variant; they repeat where there are too many variants, which figures name in text too."""
-    if len(names) <= COLOURS:
+    if len(names) <= len(COLOURS):
         return plots.arm_colours(names)
-    palette = list(plots.arm_colours([str(i) for i in range(COLOURS)]).values())
-    return {name: palette[i % len(palette)] for i, name in enumerate(names)}
+    return dict(zip(names, cycle(COLOURS), strict=False))
 
 
 def _accuracies(study: StudyFolder) -> str:

@@ -20,7 +20,7 @@ from windowconv.report import Cell, Column, Link, Table
 SHOWN = 5
 """Metrics of one table; more are in another."""
 POWER_NOTE = (
-    "The last but one column is the effect that a t test over these seeds finds with 80 % power, at the spread seen "
+    "Seen with 80 % power is the effect that a t test over these seeds finds then, at the spread seen "
     "and at the level 0.05 over the number of contrasts of its kind."
 )
 
@@ -45,10 +45,10 @@ def contrasts_table(study: StudyFolder, found: Analysis) -> Table:
         Column("95 % interval", numeric=True),
         "seeds",
         Column("sign-flip p", ".4f"),
-        Column("smallest p", ".4f"),
+        Column("smallest p", ".4f", detail=True),
         Column("Holm's p", ".4f"),
-        Column("seen with 80 % power", ".2f"),
-        Column("bootstrap", numeric=True),
+        Column("seen with 80 % power", ".2f", detail=True),
+        Column("bootstrap", numeric=True, detail=True),
     ]
     unit = find_metric(study.design.contrasts[0].metric).unit
     many, deciding = sum(each.test is not None for each in found.secondary), len(found.primaries)
@@ -131,8 +131,8 @@ def results_table(study: StudyFolder, times: bool = True) -> Table:
         if compares and name == "accuracy":
             how = "[95 % interval]" if study.seeds >= INTERVAL_SEEDS else "(by seed)"
             columns.append(Column(f"minus {first.name} {how}", numeric=True))
-    columns += ["parameters", Column("multiply-adds (M)", ".2f")]
-    columns += [Column("time of a run (s)", ".1f" if compares else ".0f")] if times else []
+    columns += [Column("parameters", detail=True), Column("multiply-adds (M)", ".2f", detail=True)]
+    columns += [Column("time of a run (s)", ".1f" if compares else ".0f", detail=True)] if times else []
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
         runs, network = study.runs(variant), study.record["networks"][variant.name]
@@ -168,8 +168,9 @@ def further_table(study: StudyFolder) -> list[Table]:
     if not metrics:
         return []
     columns: list[str | Column] = ["variant"]
-    for name in metrics:
-        columns += [Column(find_metric(name).title, ".2f"), Column("sd", ".2f")]
+    for number, name in enumerate(metrics):
+        detail = number >= SHOWN
+        columns += [Column(find_metric(name).title, ".2f", detail=detail), Column("sd", ".2f", detail=detail)]
     rows: list[list[Cell]] = []
     for variant in study.design.variants:
         cells: list[Cell] = [variant.name]
