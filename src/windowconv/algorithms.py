@@ -20,7 +20,7 @@ from windowconv.hooks import visit_calls
 from windowconv.kernel_geometry import Convolution
 from windowconv.layers import WINDOWED
 from windowconv.plan import LayerPlan, plan_layer
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 from windowconv.windowed import WindowedMixin
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -43,7 +43,7 @@ class LayerAlgorithm:
 
 
 @dataclass(frozen=True)
-class AlgorithmReport:
+class AlgorithmReport(Shown):
     """The algorithms of a model's convolutions, one row for each layer and input size; prints as a table."""
 
     layers: tuple[LayerAlgorithm, ...]
@@ -61,7 +61,7 @@ class AlgorithmReport:
                 largest[layer.name] = layer
         return {name: layer.choice for name, layer in largest.items()}
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         rows = [
             [
                 layer.name or "(the model)",
@@ -72,7 +72,7 @@ class AlgorithmReport:
             ]
             for layer in self.layers
         ]
-        return format_table(["layer", "input", "weight", "algorithm", "computed by"], rows)
+        return [TextTable(["layer", "input", "weight", "algorithm", "computed by"], rows)]
 
 
 def set_algorithm(

@@ -18,7 +18,7 @@ from windowconv.kernel_geometry import Convolution, Size, copy_model, set_geomet
 from windowconv.layers import PLAIN
 from windowconv.optimizers import Optimizers, updated
 from windowconv.reparametrized import how_computed, set_plain_weight, weight_sources
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 from windowconv.windowed import WindowedMixin
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -35,7 +35,7 @@ class TrimmedLayer:
 
 
 @dataclass(frozen=True)
-class TrimReport:
+class TrimReport(Shown):
     """What `fold(model, trim=...)` crops, layer by layer; prints as a table."""
 
     trim: float
@@ -46,9 +46,9 @@ class TrimReport:
         """The layers that are cropped."""
         return tuple(layer for layer in self.layers if layer.trimmed != layer.size)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         rows = [[la.name, by_sign(la.size), by_sign(la.trimmed), f"{la.dropped:.2e}"] for la in self.layers]
-        return format_table(["layer", "kernel", "trimmed", "energy dropped"], rows)
+        return [TextTable(["layer", "kernel", "trimmed", "energy dropped"], rows)]
 
 
 def fold(model: Model, *, trim: float | None = None, inplace: bool = False, optimizer: Optimizers = None) -> Model:

@@ -13,7 +13,7 @@ from windowconv.errors import InputError
 from windowconv.fftconv.prepared import Preparation, PreparedKernel, plan_preparation
 from windowconv.hooks import visit_calls
 from windowconv.integers import check_int
-from windowconv.tables import format_table
+from windowconv.tables import Shown, TextTable
 from windowconv.windowed import WindowedMixin
 
 
@@ -28,7 +28,7 @@ class PreparedLayer:
 
 
 @dataclass(frozen=True)
-class PreparationReport:
+class PreparationReport(Shown):
     """What `prepare_inference` did, layer by layer; prints as a table."""
 
     max_bytes: int
@@ -39,13 +39,13 @@ class PreparationReport:
         """The memory that the prepared kernels take."""
         return sum(layer.bytes for layer in self.layers if layer.prepared)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         rows = []
         for layer in self.layers:
             size = f"{layer.bytes / 2**20:.1f}" if layer.bytes else "-"
             rows.append([layer.name or "(the model)", size, "yes" if layer.prepared else f"no: {layer.reason}"])
         total = f"{self.bytes / 2**20:.1f} MiB of {self.max_bytes / 2**20:.1f} MiB used"
-        return format_table(["layer", "MiB", "prepared"], rows) + f"\n{total}"
+        return [TextTable(["layer", "MiB", "prepared"], rows), total]
 
 
 def prepare_inference(model: nn.Module, *inputs: Any, max_bytes: int = 1 << 30) -> PreparationReport:

@@ -17,7 +17,7 @@ from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.integers import as_ints
 from windowconv.kernel_geometry import Convolution
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 from windowconv.windowed import WindowedMixin
 
 
@@ -41,7 +41,7 @@ class LayerSummary:
 
 
 @dataclass(frozen=True)
-class ModelSummary:
+class ModelSummary(Shown):
     """All convolutions and the whole model's totals; prints as a table.
 
     `left_out` has the layers that convolve with kernels of their own, which are no rows, with the reason.
@@ -52,7 +52,7 @@ class ModelSummary:
     macs: int
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         header = ["layer", "class", "kernel", "stride", "padding", "window", "parameters", "multiply-adds"]
         computed = any(layer.computed for layer in self.layers)
         header += ["weight"] if computed else []
@@ -74,7 +74,7 @@ class ModelSummary:
         total = f"{windowed} of {len(self.layers)} convolutions are windowed. Whole model: "
         total += f"{self.parameters:,} parameters, {self.macs:,} multiply-adds."
         others = [f"Left out: {name or 'the model'}: {why}." for name, why in self.left_out.items()]
-        return "\n".join([format_table(header, rows), *others, total])
+        return [TextTable(header, rows), *others, total]
 
 
 def summary(model: nn.Module, example_input: Any) -> ModelSummary:

@@ -15,7 +15,7 @@ from windowconv.errors import InputError
 from windowconv.integers import as_int
 from windowconv.kernel_geometry import Convolution, KernelSize, grown_padding, grown_size, kernel_taps, tap_offset
 from windowconv.learnable import LearnableWindow
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 from windowconv.weight_content import is_trained, kept_functions
 from windowconv.windowed import LayerWindow, WindowedMixin
 from windowconv.windows import Window, as_window, window_values
@@ -46,7 +46,7 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class ConversionPlan:
+class ConversionPlan(Shown):
     """What `convert` does, layer by layer; prints as a table."""
 
     layers: tuple[LayerPlan, ...]
@@ -58,7 +58,7 @@ class ConversionPlan:
         grown = [layer for layer in self.layers if layer.size != layer.old_size]
         return tuple(f"{layer.name}.weight" if layer.name else "weight" for layer in grown)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         rows = []
         amplified = any(layer.preserve for layer in self.layers) or self.preserve
         for layer in self.layers:
@@ -71,7 +71,7 @@ class ConversionPlan:
             row = [layer.name or "(the model)", kernel, does]
             rows.append([*row, f"{layer.amplification:.1f}"] if amplified else row)
         header = ["layer", "kernel", "window"] + (["amplification"] if amplified else [])
-        return format_table(header, rows)
+        return [TextTable(header, rows)]
 
 
 def plan_conversion(

@@ -86,8 +86,8 @@ def _window(inspection: Inspection) -> str:
             "A Hamming window on the present kernels would lower leakage beyond 1/4 cycles/pixel by at least "
             f"{100 * WORTH:.0f} points in {_count(better, 'layer')} of {len(fits)} large enough. "
             f"The largest change is in layer {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. "
-            f"Leakage beyond 1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens the band "
-            "around the peak."
+            f"Leakage beyond 1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens "
+            "the band around the peak."
         )
         if better:
             parts.append(

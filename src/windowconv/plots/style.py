@@ -48,8 +48,10 @@ def styled() -> Iterator[None]:
 
 def panels(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Panels]:
     """A new figure of `width` x `height` inches and its (rows, columns) array of axes."""
-    empty = require("matplotlib.figure", "report").Figure
-    figure: Figure = empty(figsize=(width, height), layout="constrained")
+    require("matplotlib", "report")
+    from .figure import NotebookFigure
+
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:  # ticks are made when first drawn, perhaps outside of our settings
         axes.tick_params(labelsize=SMALLEST, color=GREY)

@@ -14,7 +14,7 @@ from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 
 FLOOR = 1e-6  # of a map's largest amplitude: what a constant map has beside its mean is rounding
 FFT_BYTES = 128 * 2**20
@@ -46,21 +46,22 @@ class LayerSpectrum:
 
 
 @dataclass(frozen=True)
-class FeatureSpectra:
+class FeatureSpectra(Shown):
     """The spectra of a network's layers in the order in which they run; `skipped` gives reasons by layer."""
 
     layers: tuple[LayerSpectrum, ...]
     skipped: dict[str, str]
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         header = ["layer", "map", "images", "at 1/4", "at 1/2"]
         rows = []
         for layer in self.layers:
             at = [layer.relative[(layer.frequencies - f).abs().argmin()].item() for f in (1 / 4, 1 / 2)]
             rows.append([layer.name or "(the model)", by_sign(layer.size), layer.images, *(f"{v:.2f}" for v in at)])
         numeric = [False, False, True, True, True]
-        lines = [format_table(header, rows, numeric), "Log amplitude relative to zero frequency, at cycles/pixel."]
-        return "\n".join(lines + [f"Skipped {name or '(the model)'}: {why}." for name, why in self.skipped.items()])
+        table = TextTable(header, rows, numeric)
+        skipped = [f"Skipped {name or '(the model)'}: {why}." for name, why in self.skipped.items()]
+        return [table, "Log amplitude relative to zero frequency, at cycles/pixel.", *skipped]
 
 
 def feature_spectra(

@@ -8,7 +8,7 @@ from typing import Any
 
 from windowconv.errors import InputError
 from windowconv.spectra.merit import WindowFigures, window_figures
-from windowconv.tables import format_table
+from windowconv.tables import Shown, TextTable
 from windowconv.windows import Window, WindowLike, as_size, as_window, window_values
 
 COLUMNS = {
@@ -33,7 +33,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class WindowTable:
+class WindowTable(Shown):
     """The figures of merit of several windows at one size; `str()` is a table in plain text.
 
     Attributes:
@@ -61,14 +61,14 @@ class WindowTable:
         """One line that says what the columns are measured in."""
         return ", ".join(words for key, words in UNITS.items() if key in self.shown()) + "."
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         shown = self.shown()
         header = ["window", *(COLUMNS[key][0] for key in shown)]
         rows = [
             [row["window"], *("-" if row[key] is None else format(row[key], COLUMNS[key][1]) for key in shown)]
             for row in self.rows()
         ]
-        return format_table(header, rows, [False] + [True] * len(shown)) + f"\n{self.units()}"
+        return [TextTable(header, rows, [False] + [True] * len(shown)), self.units()]
 
 
 def window_table(names: Sequence[WindowLike] | Mapping[str, WindowLike], size: int, sym: bool = False) -> WindowTable:

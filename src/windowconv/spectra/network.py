@@ -18,7 +18,7 @@ from windowconv.spectra.kernels import KernelFigures, figures_of
 from windowconv.spectra.layer_shape import KERNELS, KernelShape, kernel_shape
 from windowconv.spectra.noise import noise_curve
 from windowconv.spectra.shape_table import LEGEND, kernel_table
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 
 SCALARS = (1 / 8, 1 / 4)  # the radii whose leakage is a figure of its own, in cycles/pixel
 GRIDS = {1: GRID, 2: GRID, 3: GRID // 2}  # frequencies per axis, by axes: 64^3 per filter would be slow
@@ -86,7 +86,7 @@ class LayerLeakage:
 
 
 @dataclass(frozen=True)
-class NetworkLeakage:
+class NetworkLeakage(Shown):
     """All convolutions of a network with more than one tap; prints as a table.
 
     Attributes:
@@ -115,7 +115,7 @@ class NetworkLeakage:
         held = (layer.pair_curve for layer in self.layers)
         return [curve[self.radii.index(r)] for curve in held if curve is not None]
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         header = [
             "layer",
             "kernel",
@@ -134,9 +134,9 @@ class NetworkLeakage:
             means = list(layer.means().values())
             shown = ["-" if mean is None else f"{mean:.3f}" for mean in [*means[2:4], *means[:2], *means[4:9]]]
             rows.append([*cells, f"{layer.filters:,}", *shown])
-        table = format_table(header, rows, [False] * 4 + [True] * 10)
+        table = TextTable(header, rows, [False] * 4 + [True] * 10)
         shapes = kernel_table({layer.name or "(the model)": layer.shape for layer in self.layers})
-        return "\n".join([table, *self.left_out(), self.legend(), "", shapes, LEGEND])
+        return [table, *self.left_out(), self.legend(), "", shapes, LEGEND]
 
     def left_out(self) -> list[str]:
         """A line for each layer that was not measured for another reason than having one tap."""

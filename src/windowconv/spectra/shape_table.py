@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from windowconv.spectra.layer_shape import KernelShape
-from windowconv.tables import format_table
+from windowconv.tables import TextTable
 
 COLUMNS = {
     "side": ("side", ".0f"),
@@ -35,14 +35,14 @@ LEGEND = (
 )
 
 
-def kernel_table(shapes: Mapping[str, KernelShape]) -> str:
-    """Layers' shapes by name, as text."""
+def kernel_table(shapes: Mapping[str, KernelShape]) -> TextTable:
+    """Layers' shapes by name."""
     rows = []
     for name, shape in shapes.items():
         figures = shape.figures()
         rows.append([name, *(_written(figures[key], form) for key, (_, form) in COLUMNS.items())])
     header = ["layer", *(title for title, _ in COLUMNS.values())]
-    return format_table(header, rows, [False] + [True] * len(COLUMNS))
+    return TextTable(header, rows, [False] + [True] * len(COLUMNS))
 
 
 def _written(value: float | None, form: str) -> str:

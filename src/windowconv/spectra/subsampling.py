@@ -15,7 +15,7 @@ from windowconv.reparametrized import shallow_twin
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.filters import convolutions
 from windowconv.spectra.forward import device_and_dtype, run
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 from windowconv.windowed import WindowedMixin
 
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
@@ -47,12 +47,12 @@ class LayerAliasing:
 
 
 @dataclass(frozen=True)
-class Aliasing:
+class Aliasing(Shown):
     """The aliasing of each subsampling layer, in the order in which they run; prints as a table."""
 
     layers: tuple[LayerAliasing, ...]
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         header = ["layer", "class", "stride", "size", "images", "folded", "sd", "with mean", "sd"]
         rows = []
         for layer in self.layers:
@@ -60,7 +60,7 @@ class Aliasing:
             shares = [f"{layer.folded:.3f}", spread[0], f"{layer.with_mean:.3f}", spread[1]]
             named = [layer.name or "(the model)", layer.kind, by_sign(layer.stride), by_sign(layer.size)]
             rows.append([*named, layer.images, *shares])
-        return format_table(header, rows, [False] * 4 + [True] * 5)
+        return [TextTable(header, rows, [False] * 4 + [True] * 5)]
 
 
 def aliasing(model: nn.Module, images: Images, *, limit: int | None = None, batch_size: int = BATCH) -> Aliasing:

@@ -14,18 +14,20 @@ from windowconv.lab.evaluations.registry import evaluations, metric_value
 from windowconv.lab.runs.folder import Run, finished_run
 from windowconv.lab.runs.records import STUDY, damaged, read_json, write_json
 from windowconv.lab.schema import check_types
+from windowconv.lab.statistics.paired import spread
 from windowconv.lab.studies.design.comparison import comparison
 from windowconv.lab.studies.design.design import Design, Variant
 from windowconv.lab.studies.design.plan import run_folder
 from windowconv.lab.studies.design.record import changed_fields, design_from_record, design_record
 from windowconv.lab.studies.design.schemas import EarlierStudyRecord, StudyRecord
+from windowconv.tables import Shown, TextTable
 
 WAY_OUT = "remove that file and run the study's command again, which keeps the finished runs"
 
 
 @dataclass(frozen=True)
-class StudyFolder:
-    """A study that has begun.
+class StudyFolder(Shown):
+    """A study that has begun; prints its accuracies as a table.
 
     Attributes:
         folder: where it is.
@@ -74,6 +76,17 @@ class StudyFolder:
     def training(self) -> Training:
         """The settings that all variants share."""
         return Training.from_record(self.record["training"])
+
+    def parts(self) -> list[TextTable | str]:
+        rows = []
+        for variant in self.design.variants:
+            held = list(self.values(variant, "accuracy").values())
+            over_seeds = spread(held) if held else None
+            numbers = (None, None) if over_seeds is None else (over_seeds.mean, over_seeds.sd)
+            rows.append([variant.name, len(held), *("-" if each is None else f"{each:.2f}" for each in numbers)])
+        claim = [f"Claim: {self.design.claim}"] if self.design.claim else []
+        table = TextTable(["variant", "seeds", "test accuracy (%)", "sd"], rows, [False, True, True, True])
+        return [*claim, table, f"{self.data}: {self.finished} of {self.wanted} runs are finished; {self.folder}"]
 
     def runs(self, variant: Variant) -> dict[int, Run]:
         """A variant's finished runs by seed."""

@@ -16,7 +16,7 @@ from windowconv.lab.models.build import build
 from windowconv.lab.models.matching import NetworkSpec
 from windowconv.lab.progress import duration
 from windowconv.lab.studies.execution.hardware import OTHER_MACHINES, Machine
-from windowconv.tables import format_table
+from windowconv.tables import Shown, TextTable
 
 FEW = 2
 GROWTH = 4
@@ -71,8 +71,8 @@ class VariantEstimate:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a whole study will take.
+class Estimate(Shown):
+    """What a whole study will take; prints as a table.
 
     Attributes:
         variants: one estimate each.
@@ -99,7 +99,7 @@ class Estimate:
             loads[loads.index(min(loads))] += seconds
         return max(loads)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         header = ["variant", "runs", "reused", "parameters", "multiply-adds", "in a run", "time a run"]
         rows = [
             [
@@ -113,8 +113,7 @@ class Estimate:
             ]
             for each in self.variants
         ]
-        table = format_table(header, rows, [False] + [True] * 6)
-        return "\n".join([table, "", *self._totals()])
+        return [TextTable(header, rows, [False] + [True] * 6), "", *self._totals()]
 
     def _totals(self) -> list[str]:
         runs = sum(each.runs for each in self.variants)
