@@ -36,6 +36,10 @@ class Windows:
 
     size: int = 7
     """Taps on one side of the kernel."""
+    dims: int = 2
+    """Axes of the kernel: 1 for sound, 2 for images, 3 for volumes."""
+    rate: float | None = None
+    """Samples per second, for --dims 1: frequencies are then in Hz."""
     names: tuple[str, ...] = ()
     """SciPy's window names, with parameters after a colon: hamming, kaiser:8.6. Default: common windows."""
     out: Path | None = None
@@ -48,10 +52,11 @@ class Windows:
     def run(self) -> None:
         """Print the report, and write `out`."""
         from windowconv.cli.windows import harris_report, report
+        from windowconv.spectra.frequency_axis import FrequencyAxis
 
         if self.harris:
-            if self.names or self.out:
-                raise InputError("harris=True; allowed: without names and out, since the table is fixed")
+            if self.names or self.out or self.dims != 2 or self.rate is not None:
+                raise InputError("harris=True; allowed: without names, out, dims and rate, since the table is fixed")
             print(harris_report(self.json))
         else:
-            print(report(self.size, self.names, self.out, self.json))
+            print(report(self.size, self.names, self.out, self.json, FrequencyAxis(self.dims, self.rate)))

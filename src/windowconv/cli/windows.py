@@ -11,13 +11,16 @@ from textwrap import fill
 from windowconv.cli.at_size import RADII, AtSize, at_size, recommendations
 from windowconv.errors import InputError
 from windowconv.files import replace_file
+from windowconv.spectra.frequency_axis import FrequencyAxis
 from windowconv.spectra.harris import SIZE, harris_windows
 from windowconv.spectra.merit_table import WindowTable, window_table
-from windowconv.tables import format_table
+from windowconv.tables import by_sign, format_table
 from windowconv.windows import Window, window_values
 
 FORM = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(:(?P<params>[-+\d.,e]+))?")
-LARGEST = 255  # taps: two-dimensional spectra are computed
+LARGEST = {1: 65_535, 2: 255, 3: 31}
+"""Taps on a side, by axes: spectra of so many axes are computed."""
+SQUARE = FrequencyAxis(2)
 
 
 def parse_window(text: str) -> Window:
@@ -46,35 +49,40 @@ def default_names(size: int) -> list[str]:
     return names + ["hann", "blackman"] * (size != 2)  # zero at both of two taps
 
 
-def report(size: int, names: Sequence[str], out: Path | None, as_json: bool) -> str:
+def report(size: int, names: Sequence[str], out: Path | None, as_json: bool, axis: FrequencyAxis = SQUARE) -> str:
     """The text, or with `as_json` the JSON, for windows of a kernel of `size` taps.
 
     Args:
-        size: taps on a side, 1 to 255.
+        size: taps on a side, 1 to the `LARGEST` of the axis.
         names: windows as `parse_window` takes them; the default ones if empty.
         out: a .svg, .png or .html file to write too, or None.
         as_json: JSON instead of text.
+        axis: what the kernel's frequencies are counted in.
     """
-    if not 1 <= size <= LARGEST:
-        raise InputError(f"size={size}; allowed: 1 to {LARGEST} taps")
+    dims = axis.dims
+    if not 1 <= size <= LARGEST[dims]:
+        raise InputError(f"size={size}; allowed: 1 to {LARGEST[dims]:,} taps with --dims {dims}")
     windows = {name: parse_window(name) for name in names or default_names(size)}
     table = window_table(windows, size)
-    rows = [at_size(window, name, size) for name, window in windows.items()]
-    advice = recommendations(rows, size) if size > 1 else ["A kernel of one tap has nothing to taper."]
+    rows = [at_size(window, name, size, dims) for name, window in windows.items()]
+    advice = recommendations(rows, size, axis) if size > 1 else ["A kernel of one tap has nothing to taper."]
     if out is not None:
-        _write(table, rows, advice, windows, out)
+        _write(table, rows, advice, windows, out, axis)
     if as_json:
         merged = [row | _as_dict(window) for row, window in zip(table.rows(), rows, strict=True)]
-        return json.dumps({"size": size, "sym": True, "windows": merged, "advice": advice}, indent=2)
-    title = f"Symmetric windows of {size} taps"
-    return "\n".join([title, "", str(table), "", kernel_table(rows, size), "", *(fill(line, 110) for line in advice)])
+        kernel = {"size": size, "dims": dims, "rate": axis.rate, "sym": True}
+        return json.dumps({**kernel, "windows": merged, "advice": advice}, indent=2)
+    title, effect = f"Symmetric windows of {size} taps", kernel_table(rows, size, axis)
+    return "\n".join([title, "", str(table), "", effect, "", *(fill(line, 110) for line in advice)])
 
 
-def kernel_table(rows: Sequence[AtSize], size: int) -> str:
-    """What windows do to a flat kernel of `size` taps a side, as columns of text."""
-    header = ["window", "effective taps", f"dead of {size * size}", *(f"L({r})" for r in RADII)]
+def kernel_table(rows: Sequence[AtSize], size: int, axis: FrequencyAxis = SQUARE) -> str:
+    """What windows do to a flat kernel of `size` taps on each axis, as columns of text."""
+    header = ["window", "effective taps", f"dead of {size**axis.dims:,}", *(f"L({axis.short(r)})" for r in RADII)]
     cells = [[w.label, f"{w.effective:.2f}", str(w.dead), *(f"{v:.4f}" for v in w.leakage)] for w in rows]
-    note = f"Effective taps are per axis; dead taps and leakage are of a flat {size}x{size} kernel under the window."
+    kernel = f"flat {by_sign((size,) * axis.dims)} kernel" if axis.dims > 1 else f"flat kernel of {size} taps"
+    note = f"dead taps and leakage are of a {kernel} under the window."
+    note = f"Effective taps are per axis; {note}" if axis.dims > 1 else note.capitalize()
     return "\n".join([format_table(header, cells, [False, True, True, True, True]), note])
 
 
@@ -86,18 +94,26 @@ def harris_report(as_json: bool) -> str:
     return f"The windows of Harris 1978: periodic, {SIZE:,} values (docs/harris.md)\n\n{table}"
 
 
-def _write(table: WindowTable, rows: list[AtSize], advice: list[str], windows: dict[str, Window], out: Path) -> None:
+def _write(
+    table: WindowTable,
+    rows: list[AtSize],
+    advice: list[str],
+    windows: dict[str, Window],
+    out: Path,
+    axis: FrequencyAxis,
+) -> None:
     """Write the plot of the windows, or the page, to `out`, by its suffix."""
     from windowconv import plots
 
     if out.suffix not in (".svg", ".png", ".html"):
         raise InputError(f"out={str(out)!r}; allowed: a file that ends in .svg, .png or .html")
-    figure = plots.windows_figure({name: window_values(window, (table.size,)) for name, window in windows.items()})
+    values = {name: window_values(window, (table.size,)) for name, window in windows.items()}
+    figure = plots.windows_figure(values, unit=axis.unit, scale=axis.scale)
     if out.suffix == ".html":
         from windowconv.cli.windows_page import page
         from windowconv.report import write
 
-        write(page(table, rows, advice, plots.svg(figure)), out)
+        write(page(table, rows, advice, plots.svg(figure), axis), out)
     elif out.suffix == ".png":
         plots.png(figure, out)
     else:

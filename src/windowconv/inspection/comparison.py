@@ -40,6 +40,7 @@ def comparison(inspection: Inspection, other: Inspection) -> Section:
         {each.subject.name: pair_curves(each.leakage.layers) for each in (inspection, other)},
         inspection.leakage.radii,
         colours=network_colours((inspection, other)),
+        unit=inspection.unit,
     )
     blocks.append(
         Figure(plots.svg(figure), "Leakage curves of both networks, layer by layer.", "Leakage curves of both networks")
@@ -61,12 +62,12 @@ def difference(inspection: Inspection, other: Inspection) -> str:
     at = {label: gap[list(radii).index(value)] for label, value in (("1/8", 1 / 8), ("1/4", 1 / 4))}
     text = f"Kernels' leakage, mean over layers, {names[0]} minus {names[1]}: "
     points = {label: f"{100 * value:+.1f}".replace("-", "−") for label, value in at.items()}
-    text += ", ".join(f"{value} points beyond {label} cycles/pixel" for label, value in points.items()) + ". "
+    text += ", ".join(f"{value} points beyond {label} {inspection.unit}" for label, value in points.items()) + ". "
     if np.abs(gap).max() < 1e-3:
         text += "They do not differ. "
     elif turns:
         where = ", ".join(f"{turn:.2f}" for turn in turns)
-        text += f"The sign changes near r = {where} cycles/pixel. "
+        text += f"The sign changes near r = {where} {inspection.unit}. "
     else:
         text += "The sign is the same at every r above 0. "
     if inspection.shift is not None and other.shift is not None:

@@ -95,17 +95,13 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
     for each in both:
         if each.gratings is not None:
             name, found = each.gratings
-            caption = (
-                f"{name} of {each.subject.name}: responses of the strongest filters to gratings of every frequency "
-            )
+            caption = f"Layer {name} of {each.subject.name}: responses of the strongest filters to gratings of every frequency "
             if found.frequencies.shape[1] == 1:
-                figure = plots.response_curves(found.maps())
-                caption += "frequency (channels driven one at a time)."
+                figure = plots.response_curves(found.maps(), rate=each.rate_of(name))
+                caption += "(channels driven one at a time)."
             else:
                 figure = plots.selectivity_curves(found.maps())
-                caption += (
-                    "frequency and orientation (channels driven one at a time), and along the preferred orientation."
-                )
+                caption += "and orientation (channels driven one at a time), and along the preferred orientation."
             blocks.append(Figure(plots.svg(figure), caption, f"Selectivity of {name}"))
     intro = "A filter that leaks responds to gratings far from its preferred one."
     return [Section("Gratings", blocks, intro)] if blocks else []

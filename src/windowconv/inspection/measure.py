@@ -19,6 +19,7 @@ from windowconv.phases import phase
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.forward import logits
+from windowconv.spectra.frequency_axis import shared_unit
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_heat_map
 from windowconv.spectra.layer_shape import KernelShape
 from windowconv.spectra.network import NetworkLeakage, leakage
@@ -65,6 +66,15 @@ class Inspection:
     advice: Advice | None
     seconds: dict[str, float]
 
+    @property
+    def unit(self) -> str:
+        """What the frequencies of its kernels are counted in."""
+        return shared_unit(len(layer.kernel) for layer in self.leakage.layers)
+
+    def rate_of(self, layer: str) -> float | None:
+        """The sampling rate of a layer's input, if known: that of the first layer."""
+        return self.subject.rate if layer == self.leakage.layers[0].name else None
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON: numbers, strings, lists, dictionaries."""
         subject = self.subject
@@ -72,6 +82,7 @@ class Inspection:
             "model": subject.name,
             "weights": subject.weights,
             "trained": subject.trained,
+            **({} if subject.rate is None else {"rate": subject.rate}),
             **({"facts": subject.facts} if subject.facts else {}),
             "grid": self.leakage.grid,
             "radii": list(self.leakage.radii),

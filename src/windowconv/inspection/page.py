@@ -45,10 +45,16 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
-        Section("Try a window", [Explorer(EXPLORER)]),
+        *_explorer(both),
     ]
     title = subject.name if other is None else f"{subject.name} against {other.subject.name}"
     return Page(f"Spectral leakage of {title}", _lead(inspection), sections, _facts(both))
+
+
+def _explorer(both: Sequence[Inspection]) -> list[Section]:
+    """The explorer, which shows kernels of two axes; nothing where there are none."""
+    shown = any(len(layer.kernel) == 2 for each in both for layer in each.leakage.layers)
+    return [Section("Try a window", [Explorer(EXPLORER)])] if shown else []
 
 
 def _summary(inspection: Inspection, named: bool) -> Section:
@@ -97,10 +103,10 @@ def _layers(inspection: Inspection) -> Table:
         named = [layer.name or "(the model)", layer.size, by_sign(layer.stride), layer.window or "none"]
         rows.append([*named, layer.filters, *single, noise, *summed, *others])
     note = (
-        "L(r): share of a kernel's spectral energy more than r cycles/pixel from the nearer of its two peaks, "
+        f"L(r): share of a kernel's spectral energy more than r {inspection.unit} from the nearer of its two peaks, "
         f"averaged over the layer's kernels ({PAIRS} sampled at random in larger layers). Random: the same for random "
         "kernels of that size. Filter: the same for whole filters, with the energies of their channels summed; nearly "
-        "white in wide layers. The other columns are means over filters. Peak and bandwidth are in cycles/pixel; "
+        f"white in wide layers. The other columns are means over filters. Peak and bandwidth are in {inspection.unit}; "
         "flatness is 1 for a single tap; aliased is the share of white noise above the stride's Nyquist frequency; "
         "support is the radius in taps that holds 90 % of the energy."
     )
@@ -121,7 +127,7 @@ def _curves(both: Sequence[Inspection]) -> Section:
     noise = {size: layers[0].noise(first.leakage.grid) for size, layers in by_size(first.leakage.layers).items()}
     blocks: list[Any] = []
     if groups:
-        figure = plots.curves_by_size(groups, radii, noise)
+        figure = plots.curves_by_size(groups, radii, noise, unit=first.unit)
         caption = "Share of kernels' energy farther than r from their peaks, by kernel size. Below the dotted line of "
         caption += "its size, a layer leaks less than random kernels."
         blocks.append(Figure(plots.svg(figure), caption, "Leakage curves by kernel size"))
@@ -132,10 +138,10 @@ def _curves(both: Sequence[Inspection]) -> Section:
             for each in both
         }
         figure = plots.leakage_by_depth(
-            {name: held for name, held in values.items() if held}, at, network_colours(both)
+            {name: held for name, held in values.items() if held}, at, network_colours(both), first.unit
         )
         blocks.append(
-            Figure(plots.svg(figure), f"Leakage beyond {r} cycles/pixel against depth.", f"Leakage at {r} by depth")
+            Figure(plots.svg(figure), f"Leakage beyond {r} {first.unit} against depth.", f"Leakage at {r} by depth")
         )
     intro = "Less is not always better: a window widens the band around the peak and lowers leakage far from it."
     return Section("Leakage", blocks, intro)

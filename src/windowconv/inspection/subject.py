@@ -39,6 +39,7 @@ class Subject:
         trained: whether the weights are those of a trained network.
         data: the training data, as --images takes it; None if unknown.
         others: inputs that it takes after the images, each with the batch as its first axis.
+        rate: samples per second of its input; None if it is not sound, or unknown.
         facts: more about the network, by name, such as its test accuracy.
     """
 
@@ -52,6 +53,7 @@ class Subject:
     trained: bool = False
     data: str | None = None
     others: tuple[Tensor, ...] = ()
+    rate: float | None = None
     facts: dict[str, str] = field(default_factory=dict)
 
     def normalize(self, images: Tensor) -> Tensor:

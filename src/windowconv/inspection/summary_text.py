@@ -55,8 +55,8 @@ def _leakage(inspection: Inspection) -> str:
         mean = sum(held) / len(held)
         noise = layers[0].noise(inspection.leakage.grid)[QUARTER]
         random = "random kernels" if layers[0].window in (None, "boxcar") else "random kernels without a window"
-        means.append(f"{size} kernels {mean:.1%} ({random}: {noise:.1%})")
-    share = "Share of a kernel's spectral energy more than 1/4 cycles/pixel from its peaks, mean over layers"
+        means.append(f"{size}{'-tap' * size.isdigit()} kernels {mean:.1%} ({random}: {noise:.1%})")
+    share = f"Share of a kernel's spectral energy more than 1/4 {inspection.unit} from its peaks, mean over layers"
     return f"{share}: {'; '.join(means)}." if means else ""
 
 
@@ -83,7 +83,7 @@ def _window(inspection: Inspection) -> str:
         assert first.after is not None
         better = sum((effect.change or 0) <= -WORTH for effect in fits)
         parts.append(
-            "A Hamming window on the present kernels would lower leakage beyond 1/4 cycles/pixel by at least "
+            f"A Hamming window on the present kernels would lower leakage beyond 1/4 {inspection.unit} by at least "
             f"{100 * WORTH:.0f} points in {_count(better, 'layer')} of {len(fits)} large enough. "
             f"The largest change is in layer {first.layer}: from {first.now[1]:.1%} to {first.after[1]:.1%}. "
             f"Leakage beyond 1/8 would go from {first.now[0]:.1%} to {first.after[0]:.1%} there, since a window widens "

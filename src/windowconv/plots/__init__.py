@@ -16,7 +16,7 @@ from .attacks import (
 from .colours import arm_colours
 from .export import pdf, png, svg
 from .figure_files import FigureFormat, figure_files
-from .filters import kernels
+from .filters import kernel_responses, kernels
 from .frequencies import feature_spectra, new_energy, response_curves, selectivity_curves
 from .gallery import curves_by_size, kernel_gallery, leakage_by_depth, leakage_by_epoch
 from .maps import heat_map, heat_map_difference, receptive_field
@@ -40,6 +40,7 @@ __all__ = [
     "heat_map_difference",
     "kernel_gallery",
     "kernel_profiles",
+    "kernel_responses",
     "kernels",
     "leakage_by_depth",
     "leakage_by_epoch",

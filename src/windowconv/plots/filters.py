@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite
-from .style import panels, styled
+from .colours import PALETTE
+from .style import GREY, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +54,37 @@ def kernels(weight: Numbers, window: Numbers | None = None, count: int = 8, titl
     figure.colorbar(kernel_image, ax=grid[:half].ravel().tolist(), label="weight")
     figure.colorbar(response_image, ax=grid[half:].ravel().tolist(), label="dB of own peak")
     figure.suptitle(title or "")
+    return figure
+
+
+@styled()
+def kernel_responses(kernels: Numbers, labels: Sequence[str], rate: float | None = None) -> Figure:
+    """Kernels of one axis side by side: their taps, and |their Fourier transform| in dB of its peak.
+
+    `kernels` (n, k) are single kernels and `labels` (n,) what stands above each. Frequencies are in cycles/sample, or
+    in Hz with `rate`, in samples per second. An `InputError` names what is not finite or of another shape.
+    """
+    taps = finite(kernels, "kernels", len(labels), None)
+    scale, unit = (1.0, "cycles/sample") if rate is None else (float(rate), "Hz")
+    figure, grid = panels(max(1.7 * len(taps) + 0.8, 5), 3.4, 2, len(taps))
+    size = max(512, 4 * taps.shape[1])
+    for above, below, kernel, label in zip(grid[0], grid[1], taps, labels, strict=True):
+        above.plot(kernel, color=PALETTE[0], linewidth=1)
+        above.axhline(0, color=GREY, linewidth=0.6)
+        above.set_title(label)
+        above.set(xlabel="tap", yticks=[])
+        below.plot(
+            scale * np.fft.rfftfreq(size),
+            decibels(np.abs(np.fft.rfft(kernel, size)), FLOOR),
+            color=PALETTE[0],
+            linewidth=1,
+        )
+        below.set(xlim=(0, scale / 2), ylim=(FLOOR, 2), xlabel=unit)
+        below.locator_params(axis="x", nbins=3)
+        below.grid(axis="y")
+        below.tick_params(labelleft=below is grid[1, 0])
+    grid[0, 0].set_ylabel("weight")
+    grid[1, 0].set_ylabel("dB of own peak")
     return figure
 
 

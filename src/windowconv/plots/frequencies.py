@@ -59,11 +59,14 @@ def selectivity_curves(maps: Numbers, filters: Sequence[int] | None = None, coun
 
 
 @styled()
-def response_curves(maps: Numbers, filters: Sequence[int] | None = None, count: int = 6) -> Figure:
+def response_curves(
+    maps: Numbers, filters: Sequence[int] | None = None, count: int = 6, rate: float | None = None
+) -> Figure:
     """The responses to gratings of filters of one axis, against frequency.
 
     `maps` (filters, n) are amplitudes with zero frequency at n // 2, as `Selectivity.maps` gives them for 1-D layers; a
-    line for each of `filters`, or of the `count` of largest response.
+    line for each of `filters`, or of the `count` of largest response. With `rate`, in samples per second, frequencies
+    are in Hz.
     """
     lines = finite(maps, "maps", None, None)
     chosen = _chosen(lines, filters, count)
@@ -71,10 +74,11 @@ def response_curves(maps: Numbers, filters: Sequence[int] | None = None, count: 
     middle = lines.shape[1] // 2
     # of an even n, 1/2 is at -1/2
     half = np.concatenate([lines[:, middle:], lines[:, :1]], axis=1) if lines.shape[1] % 2 == 0 else lines[:, middle:]
-    frequencies = np.arange(half.shape[1]) / lines.shape[1]
+    scale, unit = (1.0, "cycles/sample") if rate is None else (float(rate), "Hz")
+    frequencies = scale * np.arange(half.shape[1]) / lines.shape[1]
     for f, colour in zip(chosen, cycle(PALETTE), strict=False):
         axes.plot(frequencies, half[f], color=colour, linewidth=1.4, label=f"filter {f}")
-    axes.set(xlabel="frequency (cycles/sample)", ylabel="response", xlim=(0, 0.5))
+    axes.set(xlabel=f"frequency ({unit})", ylabel="response", xlim=(0, scale / 2))
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
     legend_above(figure, axes, "")

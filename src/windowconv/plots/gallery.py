@@ -53,11 +53,14 @@ def kernel_gallery(kernels: Numbers, leakage: Numbers, columns: int = 8, title: 
 
 @styled()
 def leakage_by_depth(
-    networks: Mapping[str, Numbers], r: float = 0.25, colours: Mapping[str, str] | None = None
+    networks: Mapping[str, Numbers],
+    r: float = 0.25,
+    colours: Mapping[str, str] | None = None,
+    unit: str = "cycles/pixel",
 ) -> Figure:
     """Leakage of each layer against its relative depth, for networks of any number of layers.
 
-    `networks` holds, for each name, the share of energy farther than `r` cycles/pixel (layers,) within [0, 1], in
+    `networks` holds, for each name, the share of energy farther than `r`, in `unit`, (layers,) within [0, 1], in
     the networks' order; the first layer is at depth 0, the last at 1, and a single one at 0.
     """
     palette = arm_colours(nonempty(networks, "networks")) | dict(colours or {})
@@ -71,7 +74,7 @@ def leakage_by_depth(
         axes.plot(depth, values, marker=marker, markersize=4, color=palette[name], label=label)
     axes.set(xlabel="relative depth (0: first layer, 1: last)", xlim=(-0.03, 1.03))
     axes.set_ylim(0, 1.06 * axes.dataLim.y1)
-    axes.set_ylabel(f"share of energy farther than r\n(r = {r:g} cycles/pixel)")
+    axes.set_ylabel(f"share of energy farther than r\n(r = {r:g} {unit})")
     axes.grid(axis="y")
     legend_above(figure, axes, "")
     return figure
@@ -109,10 +112,11 @@ def curves_by_size(
     radii: Numbers,
     noise: Mapping[str, Numbers] | None = None,
     colours: Mapping[str, str] | None = None,
+    unit: str = "cycles/pixel",
 ) -> Figure:
     """The leakage curve of each group of layers (by kernel size, say), thin lines for layers, thick for their mean.
 
-    `curves` holds, for each label, shares (layers, R) or (R,) within [0, 1] at `radii` (R,) in cycles/pixel;
+    `curves` holds, for each label, shares (layers, R) or (R,) within [0, 1] at `radii` (R,) in `unit`;
     `noise`, for some of the labels, the curve (R,) of kernels of random numbers of that size, drawn dotted: what
     lies below it, training or a window has achieved.
     """
@@ -129,7 +133,7 @@ def curves_by_size(
         axes.plot(r, layers.mean(0), color=colour, linewidth=2.2, label=f"{label} ({len(layers)})")
         if noise is not None and label in noise:
             axes.plot(r, shares(noise[label], f"noise[{label!r}]", len(r))[0], color=colour, linestyle=":")
-    axes.set(xlabel="r (cycles/pixel)", ylabel="share of energy farther than r", ylim=(0, 1.02))
+    axes.set(xlabel=f"r ({unit})", ylabel="share of energy farther than r", ylim=(0, 1.02))
     axes.margins(x=0.01)
     axes.grid(axis="y")
     for at in (1 / 8, 1 / 4):

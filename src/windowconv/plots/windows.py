@@ -52,11 +52,14 @@ def window_figure(values: Numbers, name: str) -> Figure:
 
 
 @styled()
-def windows_figure(windows: Mapping[str, Numbers], title: str | None = None) -> Figure:
+def windows_figure(
+    windows: Mapping[str, Numbers], title: str | None = None, unit: str = "cycles/pixel", scale: float = 1.0
+) -> Figure:
     """Several windows of one size: the taps of each, and its spectrum with main lobe and highest side lobe marked.
 
     `windows` holds, for each label, the taps (N,), the same N for all, since lobes are only comparable within
-    one size. Spectra are in dB of their own peaks against cycles/pixel, over that of the rectangular window.
+    one size. Spectra are in dB of their own peaks against frequency, which is in cycles per
+    sample times `scale`, as `unit` says, over that of the rectangular window.
     The main lobe's width is marked at half amplitude (-6 dB). An `InputError` names taps that are not a row of
     finite numbers, of another length, or whose sum is 0.
     """
@@ -76,12 +79,12 @@ def windows_figure(windows: Mapping[str, Numbers], title: str | None = None) -> 
         left.set_ylim(min(0.0, taps.min() * 1.08), highest * 1.08)
         left.set_ylabel(label)
         right.set_ylabel("dB of peak")
-        _show_lobes(right, taps, figures)
+        _show_lobes(right, taps, figures, scale)
     for row in grid[:-1]:
         for axes in row:
             axes.tick_params(labelbottom=False)
     grid[-1, 0].set_xlabel(f"tap of {size}" + (" (dead taps hollow)" if any(map(_has_dead, rows.values())) else ""))
-    grid[-1, 1].set_xlabel("frequency (cycles/pixel)")
+    grid[-1, 1].set_xlabel(f"frequency ({unit})")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4, title=title)
     return figure
 
@@ -102,24 +105,29 @@ def _show_taps(axes: Axes, taps: Array) -> None:
     axes.locator_params(axis="x", integer=True)
 
 
-def _show_lobes(axes: Axes, taps: Array, figures: WindowFigures) -> None:
+def _show_lobes(axes: Axes, taps: Array, figures: WindowFigures, scale: float) -> None:
     """The spectrum on both sides of frequency 0, the main lobe's width as an arrow, the side lobe as a line."""
     size = 2 * len(taps) * -(-2048 // len(taps))  # a multiple of the taps, so that nulls are among the frequencies
-    frequency = np.fft.fftshift(np.fft.fftfreq(size))
+    frequency = scale * np.fft.fftshift(np.fft.fftfreq(size))
     for values, label, line in (
         (np.ones(len(taps)), "rectangular window", {"color": GREY, "linestyle": "--", "linewidth": 0.8}),
         (taps, "this window", {"color": PALETTE[0], "linewidth": 1.6}),
     ):
         level = decibels(np.fft.fftshift(np.abs(np.fft.fft(values, size))), WINDOW_FLOOR)
         axes.plot(frequency, level, label=label, **line)
-    half = None if figures.width_6db is None else figures.width_6db / 2 / len(taps)
+    half = None if figures.width_6db is None else scale * figures.width_6db / 2 / len(taps)
     ends = [] if half is None else [-half, half]  # empty lines are in the legend too, which is that of one window
     axes.plot(ends, [-6.02] * len(ends), "|-", color=LOBE, label="main lobe's width", linewidth=1.6, markersize=7)
-    words = ["never falls to half its peak" if half is None else f"main lobe {2 * half:.2f} wide"]
+    words = ["never falls to half its peak" if half is None else f"main lobe {_rounded(2 * half)} wide"]
     side = figures.sidelobe_db
     level = 10.0 if side is None else side  # above the panel
     axes.axhline(level, color=SIDE, label="highest side lobe", linestyle=":", linewidth=1.6)
     words.append("no side lobe" if side is None else f"side lobe {side:.1f} dB".replace("-", "−"))
     axes.set_title(", ".join(words), loc="right", pad=3)
-    axes.set(xlim=(-0.5, 0.5), ylim=(WINDOW_FLOOR, 3), yticks=[0, -20, -40, -60, -80])
+    axes.set(xlim=(-scale / 2, scale / 2), ylim=(WINDOW_FLOOR, 3), yticks=[0, -20, -40, -60, -80])
     axes.grid()
+
+
+def _rounded(width: float) -> str:
+    """Two decimals, or three digits where they show too little or too much."""
+    return f"{width:.2f}" if 0.1 <= width < 10 else f"{width:,.3g}"
