@@ -95,7 +95,8 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
     for each in both:
         if each.gratings is not None:
             name, found = each.gratings
-            caption = f"Layer {name} of {each.subject.name}: responses of the strongest filters to gratings of every frequency "
+            caption = f"Layer {name} of {each.subject.name}: responses of the strongest filters to gratings of every "
+            caption += "frequency "
             if found.frequencies.shape[1] == 1:
                 figure = plots.response_curves(found.maps(), rate=each.rate_of(name))
                 caption += "(channels driven one at a time)."

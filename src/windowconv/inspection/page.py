@@ -10,30 +10,25 @@ import torch
 
 import windowconv
 from windowconv import plots
-from windowconv.convolving import convolving_layers
 from windowconv.inspection.comparison import comparison
+from windowconv.inspection.galleries import galleries
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import Inspection
 from windowconv.inspection.network_colours import network_colours
 from windowconv.inspection.summary_text import by_size, pair_curves, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
-from windowconv.spectra.curve import leakage_curve
-from windowconv.spectra.filters import filters_of, sampled
-from windowconv.spectra.network import PAIRS, common_grid
+from windowconv.spectra.network import PAIRS
 from windowconv.tables import by_sign
-from windowconv.windowed import WindowedMixin
 
-GALLERIES = 3  # layers whose kernels are shown: the first, and those that leak most and least
 EXPLORER = "What a window does to a kernel of any size, computed in this page from formulas, not from this network."
-GALLERY = 16  # kernels of each
 
 
 def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
     """The report on a network; `other` is the network to compare it with."""
     subject = inspection.subject
     both = [inspection] if other is None else [inspection, other]
-    galleries = [figure for each in both for figure in _galleries(each)]
+    drawn = [block for each in both for block in galleries(each)]
     sections = [
         *(_summary(each, other is not None) for each in both),
         *([comparison(inspection, other)] if other is not None else []),
@@ -41,7 +36,7 @@ def make_page(inspection: Inspection, other: Inspection | None = None) -> Page:
         _curves(both),
         inside_the_kernels(both),
         Section("What a window would change", [_window_effects(each) for each in both]),
-        *([Section("Kernels", galleries)] if galleries else []),
+        *([Section("Kernels", drawn)] if drawn else []),
         *on_gratings(both),
         *on_images(both),
         *receptive_fields(both),
@@ -78,6 +73,8 @@ def _facts(both: Sequence[Inspection]) -> dict[str, str]:
     facts["frequency grid"] = f"{both[0].leakage.grid} frequencies per axis"
     facts["versions"] = f"windowconv {windowconv.__version__}, torch {torch.__version__}, Python "
     facts["versions"] += platform.python_version()
+    if both[0].subject.rate is not None:
+        facts["sampling rate"] = f"{both[0].subject.rate:,.6g} Hz: frequencies of the first layer are in Hz"
     if both[0].images:
         facts["images"] = str(both[0].images)
     facts["time"] = ", ".join(f"{sum(each.seconds.values()):.1f} s" for each in both)
@@ -168,31 +165,3 @@ def _window_effects(inspection: Inspection) -> Table | Text:
     if not rows:
         return Text(f"{name}: every layer with a kernel of more than one tap is windowed already.")
     return table
-
-
-def _galleries(inspection: Inspection) -> list[Figure]:
-    """Kernels of the first layer, and of those that leak most and least."""
-    held = {la.name: la for la in inspection.leakage.layers if la.pair_curve is not None and len(la.kernel) == 2}
-    if not held:
-        return []
-    at = inspection.leakage.radii.index(1 / 4)
-    ordered = sorted(held.values(), key=lambda la: la.pair_curve[at] if la.pair_curve else 0.0)
-    wanted = {next(iter(held)): "first", ordered[-1].name: "highest leakage", ordered[0].name: "lowest leakage"}
-    layers = convolving_layers(inspection.subject.model)[0]
-    blocks = []
-    for name, why in list(wanted.items())[:GALLERIES]:
-        kernels = sampled(filters_of(name, layers[name]), PAIRS)[:, 0]
-        leaks = leakage_curve(kernels[:, None], [1 / 4], common_grid([kernels[:, None]])).leakage[:, 0]
-        alive = leaks.isfinite()
-        kernels, leaks = kernels[alive], leaks[alive]
-        order = leaks.argsort()
-        shown = order[torch.linspace(0, len(order) - 1, min(GALLERY, len(order))).round().long()]
-        figure = plots.kernel_gallery(kernels[shown], leaks[shown])
-        window = layers[name].window if isinstance(layers[name], WindowedMixin) else "no window"
-        caption = (
-            f"{inspection.subject.name}, {name or 'the model'} ({why}; {window}): {len(shown)} of {len(order):,} "
-            "kernels, spaced evenly from lowest to highest leakage beyond 1/4 cycles/pixel. Below each: its response, "
-            "with zero frequency in the middle."
-        )
-        blocks.append(Figure(plots.svg(figure), caption, f"Kernels of {name} sorted by leakage"))
-    return blocks
