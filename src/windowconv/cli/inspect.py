@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from windowconv.convolving import convolving_layers
 from windowconv.devices import find_device
 from windowconv.errors import InputError
 from windowconv.files import replace_file
@@ -23,6 +24,7 @@ from windowconv.inspection.subject import Subject, open_subject
 from windowconv.inspection.summary_text import summary
 from windowconv.phases import phase, tell
 from windowconv.report import write
+from windowconv.spectra.frequency_axis import FrequencyAxis
 from windowconv.tables import by_sign
 
 IMAGES = "windowconv.images"  # entry points: functions (text, channels, size, count) -> images in [0, 1], or None
@@ -60,6 +62,7 @@ def inspect(
     inputs: Path | None = None,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
+    rate: float | None = None,
     heat_map: bool = False,
     receptive_field: bool = False,
     device: str = "cpu",
@@ -89,6 +92,10 @@ def inspect(
         subjects.append(_open(against, against_weights, against_args))
     given = InputOptions(input_shape, inputs).tensors(1) if input_shape or inputs else ()
     subjects = [_prepared(_taking(subject, given), device, mean, std) for subject in subjects]
+    subjects = [_with_rate(subject, rate) for subject in subjects]
+    for option, asked in (("images", images), ("receptive-field", receptive_field)):
+        if asked:
+            _check_two_axes(subjects, f"{option}={asked}")
     inspections = [_measure(subject, source, heat_map, receptive_field) for subject in subjects]
     out = out or Path("inspect") / re.sub(r"[^\w.-]+", "-", subjects[0].name)
     with phase("drawing the report"):
@@ -135,6 +142,28 @@ def _prepared(subject: Subject, device: str, mean: tuple[float, ...], std: tuple
     if len(mean) not in (1, subject.channels) or min(std) <= 0:
         raise InputError(f"mean={mean}, std={std}; allowed: 1 or {subject.channels} numbers, std above 0")
     return replace(subject, mean=mean, std=std)
+
+
+def _with_rate(subject: Subject, rate: float | None) -> Subject:
+    """The subject with the sampling rate of its input; an `InputError` if its first layer does not take sound."""
+    if rate is None:
+        return subject
+    FrequencyAxis(_axes(subject)[0], rate)
+    return replace(subject, rate=rate)
+
+
+def _check_two_axes(subjects: list[Subject], option: str) -> None:
+    """An `InputError` if a network has no convolutions over images, for which the option is."""
+    for subject in subjects:
+        if 2 not in (axes := _axes(subject)):
+            has = f"{subject.name} has those of {' and '.join(map(str, sorted(set(axes))))}"
+            raise InputError(f"{option}; allowed: only for networks with convolutions of 2 axes; {has}")
+
+
+def _axes(subject: Subject) -> list[int]:
+    """The number of axes of each layer that convolves, where it is known; as of images where none is."""
+    sizes = (getattr(layer, "kernel_size", None) for layer in convolving_layers(subject.model)[0].values())
+    return [len(size) for size in sizes if isinstance(size, tuple)] or [2]
 
 
 def _measure(subject: Subject, source: ImageSource | None, heat_map: bool, receptive_field: bool) -> Inspection:

@@ -50,6 +50,8 @@ class Inspect:
     none for package.module:function."""
     std: tuple[float, ...] = ()
     """Per-channel standard deviation, like the mean."""
+    rate: float | None = None
+    """Samples per second of a network that takes sound: its first layer's frequencies are then in Hz."""
     heat_map: bool = False
     """Also compute the Fourier heat map; needs images, and takes minutes for large networks."""
     receptive_field: bool = False

@@ -73,12 +73,8 @@ def kernel_responses(kernels: Numbers, labels: Sequence[str], rate: float | None
         above.axhline(0, color=GREY, linewidth=0.6)
         above.set_title(label)
         above.set(xlabel="tap", yticks=[])
-        below.plot(
-            scale * np.fft.rfftfreq(size),
-            decibels(np.abs(np.fft.rfft(kernel, size)), FLOOR),
-            color=PALETTE[0],
-            linewidth=1,
-        )
+        response = decibels(np.abs(np.fft.rfft(kernel, size)), FLOOR)
+        below.plot(scale * np.fft.rfftfreq(size), response, color=PALETTE[0], linewidth=1)
         below.set(xlim=(0, scale / 2), ylim=(FLOOR, 2), xlabel=unit)
         below.locator_params(axis="x", nbins=3)
         below.grid(axis="y")
