@@ -166,6 +166,9 @@ def test_arms_have_one_colour_whatever_the_order_and_can_be_overruled():
     colours = plots.arm_colours(["x", "7x7", "a"])
     assert colours == plots.arm_colours(["a", "x", "7x7"])
     assert colours["7x7"] == plots.arm_colours(["7x7"])["7x7"]
+    assert plots.arm_colours(["7x7 hamming"]).popitem()[1] == plots.arm_colours(["3x3", "7x7-hamming"])["7x7-hamming"]
+    alone = plots.arm_colours(["9x9-cosine"])["9x9-cosine"]  # what else is drawn changes nothing, if it can be helped
+    assert plots.arm_colours(["3x3", "7x7", "9x9-cosine", "aaa"])["9x9-cosine"] == alone
     assert len(set(plots.arm_colours(map(str, range(13))).values())) == 13
     axes = plots.learning_curves({"x": CURVES["3x3"]}, colours={"x": "#123456"}).axes[0]
     assert line(axes, "x").get_color() == "#123456"

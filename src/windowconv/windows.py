@@ -100,7 +100,7 @@ def advice(window: Window, size: tuple[int, ...]) -> str | None:
     """What is wrong with this window at this size, and what to use instead; None if nothing is.
 
     A tap is dead below 1e-6 of the peak. A window closes the kernel when an axis keeps fewer than 1.5
-    effective taps, (sum w)^2 / sum w^2, or when its peak is below one half.
+    effective taps, (sum w)^2 / sum w^2, or when its peak is below one half. Up to 1 % of dead taps are no loss.
     """
     values = np.abs(window_values(window, size))
     axes = sum(n > 1 for n in size)
@@ -114,7 +114,7 @@ def advice(window: Window, size: tuple[int, ...]) -> str | None:
             f"window {window} nearly closes a {kernel} kernel ({effective:.1f} effective taps per axis, peak "
             f"{values.max():.2g}): use a larger kernel, such as 7, or a wider window, such as ('general_hamming', 0.75)"
         )
-    if dead:
+    if dead > values.size / 100:
         return (
             f"window {window} is zero at {dead} of {values.size} taps of a {kernel} kernel: use 'hamming', or the "
             "window two taps longer without its end taps: "

@@ -29,6 +29,7 @@ def here(tmp_path, monkeypatch):
         "class Picky(Two):\n"
         "    def forward(self, x): return self.conv({}[x.ndim])\n"
         "def none(): return nn.Linear(2, 2)\n"
+        "def sound(): return nn.Sequential(nn.Conv1d(1, 4, 41, stride=4), nn.ReLU(), nn.Conv1d(4, 4, 9))\n"
         "def ill():\n"
         "    made = net()\n"
         "    made[2].weight.data.fill_(float('nan'))\n"
@@ -71,6 +72,17 @@ def test_against_with_images(here, capsys):
     assert str(here) not in page + (here / "found" / "inspection.json").read_text()
 
 
+def test_a_network_of_sound_is_shown_in_hz(here, capsys):
+    assert main(["inspect", "cli_networks:sound", "--rate", "16000", "--out", "found"]) == 0
+    assert "more than 1/4 cycles/sample from its peaks" in capsys.readouterr().out
+    page = (here / "found" / "report.html").read_text()
+    assert "16,000 Hz: frequencies of the first layer are in Hz" in page
+    assert "its frequency response" in page
+    assert 'class="explorer"' not in page
+    assert "cycles/pixel" not in page
+    assert json.loads((here / "found" / "inspection.json").read_text())["rate"] == 16_000
+
+
 def test_arguments_of_both_networks(here):
     arguments = ["cli_networks:net", "--model-args", "k=9", "--against", "cli_networks:net", "--against-args", "k=3"]
     assert main(["inspect", *arguments, "--out", "found"]) == 0
@@ -93,6 +105,9 @@ def test_arguments_of_both_networks(here):
         (["cli_networks:net", "--model-args", "k"], "model-args='k'; allowed: NAME=VALUE"),
         (["cli_networks:net", "--against-args", "k=5"], "against-args='k=5'; allowed: only together with --against"),
         (["cli_networks:net", "--heat-map"], "--images"),
+        (["cli_networks:sound", "--images", "pictures"], "images=pictures; allowed: .* 2 axes; .* has those of 1"),
+        (["cli_networks:sound", "--receptive-field"], "receptive-field=True; allowed: .* 2 axes"),
+        (["cli_networks:net", "--rate", "8000"], "rate=8000; allowed: only for kernels of one axis"),
         (["cli_networks:net", "--count", "0"], "count=0"),
         (["cli_networks:net", "--size", "0"], "size=0"),
         (["cli_networks:net", "--mean", "0.5"], "mean"),

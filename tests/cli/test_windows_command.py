@@ -79,6 +79,26 @@ def test_the_page_holds_tables_advice_figure_and_explorer(capsys, tmp_path):
     assert 'class="explorer"' not in (tmp_path / "even.html").read_text(encoding="utf-8")
 
 
+def test_one_axis_and_three(capsys, tmp_path):
+    found = json.loads(words(capsys, size=401, dims=1, rate=16_000.0, names=("hann", "boxcar"), json=True))
+    assert (found["dims"], found["rate"]) == (1, 16_000)
+    taps = get_window("hann", 401, dtype=torch.float64)
+    curve = leakage_curve(taps[None, None])
+    assert found["windows"][0]["leakage"]["1/8"] == pytest.approx(curve.at(1 / 8).item(), rel=1e-9)
+    assert found["windows"][0]["dead_taps"] == 2
+    assert found["windows"][0]["problem"] is None  # two dead taps of 401 are no loss
+    out = words(capsys, size=401, dims=1, rate=16_000.0, names=("hann",), out=tmp_path / "w.html")
+    assert "L(2,000 Hz)" in out
+    assert "0.0000" not in out
+    assert "cycles/pixel" not in out
+    page = (tmp_path / "w.html").read_text(encoding="utf-8")
+    assert "L(2,000 Hz)" in page
+    assert "cycles/pixel" not in page
+    assert 'class="explorer"' not in page  # which shows kernels of two axes
+    flat = json.loads(words(capsys, size=5, dims=3, names=("boxcar",), json=True))["windows"][0]
+    assert flat["leakage"]["1/4"] == pytest.approx(leakage_curve(torch.ones(1, 1, 5, 5, 5)).at(1 / 4).item())
+
+
 def test_harris_table(capsys):
     out = words(capsys, harris=True)
     assert len([line for line in out.splitlines() if line[:1].isalnum()]) == 1 + 1 + 44 + 1
@@ -95,6 +115,10 @@ def test_words_for_windows():
     [
         ({"size": 0}, "size=0; allowed"),
         ({"size": 1000}, "size=1000; allowed"),
+        ({"size": 33, "dims": 3}, "size=33; allowed: 1 to 31 taps with --dims 3"),
+        ({"dims": 4}, "dims=4; allowed: 1, 2, 3"),
+        ({"rate": 8000.0}, "rate=8000; allowed: only for kernels of one axis"),
+        ({"rate": 0.0, "dims": 1}, "rate=0; allowed: a positive number"),
         ({"names": ("haming",)}, "did you mean 'hamming'"),
         ({"names": ("Kaiser 8",)}, "names='Kaiser 8'; allowed"),
         ({"names": ("kaiser:1-2",)}, "names='kaiser:1-2'; allowed"),

@@ -12,6 +12,7 @@ from windowconv.spectra.frequency_axis import FrequencyAxis
 from windowconv.windows import Window, advice, window_values
 
 RADII = {"1/8": 1 / 8, "1/4": 1 / 4}  # cycles per sample
+SQUARE = FrequencyAxis(2)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def at_size(window: Window, label: str, size: int, dims: int = 2) -> AtSize:
     )
 
 
-def recommendations(windows: list[AtSize], size: int, axis: FrequencyAxis) -> list[str]:
+def recommendations(windows: list[AtSize], size: int, axis: FrequencyAxis = SQUARE) -> list[str]:
     """Which windows to use at this size and which to avoid, each with its numbers."""
     lines = [_avoid(window, size, axis.dims) for window in windows if window.problem is not None]
     sound = [window for window in windows if window.problem is None]
@@ -64,10 +65,11 @@ def recommendations(windows: list[AtSize], size: int, axis: FrequencyAxis) -> li
                 f"for {flat.label} and at least {best.leakage[index]:.3f} ({best.label}) for the others."
             )
         else:
-            against = "" if flat is None else f" ({flat.label}: {flat.leakage[index]:.4f})"
+            against = "" if flat is None else f" ({flat.label}: {_share(flat.leakage[index])})"
             lines.append(
                 f"Beyond r = {axis.text(r)}, {best.label} leaks least of the remaining windows: L = "
-                f"{best.leakage[index]:.4f}{against}, with {best.effective:.1f} of {size} effective {taps(axis.dims)}."
+                f"{_share(best.leakage[index])}{against}, with {best.effective:.1f} of {size} effective "
+                f"{taps(axis.dims)}."
             )
     return lines
 
@@ -87,3 +89,12 @@ def _avoid(window: AtSize, size: int, dims: int) -> str:
 def taps(dims: int) -> str:
     """How effective taps are counted."""
     return "taps" if dims == 1 else "taps per axis"
+
+
+def share_format(value: float) -> str:
+    """How a share of energy is written: four decimals, or the power of ten of what they do not show."""
+    return ".4f" if value == 0 or value >= 5e-4 else ".1e"
+
+
+def _share(value: float) -> str:
+    return format(value, share_format(value))

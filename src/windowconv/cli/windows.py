@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-from windowconv.cli.at_size import RADII, AtSize, at_size, recommendations
+from windowconv.cli.at_size import RADII, SQUARE, AtSize, at_size, recommendations, share_format
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.spectra.frequency_axis import FrequencyAxis
@@ -20,7 +20,6 @@ from windowconv.windows import Window, window_values
 FORM = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(:(?P<params>[-+\d.,e]+))?")
 LARGEST = {1: 65_535, 2: 255, 3: 31}
 """Taps on a side, by axes: spectra of so many axes are computed."""
-SQUARE = FrequencyAxis(2)
 
 
 def parse_window(text: str) -> Window:
@@ -79,7 +78,10 @@ def report(size: int, names: Sequence[str], out: Path | None, as_json: bool, axi
 def kernel_table(rows: Sequence[AtSize], size: int, axis: FrequencyAxis = SQUARE) -> str:
     """What windows do to a flat kernel of `size` taps on each axis, as columns of text."""
     header = ["window", "effective taps", f"dead of {size**axis.dims:,}", *(f"L({axis.short(r)})" for r in RADII)]
-    cells = [[w.label, f"{w.effective:.2f}", str(w.dead), *(f"{v:.4f}" for v in w.leakage)] for w in rows]
+    cells = [
+        [each.label, f"{each.effective:.2f}", str(each.dead), *(f"{share:{share_format(share)}}" for share in each.leakage)]
+        for each in rows
+    ]
     kernel = f"flat {by_sign((size,) * axis.dims)} kernel" if axis.dims > 1 else f"flat kernel of {size} taps"
     note = f"dead taps and leakage are of a {kernel} under the window."
     note = f"Effective taps are per axis; {note}" if axis.dims > 1 else note.capitalize()
