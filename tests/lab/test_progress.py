@@ -156,6 +156,9 @@ def test_without_rich_there_are_lines(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_notebook_gets_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert progress._new_display() is None
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)
+    assert progress._new_display() is None  # in which rich would show nothing
+    monkeypatch.setattr(progress, "find_spec", lambda name: name)
     assert progress._new_display().console.stderr
 
 

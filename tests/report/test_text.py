@@ -28,6 +28,10 @@ def test_markdown() -> None:
     ]
 
 
+def test_markdown_holds_no_markup_of_names() -> None:
+    assert "<" not in as_markdown(Table("<script>", ["<b>"], [["<img src=x onerror=alert(1)>"]], "<i>"))
+
+
 def test_json_has_the_numbers_themselves() -> None:
     found = json.loads(json.dumps(as_json(TABLE)))
     assert found["rows"][0] == ["3x3", 93.214, None, "3x3-seed0"]

@@ -19,7 +19,6 @@ from windowconv.phases import phase
 from windowconv.spectra.features import FeatureSpectra, feature_spectra
 from windowconv.spectra.filters import convolutions, layer_filters
 from windowconv.spectra.forward import logits
-from windowconv.spectra.frequency_axis import shared_unit
 from windowconv.spectra.heat_map import FourierHeatMap, fourier_heat_map
 from windowconv.spectra.layer_shape import KernelShape
 from windowconv.spectra.network import NetworkLeakage, leakage
@@ -69,7 +68,7 @@ class Inspection:
     @property
     def unit(self) -> str:
         """What the frequencies of its kernels are counted in."""
-        return shared_unit(len(layer.kernel) for layer in self.leakage.layers)
+        return self.leakage.unit
 
     def rate_of(self, layer: str) -> float | None:
         """The sampling rate of a layer's input, if known: that of the first layer."""

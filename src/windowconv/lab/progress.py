@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, TextIO
 
 from windowconv.phases import phase
@@ -251,9 +252,10 @@ _displays: list[Any] = []  # that are drawn now: a progress within another draws
 def show_progress(
     costs: Sequence[float] = (1.0,), totals: Sequence[int] | None = None, proportional: bool = False
 ) -> Iterator[Progress]:
-    """Show progress on standard error: a bar on a terminal or in a notebook (where rich is installed), lines elsewhere.
+    """Show progress on standard error: a bar on a terminal or in a notebook, lines elsewhere.
 
-    Of torchrun's processes only the first shows it. Within another `show_progress` it is a second bar.
+    A bar needs rich, in a notebook ipywidgets too; without them there are lines. Of torchrun's processes only the first
+    shows it. Within another `show_progress` it is a second bar.
 
     Args:
         costs, totals, proportional: see `Progress`.
@@ -292,7 +294,8 @@ def _new_display() -> Any:
     except ModuleNotFoundError:
         return None
     console = Console(stderr=True)
-    if not (sys.stderr.isatty() or console.is_jupyter):
+    drawn = find_spec("ipywidgets") is not None if console.is_jupyter else sys.stderr.isatty()
+    if not drawn:  # rich shows nothing in a notebook without ipywidgets
         return None
     columns = [
         rich_progress.TextColumn("{task.description}", markup=False),

@@ -20,9 +20,9 @@ def as_markdown(table: Table) -> str:
     """
     columns = table.headings()
     rule = ["---:" if column.numeric else ":---" for column in columns]
-    lines = [f"**{table.caption}**", "", _row([_plain(column.title) for column in columns]), _row(rule)]
+    lines = [f"**{_plain(table.caption)}**", "", _row([_plain(column.title) for column in columns]), _row(rule)]
     lines += [_row([_plain(text) for text in row]) for row in cell_texts(table)]
-    return "\n".join([*lines, *(["", table.note] if table.note else [])])
+    return "\n".join([*lines, *(["", _plain(table.note)] if table.note else [])])
 
 
 def as_json(table: Table) -> dict[str, Any]:
@@ -43,4 +43,4 @@ def _row(cells: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -14,6 +14,7 @@ from windowconv.errors import InputError
 from windowconv.hooks import evaluating
 from windowconv.spectra.batches import BATCH, Images, image_batches
 from windowconv.spectra.forward import device_and_dtype, modules_named, output_hooks, run
+from windowconv.spectra.frequency_axis import shared_unit
 from windowconv.tables import Shown, TextTable, by_sign
 
 FLOOR = 1e-6  # of a map's largest amplitude: what a constant map has beside its mean is rounding
@@ -60,8 +61,9 @@ class FeatureSpectra(Shown):
             rows.append([layer.name or "(the model)", by_sign(layer.size), layer.images, *(f"{v:.2f}" for v in at)])
         numeric = [False, False, True, True, True]
         table = TextTable(header, rows, numeric)
+        unit = shared_unit(len(layer.size) for layer in self.layers)
         skipped = [f"Skipped {name or '(the model)'}: {why}." for name, why in self.skipped.items()]
-        return [table, "Log amplitude relative to zero frequency, at cycles/pixel.", *skipped]
+        return [table, f"Log amplitude relative to zero frequency, at {unit}.", *skipped]
 
 
 def feature_spectra(

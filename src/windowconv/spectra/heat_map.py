@@ -65,7 +65,7 @@ def fourier_heat_map(
     could hold, and report it.
 
     A perturbation of norm 4 is 0.07 per pixel at 32 x 32, and hardly visible at 224 x 224, where the paper uses 15.7.
-    Not for comparing maps of different norms, sizes or images.
+    For pictures only: sound and volumes are refused. Not for comparing maps of different norms, sizes or images.
 
     Args:
         model: with one score per class as output; run in evaluation mode on its device.

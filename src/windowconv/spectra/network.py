@@ -14,6 +14,7 @@ from windowconv.effective import CONVOLUTIONS, UnknownWeightError
 from windowconv.errors import InputError, unknown
 from windowconv.spectra.curve import GRID, RADII, curve_of, fitting_grid, power_spectrum
 from windowconv.spectra.filters import Filters, layer_filters, sampled, select_layers
+from windowconv.spectra.frequency_axis import shared_unit
 from windowconv.spectra.kernels import KernelFigures, figures_of
 from windowconv.spectra.layer_shape import KERNELS, KernelShape, kernel_shape
 from windowconv.spectra.noise import noise_curve
@@ -101,6 +102,11 @@ class NetworkLeakage(Shown):
     grid: int
     radii: tuple[float, ...] = RADII
 
+    @property
+    def unit(self) -> str:
+        """What the frequencies of the kernels are counted in: cycles per sample, pixel or voxel."""
+        return shared_unit(len(layer.kernel) for layer in self.layers)
+
     def __getitem__(self, name: str) -> LayerLeakage:
         """The layer with this name; an `InputError` suggests the nearest if there is none."""
         for layer in self.layers:
@@ -145,9 +151,9 @@ class NetworkLeakage(Shown):
     def legend(self) -> str:
         """An explanation of the columns of the first table."""
         return (
-            "L(r): share of a kernel's spectral energy more than r cycles/pixel from its peaks, mean over kernels. "
+            f"L(r): share of a kernel's spectral energy more than r {self.unit} from its peaks, mean over kernels. "
             "Filter: the same for whole filters, the energies of their channels summed. The other columns are means "
-            "over filters: peak and bandwidth in cycles/pixel; aliased, the share above the stride's Nyquist "
+            f"over filters: peak and bandwidth in {self.unit}; aliased, the share above the stride's Nyquist "
             "frequency; support, the radius in taps."
         )
 
