@@ -13,6 +13,8 @@ from windowconv.errors import InputError
 from .explorer import Explorer
 
 MISSING = "–"
+LONG = 30
+"""Characters of a row's heading from which it may be broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Column:
 
     `format` is a format specification for the numbers in it (".2f", ".1%", "+.2f"); without one, whole
     numbers are grouped in thousands and others have four digits. `numeric` is whether cells are aligned at
-    the right and sorted by value; by default, where at least one cell is a number and none a string. A column of
+    the right and sorted by value; by default, where at least one cell is a number and none a string, or where all are
+    missing and there is a `format`. A column of
     `detail` is hidden on a page until the reader asks for all.
     """
 
@@ -88,9 +91,16 @@ class Table:
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         cells = [[row[i] for row in self.rows if row[i] is not None] for i in range(len(columns))]
         return [
-            column if column.numeric is not None else replace(column, numeric=bool(held) and all(map(_is_number, held)))
+            column
+            if column.numeric is not None
+            else replace(column, numeric=all(map(_is_number, held)) if held else bool(column.format))
             for column, held in zip(columns, cells, strict=True)
         ]
+
+
+def is_long(cell: Cell) -> bool:
+    """Whether a row's heading is so long that it may be broken into lines."""
+    return len(str(cell)) > LONG
 
 
 def _is_number(cell: Cell) -> bool:

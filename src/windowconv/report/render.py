@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from windowconv.errors import require
 from windowconv.files import replace_file
 
-from .blocks import Page
+from .blocks import Page, is_long
 from .explorer import Explorer
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ def section_anchors(page: Page) -> list[str]:
 @cache
 def _environment() -> Environment:
     jinja2 = require("jinja2", "report")
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["long"] = is_long
+    return environment

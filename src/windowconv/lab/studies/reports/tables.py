@@ -239,7 +239,7 @@ def runs_table(study: StudyFolder) -> Table:
         Column("test accuracy (%)", ".2f"),
         Column("seconds", ".0f"),
     ]
-    columns += ["torch", "algorithms", "settings"]
+    columns += [Column("torch", detail=True), Column("algorithms", detail=True), "settings"]
     note = "A run's name links to its curves below, the hash of its settings to its run.json."
     return Table("Runs", columns, rows, note, sortable=True)
 
