@@ -90,12 +90,14 @@ class Table:
         """The columns, each knowing whether it is numeric."""
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         cells = [[row[i] for row in self.rows if row[i] is not None] for i in range(len(columns))]
-        return [
-            column
-            if column.numeric is not None
-            else replace(column, numeric=all(map(_is_number, held)) if held else bool(column.format))
-            for column, held in zip(columns, cells, strict=True)
-        ]
+        return [_knowing(column, held) for column, held in zip(columns, cells, strict=True)]
+
+
+def _knowing(column: Column, cells: Sequence[Cell]) -> Column:
+    """The column with `numeric` decided, by its cells that are not missing."""
+    if column.numeric is not None:
+        return column
+    return replace(column, numeric=all(map(_is_number, cells)) if cells else bool(column.format))
 
 
 def is_long(cell: Cell) -> bool:
