@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import windowconv
-from windowconv.cli.at_size import RADII, AtSize, taps
+from windowconv.cli.at_size import RADII, AtSize, share_format, taps
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.frequency_axis import FrequencyAxis
 from windowconv.spectra.merit_table import COLUMNS, WindowTable
@@ -18,13 +18,14 @@ EXPLORER = "Symmetric windows, as used for kernels. Leakage as computed by windo
 def page(table: WindowTable, rows: Sequence[AtSize], advice: Sequence[str], svg: str, axis: FrequencyAxis) -> Page:
     """Advice, tables, the plot (`svg`, an `<svg>` element), and a kernel to try windows on."""
     size = table.size
+    small = share_format(min(value for row in rows for value in row.leakage))
     effect = Table(
         f"Effect on a flat kernel of {by_sign((size,) * axis.dims)} taps",
         [
             "window",
             Column(f"effective {taps(axis.dims)}", ".2f"),
             "dead taps",
-            *(Column(f"L({axis.short(r)})", ".4f") for r in RADII),
+            *(Column(f"L({axis.short(r)})", small) for r in RADII),
         ],
         [[row.label, row.effective, row.dead, *row.leakage] for row in rows],
         note=f"L(r): share of spectral energy farther than r ({axis.unit}) from the spectrum's peak.",

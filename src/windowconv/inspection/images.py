@@ -95,7 +95,8 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
     for each in both:
         if each.gratings is not None:
             name, found = each.gratings
-            caption = f"Layer {name} of {each.subject.name}: responses of the strongest filters to gratings of every "
+            kind = _waves([each])
+            caption = f"Layer {name} of {each.subject.name}: responses of the strongest filters to {kind} of every "
             caption += "frequency "
             if found.frequencies.shape[1] == 1:
                 figure = plots.response_curves(found.maps(), rate=each.rate_of(name))
@@ -104,5 +105,11 @@ def on_gratings(both: Sequence[Inspection]) -> list[Section]:
                 figure = plots.selectivity_curves(found.maps())
                 caption += "and orientation (channels driven one at a time), and along the preferred orientation."
             blocks.append(Figure(plots.svg(figure), caption, f"Selectivity of {name}"))
-    intro = "A filter that leaks responds to gratings far from its preferred one."
-    return [Section("Gratings", blocks, intro)] if blocks else []
+    intro = f"A filter that leaks responds to {_waves(both)} far from its preferred one."
+    return [Section(_waves(both).capitalize(), blocks, intro)] if blocks else []
+
+
+def _waves(both: Sequence[Inspection]) -> str:
+    """What gratings of one axis are called."""
+    shown = [each.gratings[1] for each in both if each.gratings is not None]
+    return "sinusoids" if shown and all(found.frequencies.shape[1] == 1 for found in shown) else "gratings"

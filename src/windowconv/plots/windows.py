@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from windowconv.spectra.merit import WindowFigures
 
 WINDOW_FLOOR = -80.0  # dB: a Blackman window's side lobes lie at -58
+MANY = 64  # taps: of more, stems would be a block, and so would the lobes of the whole spectrum
+LOBES = 16  # that are shown of these, to either side
 DEAD = 1e-6  # of the largest value, as in `windowconv.windows.advice`
 LOBE, SIDE = PALETTE[1], PALETTE[2]
 
@@ -83,7 +85,9 @@ def windows_figure(
     for row in grid[:-1]:
         for axes in row:
             axes.tick_params(labelbottom=False)
-    grid[-1, 0].set_xlabel(f"tap of {size}" + (" (dead taps hollow)" if any(map(_has_dead, rows.values())) else ""))
+    grid[-1, 0].set_xlabel(
+        f"tap of {size}" + (" (dead taps hollow)" if size <= MANY and any(map(_has_dead, rows.values())) else "")
+    )
     grid[-1, 1].set_xlabel(f"frequency ({unit})")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4, title=title)
     return figure
@@ -94,8 +98,12 @@ def _has_dead(taps: Array) -> bool:
 
 
 def _show_taps(axes: Axes, taps: Array) -> None:
-    """Stems, those of dead taps hollow, on an axis that holds zero."""
+    """Stems, those of dead taps hollow, on an axis that holds zero; a line of many taps."""
     place = np.arange(len(taps))
+    if len(taps) > MANY:
+        axes.plot(place, taps, color=PALETTE[0])
+        axes.set_ylim(min(0.0, taps.min() * 1.08), max(0.0, taps.max() * 1.08))
+        return
     stem = axes.stem(place, taps, basefmt=" ")
     for part in (stem.stemlines, stem.markerline):
         part.set_color(PALETTE[0])
@@ -124,7 +132,8 @@ def _show_lobes(axes: Axes, taps: Array, figures: WindowFigures, scale: float) -
     axes.axhline(level, color=SIDE, label="highest side lobe", linestyle=":", linewidth=1.6)
     words.append("no side lobe" if side is None else f"side lobe {side:.1f} dB".replace("-", "−"))
     axes.set_title(", ".join(words), loc="right", pad=3)
-    axes.set(xlim=(-scale / 2, scale / 2), ylim=(WINDOW_FLOOR, 3), yticks=[0, -20, -40, -60, -80])
+    reach = scale * (0.5 if len(taps) <= MANY else LOBES / len(taps))
+    axes.set(xlim=(-reach, reach), ylim=(WINDOW_FLOOR, 3), yticks=[0, -20, -40, -60, -80])
     axes.grid()
 
 

@@ -13,7 +13,7 @@ from windowconv.errors import InputError
 from .explorer import Explorer
 
 MISSING = "–"
-LONG = 30
+LONG = 16
 """Characters of a row's heading from which it may be broken into lines."""
 
 
