@@ -85,16 +85,14 @@ def windows_figure(
     for row in grid[:-1]:
         for axes in row:
             axes.tick_params(labelbottom=False)
-    grid[-1, 0].set_xlabel(
-        f"tap of {size}" + (" (dead taps hollow)" if size <= MANY and any(map(_has_dead, rows.values())) else "")
-    )
+    grid[-1, 0].set_xlabel(f"tap of {size}" + (" (dead taps hollow)" if any(map(_has_dead, rows.values())) else ""))
     grid[-1, 1].set_xlabel(f"frequency ({unit})")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4, title=title)
     return figure
 
 
 def _has_dead(taps: Array) -> bool:
-    return bool((np.abs(taps) <= DEAD * np.abs(taps).max()).any())
+    return len(taps) <= MANY and bool((np.abs(taps) <= DEAD * np.abs(taps).max()).any())
 
 
 def _show_taps(axes: Axes, taps: Array) -> None:
