@@ -124,7 +124,7 @@ def test_a_network_of_registered_layers(monkeypatch):
     assert found.gratings is not None
     assert found.gratings[1].size == 128
     assert found.advice is None
-    assert "Gratings" in render(make_page(found))
+    assert "Sinusoids" in render(make_page(found))
 
 
 def test_summary_says_the_figures(subject):
