@@ -53,7 +53,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         sizes = ("--depth", "2", "--width", "2", "--epochs", "1", "--batch-size", "8", "--threads", "1")
         where = ("--data", str(data), "--image-size", "12")
         _run("compare", *where, *sizes, "--seeds", "2", "--arms", "3x3", "5x5-hamming", "--out", str(out))
-        _run("attack", str(out), "--attacks", "fgsm", "--images", "6", "--threads", "1")
+        _run("attack", str(out), "--data", str(data), "--attacks", "fgsm", "--images", "6", "--threads", "1")
         _run("inspect", str(out / "3x3-seed0"), "--against", str(out / "5x5-hamming-seed0"), "--out", "networks")
         _run("inspect", "page_networks:sound", "--rate", "16000", "--out", "sound")
         _run("windows", "--out", "windows.html")
