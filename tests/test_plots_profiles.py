@@ -48,3 +48,11 @@ def test_accuracy_by_the_size_of_kernels():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_ticks_of_a_narrow_range_are_plain_numbers() -> None:
+    figure = plots.kernel_profiles({"3x3": [[1.0, 1.2, 1.0], [1.2, 0.9, 1.2], [1.0, 1.2, 1.0]]})
+    figure.canvas.draw()
+    words = [label.get_text() for which in ("major", "minor") for label in figure.axes[0].get_yticklabels(which=which)]
+    assert "0.8" in words
+    assert not any("$" in word for word in words)

@@ -16,7 +16,7 @@ from windowconv.errors import InputError
 from windowconv.integers import check_int
 from windowconv.kernel_geometry import copy_model
 from windowconv.model_summary import summary
-from windowconv.tables import by_sign, format_table
+from windowconv.tables import Shown, TextTable, by_sign
 
 Model = TypeVar("Model", bound=nn.Module)
 Stem = Literal["all", "pool"]
@@ -24,7 +24,7 @@ POOLS: Any = {1: BlurPool1d, 2: BlurPool2d, 3: BlurPool3d}
 
 
 @dataclass(frozen=True)
-class AntialiasPlan:
+class AntialiasPlan(Shown):
     """What `antialias` does, layer by layer; prints as a table.
 
     Attributes:
@@ -35,7 +35,7 @@ class AntialiasPlan:
     places: tuple[Place, ...]
     macs: tuple[int, int] | None = None
 
-    def __str__(self) -> str:
+    def parts(self) -> list[TextTable | str]:
         rows = [
             [
                 place.name or "(the model)",
@@ -47,11 +47,11 @@ class AntialiasPlan:
             ]
             for place in self.places
         ]
-        table = format_table(["layer", "class", "kernel", "stride", "becomes", "multiply-adds"], rows)
+        table = TextTable(["layer", "class", "kernel", "stride", "becomes", "multiply-adds"], rows)
         if self.macs is None:
-            return table
+            return [table]
         before, after = self.macs
-        return f"{table}\nmultiply-adds of the whole model: {before:,} -> {after:,} ({after / before:.2f} times)"
+        return [table, f"multiply-adds of the whole model: {before:,} -> {after:,} ({after / before:.2f} times)"]
 
 
 def antialias(

@@ -8,7 +8,7 @@ import numpy as np
 
 from windowconv import plots
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.network_colours import network_colours
+from windowconv.inspection.page_colours import page_colours
 from windowconv.inspection.summary_text import pair_curves
 from windowconv.report import Column, Figure, Section, Table, Text
 from windowconv.spectra.curve import sign_changes
@@ -39,7 +39,7 @@ def comparison(inspection: Inspection, other: Inspection) -> Section:
     figure = plots.curves_by_size(
         {each.subject.name: pair_curves(each.leakage.layers) for each in (inspection, other)},
         inspection.leakage.radii,
-        colours=network_colours((inspection, other)),
+        colours=page_colours((inspection, other)),
         unit=inspection.unit,
     )
     blocks.append(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from windowconv import plots
 from windowconv.inspection.measure import Inspection
+from windowconv.inspection.page_colours import page_colours
 from windowconv.inspection.summary_text import by_size
 from windowconv.report import Column, Figure, Section, Table
 from windowconv.spectra.shape_table import COLUMNS, DETAILS, LEGEND
@@ -18,8 +19,8 @@ MOST_SIZES = 7  # of kernels in one picture: one colour each
 
 def inside_the_kernels(both: Sequence[Inspection]) -> Section:
     """Which taps layers use, and what they leak beside their own main lobes."""
-    blocks = [_table(each) for each in both]
-    return Section("Inside the kernels", [*blocks, *(figure for each in both for figure in _profiles(each))])
+    blocks, colours = [_table(each) for each in both], page_colours(both)
+    return Section("Inside the kernels", [*blocks, *(figure for each in both for figure in _profiles(each, colours))])
 
 
 def _table(inspection: Inspection) -> Table:
@@ -33,7 +34,7 @@ def _table(inspection: Inspection) -> Table:
     return Table(f"{inspection.subject.name}: inside the kernels", columns, rows, LEGEND, sortable=True)
 
 
-def _profiles(inspection: Inspection) -> list[Figure]:
+def _profiles(inspection: Inspection, colours: Mapping[str, str]) -> list[Figure]:
     """The envelopes, by kernel size and window; the mean over layers in energy, each relative to its largest tap."""
     profiles: dict[str, np.ndarray] = {}
     windows: dict[str, np.ndarray] = {}
@@ -51,7 +52,8 @@ def _profiles(inspection: Inspection) -> list[Figure]:
         f"{inspection.subject.name}: root mean square of the kernels, tap by tap, relative to the largest; the mean "
         "over layers, by kernel size."
     )
-    return [Figure(plots.svg(plots.kernel_profiles(profiles, windows)), caption, "Envelopes of kernels by size")]
+    drawn = plots.kernel_profiles(profiles, windows, colours)
+    return [Figure(plots.svg(drawn), caption, "Envelopes of kernels by size")]
 
 
 def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -15,7 +15,7 @@ from windowconv.inspection.galleries import galleries
 from windowconv.inspection.images import on_gratings, on_images, receptive_fields
 from windowconv.inspection.kernels import inside_the_kernels
 from windowconv.inspection.measure import Inspection
-from windowconv.inspection.network_colours import network_colours
+from windowconv.inspection.page_colours import page_colours
 from windowconv.inspection.summary_text import by_size, pair_curves, summary
 from windowconv.report import Column, Explorer, Figure, Page, Section, Table, Text
 from windowconv.spectra.network import PAIRS
@@ -118,13 +118,13 @@ def _left_out(inspection: Inspection) -> list[Text]:
 
 def _curves(both: Sequence[Inspection]) -> Section:
     first = both[0]
-    radii = first.leakage.radii
+    radii, colours = first.leakage.radii, page_colours(both)
     groups = {size: pair_curves(layers) for size, layers in by_size(first.leakage.layers).items()}
     groups = {size: curves for size, curves in groups.items() if len(curves)}
     noise = {size: layers[0].noise(first.leakage.grid) for size, layers in by_size(first.leakage.layers).items()}
     blocks: list[Any] = []
     if groups:
-        figure = plots.curves_by_size(groups, radii, noise, unit=first.unit)
+        figure = plots.curves_by_size(groups, radii, noise, colours, first.unit)
         caption = "Share of kernels' energy farther than r from their peaks, by kernel size. Below the dotted line of "
         caption += "its size, a layer leaks less than random kernels."
         blocks.append(Figure(plots.svg(figure), caption, "Leakage curves by kernel size"))
@@ -134,9 +134,7 @@ def _curves(both: Sequence[Inspection]) -> Section:
             each.subject.name: [la.pair_curve[index] for la in each.leakage.layers if la.pair_curve is not None]
             for each in both
         }
-        figure = plots.leakage_by_depth(
-            {name: held for name, held in values.items() if held}, at, network_colours(both), first.unit
-        )
+        figure = plots.leakage_by_depth({name: held for name, held in values.items() if held}, at, colours, first.unit)
         blocks.append(
             Figure(plots.svg(figure), f"Leakage beyond {r} {first.unit} against depth.", f"Leakage at {r} by depth")
         )

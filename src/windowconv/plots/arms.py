@@ -16,7 +16,7 @@ from windowconv.errors import InputError
 
 from .checks import Array, Numbers, finite, nonempty, shares
 from .colours import arm_colours
-from .style import GREY, SMALLEST, legend_above, panels, styled
+from .style import GREY, SMALLEST, legend_above, panels, plain_decades, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def leakage_curves(curves: Mapping[str, Numbers], radii: Numbers, colours: Mappi
         lowest = seeds[seeds > 0].min(initial=lowest)
     axes.set(xlabel="r (cycles/pixel)", ylabel="share of energy farther than r", yscale="log")
     axes.set_ylim(max(lowest, 1e-4), 1.15)
-    _plain_decades(axes)
+    plain_decades(axes)
     axes.grid(axis="y")
     axes.margins(x=0.01)
     for at, text in ((1 / 8, "1/8"), (1 / 4, "1/4")):
@@ -175,13 +175,3 @@ def mean_and_band(axes: Axes, x: Array, seeds: Array, arm: str, line: dict[str, 
     if len(seeds) > 1:
         lowest, highest = seeds.min(axis=0), seeds.max(axis=0)
         axes.fill_between(x, lowest, highest, color=line["color"], alpha=0.18, linewidth=0)
-
-
-def _plain_decades(axes: Axes) -> None:
-    """Logarithmic ticks as plain numbers, with 2 and 5 between the powers of ten where there is room."""
-    from matplotlib import ticker
-
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if low > high / 200 else (1,), numticks=20))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())

@@ -33,6 +33,8 @@ KNOWN = {
     "9x9-hamming": 12,
 }
 """The arms of the paper and of the published studies -> their place in `COLOURS`."""
+OTHERS = 3
+"""The place from which other arms have their colours."""
 
 
 def arm_colours(names: Iterable[str]) -> dict[str, str]:
@@ -51,10 +53,16 @@ def arm_colours(names: Iterable[str]) -> dict[str, str]:
         raise InputError(f"{len(wanted)} arms; allowed: {len(COLOURS)} or fewer, to tell apart by colour")
     found: dict[str, str] = {}
     for name in sorted(wanted, key=lambda name: _key(name) not in KNOWN):
-        first = KNOWN.get(_key(name), crc32(_key(name).encode()) % len(COLOURS))
-        turned = (*COLOURS[first:], *COLOURS[:first])
-        found[name] = next(colour for colour in turned if colour not in found.values())
+        found[name] = next(colour for colour in _preferred(_key(name)) if colour not in found.values())
     return {name: found[name] for name in wanted}
+
+
+def _preferred(key: str) -> tuple[str, ...]:
+    """The colours for a name, the best first; those of the paper's arms come last for all others."""
+    if key in KNOWN:
+        return (COLOURS[KNOWN[key]], *COLOURS[OTHERS:], *COLOURS[:OTHERS])
+    first = OTHERS + crc32(key.encode()) % (len(COLOURS) - OTHERS)
+    return (*COLOURS[first:], *COLOURS[OTHERS:first], *COLOURS[:OTHERS])
 
 
 def _key(name: str) -> str:

@@ -12,7 +12,7 @@ from windowconv.errors import InputError
 from .arms import each_arm
 from .checks import Array, Numbers, finite, nonempty
 from .colours import arm_colours
-from .style import legend_above, panels, styled
+from .style import legend_above, panels, plain_decades, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def kernel_profiles(
                 distance, np.maximum(window**2, SMALLEST_SHARE), color=palette[name], linestyle=":", linewidth=1.6
             )
     axes.set(xlabel="distance from the kernel's middle (pixels)", ylabel="RMS of the taps, relative", yscale="log")
-    axes.yaxis.set_major_formatter(lambda value, place: f"{value:g}")
+    plain_decades(axes)
     axes.grid(axis="y")
     legend_above(figure, axes, "dashed: the window; dotted: its square" if windows else "")
     return figure

@@ -64,3 +64,14 @@ def legend_above(figure: Figure, axes: Axes, title: str) -> None:
     characters = figure.get_figwidth() * 13  # of the legend's font, about, on one line
     columns = int(characters // (max(map(len, labels)) + 6))
     figure.legend(handles, labels, loc="outside upper center", ncols=max(1, columns), title=title)
+
+
+def plain_decades(axes: Axes) -> None:
+    """Logarithmic ticks as plain numbers, with 2 and 5, or all, between the powers of ten where there is room."""
+    from matplotlib import ticker
+
+    low, high = axes.get_ylim()
+    between = range(1, 10) if low > high / 5 else (1, 2, 5) if low > high / 200 else (1,)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=tuple(between), numticks=20))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
