@@ -65,10 +65,10 @@ def recommendations(windows: list[AtSize], size: int, axis: FrequencyAxis = SQUA
                 f"for {flat.label} and at least {best.leakage[index]:.3f} ({best.label}) for the others."
             )
         else:
-            against = "" if flat is None else f" ({flat.label}: {_share(flat.leakage[index])})"
+            against = "" if flat is None else f" ({flat.label}: {share_text(flat.leakage[index])})"
             lines.append(
                 f"Beyond r = {axis.text(r)}, {best.label} leaks least of the remaining windows: L = "
-                f"{_share(best.leakage[index])}{against}, with {best.effective:.1f} of {size} effective "
+                f"{share_text(best.leakage[index])}{against}, with {best.effective:.1f} of {size} effective "
                 f"{taps(axis.dims)}."
             )
     return lines
@@ -96,5 +96,6 @@ def share_format(value: float) -> str:
     return ".4f" if value == 0 or value >= 5e-4 else ".1e"
 
 
-def _share(value: float) -> str:
+def share_text(value: float) -> str:
+    """A share of energy as it is written."""
     return format(value, share_format(value))

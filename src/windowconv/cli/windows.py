@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-from windowconv.cli.at_size import RADII, SQUARE, AtSize, at_size, recommendations, share_format
+from windowconv.cli.at_size import RADII, SQUARE, AtSize, at_size, recommendations, share_text
 from windowconv.errors import InputError
 from windowconv.files import replace_file
 from windowconv.spectra.frequency_axis import FrequencyAxis
@@ -78,10 +78,7 @@ def report(size: int, names: Sequence[str], out: Path | None, as_json: bool, axi
 def kernel_table(rows: Sequence[AtSize], size: int, axis: FrequencyAxis = SQUARE) -> str:
     """What windows do to a flat kernel of `size` taps on each axis, as columns of text."""
     header = ["window", "effective taps", f"dead of {size**axis.dims:,}", *(f"L({axis.short(r)})" for r in RADII)]
-    cells = [
-        [each.label, f"{each.effective:.2f}", str(each.dead), *(f"{share:{share_format(share)}}" for share in each.leakage)]
-        for each in rows
-    ]
+    cells = [[each.label, f"{each.effective:.2f}", str(each.dead), *map(share_text, each.leakage)] for each in rows]
     kernel = f"flat {by_sign((size,) * axis.dims)} kernel" if axis.dims > 1 else f"flat kernel of {size} taps"
     note = f"dead taps and leakage are of a {kernel} under the window."
     note = f"Effective taps are per axis; {note}" if axis.dims > 1 else note.capitalize()
