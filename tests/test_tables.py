@@ -36,7 +36,9 @@ def net() -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "measure", [leakage, plan_conversion, lambda net: summary(net, torch.zeros(1, 3, 16, 16))], ids=str
+    "measure",
+    [leakage, plan_conversion, lambda net: summary(net, torch.zeros(1, 3, 16, 16))],
+    ids=("leakage", "plan", "summary"),
 )
 def test_a_notebook_shows_what_print_shows(net: nn.Module, measure) -> None:
     result: Shown = measure(net)
