@@ -44,8 +44,7 @@ class Column:
 
     `format` is a format specification for the numbers in it (".2f", ".1%", "+.2f"); without one, whole
     numbers are grouped in thousands and others have four digits. `numeric` is whether cells are aligned at
-    the right and sorted by value; by default, where at least one cell is a number and none a string, or where all are
-    missing and there is a `format`. A column of
+    the right and sorted by value; by default, where at least one cell is a number and none a string. A column of
     `detail` is hidden on a page until the reader asks for all.
     """
 
@@ -97,7 +96,7 @@ def _knowing(column: Column, cells: Sequence[Cell]) -> Column:
     """The column with `numeric` decided, by its cells that are not missing."""
     if column.numeric is not None:
         return column
-    return replace(column, numeric=all(map(_is_number, cells)) if cells else bool(column.format))
+    return replace(column, numeric=bool(cells) and all(map(_is_number, cells)))
 
 
 def is_long(cell: Cell) -> bool:
