@@ -157,6 +157,8 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
         windows: dict[str, str] = json.loads(read_header(path).get(HEADER, "{}"))
         if not isinstance(windows, dict) or not all(isinstance(text, str) for text in windows.values()):
             raise TypeError("no JSON of layer name -> window")
+    except InputError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name}: header entry {HEADER!r} cannot be read: {error}") from None
     try:

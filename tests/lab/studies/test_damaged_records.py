@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attack_results import result
+from windowconv import plots
 from windowconv.errors import InputError
 from windowconv.lab.config import Execution
 from windowconv.lab.data import ImageData
@@ -169,7 +170,8 @@ def test_what_is_made_of_a_study(study: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_else_is_measured(make_run: Callable[..., Run], tiny: ImageData) -> None:
+def test_what_else_is_measured(make_run: Callable[..., Run], tiny: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "svg", lambda _: "<svg/>")  # which takes most of the time
     run = make_run("5x5")
     folder = run.folder / "evaluations"
     for name in ("kernels", "cropping", "shift", "aliasing", "leakage"):
