@@ -79,8 +79,8 @@ BAD = [
     (COMPARE + " --lr nan", "lr=nan; allowed: a finite number"),
     (COMPARE + " --milestones 2", "milestones="),
     (COMPARE + " --threads 0", "threads=0; allowed: 1 or more"),
-    (COMPARE + " --device gpu", "device='gpu' cannot be used"),
-    (COMPARE + " --device meta", "use cpu or cuda"),
+    (COMPARE + " --device gpu", "device='gpu'; allowed: auto, cpu, cuda"),
+    (COMPARE + " --device meta", "device='meta', which holds no numbers; allowed: auto, cpu"),
     (COMPARE + " --train-images 8001", "train-images=8001; allowed: 1 to 8000, what gratings has"),
     (COMPARE + " --image-size 0", "image-size=0"),
     (COMPARE + " --image-size 2", "3x3 or more; pass a larger --image-size"),
@@ -135,7 +135,7 @@ def test_a_full_disk_while_saving(full: str, shell: Shell, tmp_path: Path, monke
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
     if full != "report.html":  # whose figures take seconds
-        monkeypatch.setattr(run_and_report, "write_report", lambda study: study.folder / "report.html")
+        monkeypatch.setattr(run_and_report, "write_report", lambda study, *_: study.folder / "report.html")
     code, out, err = shell(COMPARE + " --out", tmp_path / "out")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
