@@ -36,6 +36,7 @@ def test_the_three_arms_are_there_in_a_few_megabytes() -> None:
         assert not network.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_they_have_the_accuracy_that_is_said(name: str, data_root: Path) -> None:
     about = list_pretrained()[name]

@@ -81,6 +81,7 @@ def test_failed_runs_are_on_the_page_and_times_are_not(written: Written, window:
     assert "time of a run" not in text
 
 
+@pytest.mark.slow
 def test_the_first_evidence_decides_nothing() -> None:
     found = read_evidence(CHECKOUT)
     entries = [entry for studies in found.values() for entry in studies if not entry.is_strong]
